@@ -1,0 +1,33 @@
+# Compiler and linker flags of every target of this project; a parent project keeps its own.
+
+set(salut_warnings
+    -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes
+    -Wswitch-enum -Wvla)
+if(SALUT_WERROR)
+  list(APPEND salut_warnings -Werror)
+endif()
+
+set(salut_options -fno-semantic-interposition)
+set(salut_link_options)
+set(salut_definitions)
+
+if(SALUT_DEBUG)
+  list(APPEND salut_definitions SLT_DEBUG)
+endif()
+if(SALUT_SANITIZE)
+  list(APPEND salut_options -fsanitize=${SALUT_SANITIZE} -fno-sanitize-recover=all
+       -fno-omit-frame-pointer)
+  list(APPEND salut_link_options -fsanitize=${SALUT_SANITIZE})
+endif()
+if(SALUT_FUZZ)
+  list(APPEND salut_options -fsanitize=fuzzer-no-link)
+endif()
+
+# Give `target` the project's language level, warnings and instrumentation.
+function(salut_flags target)
+  set_target_properties(${target} PROPERTIES
+    C_STANDARD 11 C_STANDARD_REQUIRED ON C_EXTENSIONS OFF POSITION_INDEPENDENT_CODE ON)
+  target_compile_options(${target} PRIVATE ${salut_warnings} ${salut_options})
+  target_compile_definitions(${target} PRIVATE ${salut_definitions})
+  target_link_options(${target} PRIVATE ${salut_link_options})
+endfunction()

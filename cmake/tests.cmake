@@ -1,0 +1,68 @@
+# tests/<folder>/test_*.c: one cmocka program each. tests/fuzz/fuzz_*.c: libFuzzer programs with
+# SALUT_FUZZ, otherwise programs that replay the corpus and a few thousand seeded inputs.
+# tests/support/*.c is linked to all of them. The build directory gets tests.list and fuzz.list,
+# in the form tools/run-tests reads.
+
+salut_glob(support_sources tests/support)
+salut_library(salut-test-support STATIC "${support_sources}")
+salut_link(salut-test-support salut-commands)
+salut_system(salut-test-support)
+if(support_sources)
+  target_include_directories(salut-test-support PRIVATE tests)
+endif()
+
+# cmocka of the system; for 32-bit builds, where only the 64-bit one is installed, the small one
+# in tests/support/cmocka32, which offers the part of the interface that the tests use.
+function(salut_cmocka target)
+  if(CMAKE_SIZEOF_VOID_P EQUAL 4)
+    target_include_directories(${target} SYSTEM PRIVATE ${salut_root}/tests/support/cmocka32)
+  else()
+    target_include_directories(${target} SYSTEM PRIVATE ${CMOCKA_INCLUDE})
+    target_link_libraries(${target} PRIVATE ${CMOCKA_LIBRARY})
+  endif()
+endfunction()
+
+set(tests_list "")
+set(fuzz_list "")
+
+if(SALUT_TESTS)
+  if(NOT CMAKE_SIZEOF_VOID_P EQUAL 4)
+    find_path(CMOCKA_INCLUDE cmocka.h REQUIRED)
+    find_library(CMOCKA_LIBRARY cmocka REQUIRED)
+  endif()
+  file(GLOB test_sources RELATIVE ${salut_root} CONFIGURE_DEPENDS tests/*/test_*.c)
+  foreach(source IN LISTS test_sources)
+    get_filename_component(name ${source} NAME_WE)
+    get_filename_component(folder ${source} DIRECTORY)
+    get_filename_component(folder ${folder} NAME)
+    set(target ${folder}-${name})
+    salut_program(${target} ${source})
+    salut_cmocka(${target})
+    target_link_libraries(${target} PRIVATE salut-test-support)
+    set_target_properties(${target} PROPERTIES
+      OUTPUT_NAME ${name} RUNTIME_OUTPUT_DIRECTORY ${CMAKE_CURRENT_BINARY_DIR}/tests/${folder})
+    add_test(NAME ${folder}/${name} COMMAND ${target} WORKING_DIRECTORY ${salut_root})
+    set_tests_properties(${folder}/${name} PROPERTIES SKIP_RETURN_CODE 77)
+    string(APPEND tests_list "${folder}/${name} | $<TARGET_FILE:${target}> | 60 par\n")
+  endforeach()
+endif()
+
+file(GLOB fuzz_sources RELATIVE ${salut_root} CONFIGURE_DEPENDS tests/fuzz/fuzz_*.c)
+foreach(source IN LISTS fuzz_sources)
+  get_filename_component(name ${source} NAME_WE)
+  salut_program(${name} ${source})
+  target_link_libraries(${name} PRIVATE salut-test-support)
+  set_target_properties(${name} PROPERTIES
+    RUNTIME_OUTPUT_DIRECTORY ${CMAKE_CURRENT_BINARY_DIR}/fuzz)
+  if(SALUT_FUZZ)
+    target_link_options(${name} PRIVATE -fsanitize=fuzzer)
+    string(APPEND fuzz_list "fuzz/${name} | tools/fuzz-one $<TARGET_FILE:${name}> | 0 par\n")
+  else()
+    target_sources(${name} PRIVATE tests/fuzz/replay.c)
+    string(APPEND tests_list
+           "fuzz/${name} | $<TARGET_FILE:${name}> tests/fuzz/corpus/${name} | 60 par\n")
+  endif()
+endforeach()
+
+file(GENERATE OUTPUT ${CMAKE_CURRENT_BINARY_DIR}/tests.list CONTENT "${tests_list}")
+file(GENERATE OUTPUT ${CMAKE_CURRENT_BINARY_DIR}/fuzz.list CONTENT "${fuzz_list}")
