@@ -1,0 +1,72 @@
+/* Typed pools: objects of one size, named by a 32-bit index, never by pointer.
+ *
+ * An index is stable for the life of the object. Slabs hold 2^shift objects each and are taken
+ * from struct slt_mem when first needed, up to max_objects and never beyond. The address of an
+ * object never moves. Freed objects go on a LIFO list threaded through their first four bytes;
+ * the rest of a freed object keeps its bytes (so a generation field survives), and a new object
+ * is handed out as it was: the caller initialises it.
+ */
+#ifndef SLT_BASE_POOL_H
+#define SLT_BASE_POOL_H
+
+#include "base/mem.h"
+
+#define SLT_NIL UINT32_MAX /* no object */
+
+/* The most objects a pool may have: with it every count of bytes below stays within 64 bits, and
+ * an index leaves two bits for a kind (flow.h). */
+#define SLT_POOL_OBJECTS_MAX ((uint32_t)1 << 30)
+
+struct slt_pool {
+    struct slt_mem *mem;
+    uint8_t **slabs;       /* slab_max entries, filled up to slab_count */
+    uint32_t object_bytes; /* rounded up to a multiple of 4 */
+    uint32_t shift;        /* objects per slab = 1 << shift */
+    uint32_t slab_count;
+    uint32_t slab_max;
+    uint32_t max_objects;
+    uint32_t used_objects;
+    uint32_t fresh; /* indices from here on have never been used */
+    uint32_t free_head;
+    enum slt_owner owner;
+    uint64_t secret; /* keys what users derive from indices (ranges.h); 0 until set */
+};
+
+/* Make a pool of at most `max_objects` (0 is a pool that is always empty). In fixed mode
+ * (mem->block set) every slab is taken now. Returns false when memory for the tables (or, in fixed
+ * mode, the slabs) is missing. */
+SLT_MUST_USE bool slt_pool_init(struct slt_pool *pool, struct slt_mem *mem, enum slt_owner owner,
+                                uint32_t object_bytes, uint32_t max_objects);
+
+/* Give every slab back. Objects still in use are forgotten. */
+void slt_pool_deinit(struct slt_pool *pool);
+
+/* Take an object; SLT_NIL when the limit or the allocator says no. */
+SLT_MUST_USE uint32_t slt_pool_take(struct slt_pool *pool);
+
+/* Return an object taken before. */
+void slt_pool_give(struct slt_pool *pool, uint32_t index);
+
+/* The address of object `index`; the index must be in use or freed, not fresh. */
+static inline void *slt_pool_at(const struct slt_pool *pool, uint32_t index)
+{
+    SLT_DCHECK(index < pool->fresh);
+    return pool->slabs[index >> pool->shift] +
+           (size_t)(index & ((1U << pool->shift) - 1U)) * pool->object_bytes;
+}
+
+/* The largest slab's size in bytes that a pool of this shape takes. */
+size_t slt_pool_plan_bytes(uint32_t object_bytes, uint32_t max_objects);
+
+/* What a pool of this shape takes from a block in fixed mode, slabs, table and alignment: the sum
+ * over the pools (and 64 bytes for the block's own alignment) is the size of block they need.
+ * SIZE_MAX when no block is large enough. */
+size_t slt_pool_block_bytes(uint32_t object_bytes, uint32_t max_objects);
+
+/* Give the pool its secret, drawn from the instance's random seed. */
+static inline void slt_pool_set_secret(struct slt_pool *pool, uint64_t secret)
+{
+    pool->secret = secret;
+}
+
+#endif
