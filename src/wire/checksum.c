@@ -1,0 +1,160 @@
+/* The Internet checksum, by way of wide accumulators.
+ *
+ * RFC 1071 2(B): the sum may be taken in the machine's own byte order and swapped at the end; 2(C):
+ * it may be taken over wider words and folded later. So 32-bit words are added into 64-bit lanes,
+ * which cannot overflow for any length a uint32_t can name (2^30 words below 2^32 each), without a
+ * look at carries; the compiler turns the lanes into vector registers where there are some and
+ * into plain additions where there are none. Loads go through memcpy, so alignment plays no part.
+ */
+#include "wire/checksum.h"
+
+#include "wire/address.h"
+
+#include <string.h>
+
+typedef uint64_t lanes __attribute__((vector_size(16)));
+
+#define BLOCK_BYTES 64U
+
+/* Fold to 16 bits that stand in memory order, then to host order of the network's words. */
+static uint16_t fold_native(uint64_t sum)
+{
+    sum = (sum & 0xffffffffU) + (sum >> 32);
+    sum = (sum & 0xffffffffU) + (sum >> 32);
+    sum = (sum & 0xffffU) + (sum >> 16);
+    sum = (sum & 0xffffU) + (sum >> 16);
+    sum = (sum & 0xffffU) + (sum >> 16);
+    const uint16_t word = (uint16_t)sum;
+    uint8_t bytes[2];
+    memcpy(bytes, &word, sizeof(bytes));
+    return (uint16_t)((uint32_t)bytes[0] << 8 | bytes[1]);
+}
+
+/* What the blocks leave over: fewer than 64 bytes. */
+static uint64_t sum_tail(const uint8_t *p, uint32_t bytes)
+{
+    uint64_t sum = 0;
+    while (bytes >= 4) {
+        uint32_t word;
+        memcpy(&word, p, sizeof(word));
+        sum += word;
+        p += 4;
+        bytes -= 4;
+    }
+    if (bytes >= 2) {
+        uint16_t word;
+        memcpy(&word, p, sizeof(word));
+        sum += word;
+        p += 2;
+        bytes -= 2;
+    }
+    if (bytes > 0) {
+        const uint8_t last[2] = {p[0], 0};
+        uint16_t word;
+        memcpy(&word, last, sizeof(word));
+        sum += word;
+    }
+    return sum;
+}
+
+/* Two running sums, of the lanes' low and high halves. */
+struct accumulator {
+    lanes low;
+    lanes high;
+};
+
+static inline void add_lanes(struct accumulator *sum, const uint8_t *p)
+{
+    const lanes low_half = {0xffffffffU, 0xffffffffU};
+    lanes v;
+    memcpy(&v, p, sizeof(v));
+    sum->low += v & low_half;
+    sum->high += v >> 32;
+}
+
+static uint64_t sum_of(const struct accumulator *sum)
+{
+    const lanes all = sum->low + sum->high;
+    return (all[0] & 0xffffffffU) + (all[0] >> 32) + (all[1] & 0xffffffffU) + (all[1] >> 32);
+}
+
+static uint16_t sum_bytes(const uint8_t *p, uint32_t bytes)
+{
+    /* Two accumulators, so that one block's additions do not wait for one another. */
+    struct accumulator a = {{0, 0}, {0, 0}};
+    struct accumulator b = {{0, 0}, {0, 0}};
+    while (bytes >= BLOCK_BYTES) {
+        add_lanes(&a, p);
+        add_lanes(&b, p + 16);
+        add_lanes(&a, p + 32);
+        add_lanes(&b, p + 48);
+        p += BLOCK_BYTES;
+        bytes -= BLOCK_BYTES;
+    }
+    return fold_native(sum_of(&a) + sum_of(&b) + sum_tail(p, bytes));
+}
+
+static uint16_t copy_bytes(uint8_t *q, const uint8_t *p, uint32_t bytes)
+{
+    struct accumulator a = {{0, 0}, {0, 0}};
+    struct accumulator b = {{0, 0}, {0, 0}};
+    while (bytes >= BLOCK_BYTES) {
+        memcpy(q, p, BLOCK_BYTES);
+        add_lanes(&a, p);
+        add_lanes(&b, p + 16);
+        add_lanes(&a, p + 32);
+        add_lanes(&b, p + 48);
+        p += BLOCK_BYTES;
+        q += BLOCK_BYTES;
+        bytes -= BLOCK_BYTES;
+    }
+    if (bytes > 0) {
+        memcpy(q, p, bytes);
+    }
+    return fold_native(sum_of(&a) + sum_of(&b) + sum_tail(p, bytes));
+}
+
+uint32_t slt_checksum_add(uint32_t sum, const void *data, uint32_t bytes)
+{
+    return slt_checksum_add_u16(sum, sum_bytes(data, bytes));
+}
+
+uint32_t slt_checksum_add_at(uint32_t sum, const void *data, uint32_t bytes, bool odd_offset)
+{
+    const uint32_t word = sum_bytes(data, bytes);
+    /* RFC 1071 2(B): moving every byte to the other half of its word swaps the sum's halves. */
+    return slt_checksum_add_u16(sum, (uint16_t)(odd_offset ? word << 8 | word >> 8 : word));
+}
+
+uint32_t slt_checksum_copy(uint32_t sum, void *dst, const void *src, uint32_t bytes)
+{
+    return slt_checksum_add_u16(sum, copy_bytes(dst, src, bytes));
+}
+
+uint16_t slt_checksum_fold(uint32_t sum)
+{
+    sum = (sum & 0xffffU) + (sum >> 16);
+    sum = (sum & 0xffffU) + (sum >> 16);
+    return (uint16_t)sum;
+}
+
+uint16_t slt_checksum_finish(uint32_t sum)
+{
+    return (uint16_t)~slt_checksum_fold(sum);
+}
+
+uint32_t slt_checksum_pseudo(const uint8_t src[16], const uint8_t dst[16], uint8_t protocol,
+                             uint32_t length)
+{
+    const bool v4 = slt_address_is_v4(src) && slt_address_is_v4(dst);
+    const uint32_t skip = v4 ? 12 : 0;
+    uint32_t sum = protocol + (length >> 16) + (length & 0xffffU);
+    sum = slt_checksum_add(sum, src + skip, 16 - skip);
+    return slt_checksum_add(sum, dst + skip, 16 - skip);
+}
+
+uint16_t slt_checksum_update(uint16_t checksum, uint16_t old_word, uint16_t new_word)
+{
+    const uint32_t sum = (uint32_t)(uint16_t)~checksum + (uint16_t)~old_word + new_word;
+    return slt_checksum_finish(sum);
+}

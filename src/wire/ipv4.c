@@ -1,0 +1,163 @@
+/* The IPv4 header: every length is checked before anything is derived from it.
+ *
+ * Order matters: version, header length, total length against what arrived, and only then the
+ * checksum over a header that is known to be there. Options are walked once for their lengths;
+ * the only ones with a name here are the two source routes. RFC 1122 3.2.1.8 (MUST-50): unknown
+ * options are stepped over.
+ */
+#include "wire/ipv4.h"
+
+#include "wire/address.h"
+#include "wire/checksum.h"
+
+enum { OPTION_END = 0, OPTION_NOP = 1, OPTION_LSRR = 131, OPTION_SSRR = 137 };
+
+#define FLAG_DF     0x4000U
+#define FLAG_MF     0x2000U
+#define OFFSET_MASK 0x1fffU
+
+static enum slt_reason walk_options(struct slt_ipv4 *ip)
+{
+    struct slt_reader r = slt_reader_of((struct slt_span){ip->options, ip->options_bytes});
+    while (slt_reader_left(&r) > 0) {
+        const uint8_t kind = slt_read_u8(&r);
+        if (kind == OPTION_END) {
+            break;
+        }
+        if (kind == OPTION_NOP) {
+            continue;
+        }
+        const uint32_t length = slt_read_u8(&r);
+        if (r.failed || length < 2 || length - 2 > slt_reader_left(&r)) {
+            return SLT_DROP_IP_OPTION_MALFORMED;
+        }
+        (void)slt_read_bytes(&r, length - 2);
+        if (kind == OPTION_LSRR || kind == OPTION_SSRR) {
+            ip->source_route = true;
+        }
+    }
+    return SLT_PASS;
+}
+
+/* Read what stands in the header; *total_bytes is the length the header claims. */
+static enum slt_reason parse_header(struct slt_span packet, struct slt_ipv4 *out,
+                                    uint32_t *total_bytes)
+{
+    struct slt_reader r = slt_reader_of(packet);
+    memset(out, 0, sizeof(*out));
+    const uint8_t version_and_length = slt_read_u8(&r);
+    if (packet.bytes > 0 && version_and_length >> 4 != 4) {
+        return SLT_DROP_IP_VERSION;
+    }
+    const uint32_t header_bytes = (version_and_length & 15U) * 4U;
+    if (header_bytes < SLT_IPV4_HEADER_BYTES || header_bytes > packet.bytes) {
+        return SLT_DROP_IP_LENGTH;
+    }
+    const uint8_t service = slt_read_u8(&r);
+    out->dscp = service >> 2;
+    out->ecn = service & 3U;
+    *total_bytes = slt_read_u16(&r);
+    out->id = slt_read_u16(&r);
+    const uint16_t fragment = slt_read_u16(&r);
+    out->dont_fragment = (fragment & FLAG_DF) != 0;
+    out->more_fragments = (fragment & FLAG_MF) != 0;
+    out->fragment_offset = (uint16_t)((fragment & OFFSET_MASK) * 8);
+    out->ttl = slt_read_u8(&r);
+    out->protocol = slt_read_u8(&r);
+    (void)slt_read_u16(&r);
+    slt_address_set_v4(out->src, slt_read_bytes(&r, 4));
+    slt_address_set_v4(out->dst, slt_read_bytes(&r, 4));
+    out->options_bytes = (uint8_t)(header_bytes - SLT_IPV4_HEADER_BYTES);
+    out->options = slt_read_bytes(&r, out->options_bytes);
+    out->payload_bytes = slt_reader_left(&r);
+    out->payload = slt_read_bytes(&r, out->payload_bytes);
+    return SLT_PASS;
+}
+
+enum slt_reason slt_ipv4_parse(struct slt_span packet, struct slt_ipv4 *out)
+{
+    uint32_t total_bytes = 0;
+    const enum slt_reason reason = parse_header(packet, out, &total_bytes);
+    if (reason != SLT_PASS) {
+        return reason;
+    }
+    const uint32_t header_bytes = SLT_IPV4_HEADER_BYTES + (uint32_t)out->options_bytes;
+    if (total_bytes < header_bytes || total_bytes > packet.bytes) {
+        return SLT_DROP_IP_LENGTH;
+    }
+    out->payload_bytes = total_bytes - header_bytes;
+    /* RFC 1122 3.2.1.2: the header checksum is verified on every datagram. */
+    if (slt_checksum_finish(slt_checksum_add(0, packet.data, header_bytes)) != 0) {
+        return SLT_DROP_IP_CHECKSUM;
+    }
+    return walk_options(out);
+}
+
+enum slt_reason slt_ipv4_parse_quoted(struct slt_span quote, struct slt_ipv4 *out)
+{
+    uint32_t total_bytes = 0;
+    const enum slt_reason reason = parse_header(quote, out, &total_bytes);
+    if (reason != SLT_PASS) {
+        return reason;
+    }
+    return walk_options(out);
+}
+
+uint32_t slt_ipv4_emit(const struct slt_ipv4 *ip, struct slt_writer *w)
+{
+    const uint32_t header_bytes = SLT_IPV4_HEADER_BYTES + (uint32_t)ip->options_bytes;
+    const uint32_t start = w->at;
+    SLT_ASSERT(ip->options_bytes <= SLT_IPV4_OPTIONS_MAX && ip->options_bytes % 4 == 0);
+    SLT_ASSERT(ip->payload_bytes <= 65535U - header_bytes);
+    SLT_ASSERT(ip->fragment_offset % 8 == 0);
+    slt_write_u8(w, (uint8_t)(0x40U | header_bytes / 4));
+    slt_write_u8(w, (uint8_t)(ip->dscp << 2 | (ip->ecn & 3)));
+    slt_write_u16(w, (uint16_t)(header_bytes + ip->payload_bytes));
+    slt_write_u16(w, ip->id);
+    slt_write_u16(w, (uint16_t)((ip->dont_fragment ? FLAG_DF : 0) |
+                                (ip->more_fragments ? FLAG_MF : 0) | ip->fragment_offset / 8U));
+    slt_write_u8(w, ip->ttl);
+    slt_write_u8(w, ip->protocol);
+    slt_write_u16(w, 0);
+    slt_write_bytes(w, ip->src + 12, 4);
+    slt_write_bytes(w, ip->dst + 12, 4);
+    slt_write_bytes(w, ip->options, ip->options_bytes);
+    if (w->failed) {
+        return 0;
+    }
+    uint8_t *header = w->data + start;
+    const uint16_t checksum = slt_checksum_finish(slt_checksum_add(0, header, header_bytes));
+    header[10] = (uint8_t)(checksum >> 8);
+    header[11] = (uint8_t)checksum;
+    return header_bytes;
+}
+
+int slt_ipv4_print(const struct slt_ipv4 *ip, char *out, size_t size)
+{
+    struct slt_text t;
+    slt_text_init(&t, out, size);
+    slt_address_text(&t, ip->src);
+    slt_text_str(&t, " > ");
+    slt_address_text(&t, ip->dst);
+    slt_text_str(&t, ": proto ");
+    slt_text_u64(&t, ip->protocol);
+    slt_text_str(&t, ", ttl ");
+    slt_text_u64(&t, ip->ttl);
+    slt_text_str(&t, ", id ");
+    slt_text_u64(&t, ip->id);
+    if (ip->dont_fragment) {
+        slt_text_str(&t, ", [DF]");
+    }
+    if (slt_ipv4_is_fragment(ip)) {
+        slt_text_str(&t, ", frag ");
+        slt_text_u64(&t, ip->fragment_offset);
+        slt_text_str(&t, ip->more_fragments ? "+" : "");
+    }
+    if (ip->ecn != SLT_ECN_NONE) {
+        slt_text_str(&t, ", ecn ");
+        slt_text_u64(&t, ip->ecn);
+    }
+    slt_text_str(&t, ", length ");
+    slt_text_u64(&t, ip->payload_bytes);
+    return (int)t.used;
+}

@@ -1,0 +1,119 @@
+/* The TCP header: twenty fixed bytes and the options (RFC 9293 3.1).
+ *
+ * Reserved bits are not looked at and not sent (RFC 9293 3.1, U-01), except the one that RFC 9768
+ * gave back a meaning (AE). A segment whose header contradicts itself is dropped by reason; all
+ * else, including combinations of flags that make no sense, is a value for the engine to judge.
+ */
+#include "wire/tcp.h"
+
+#include "base/print.h"
+
+enum slt_reason slt_tcp_parse(struct slt_span packet, struct slt_tcp_segment *out)
+{
+    memset(out, 0, sizeof(*out));
+    if (packet.bytes < SLT_TCP_HEADER_BYTES) {
+        return SLT_DROP_TCP_SHORT;
+    }
+    struct slt_reader r = slt_reader_of(packet);
+    out->src_port = slt_read_u16(&r);
+    out->dst_port = slt_read_u16(&r);
+    out->seq = slt_read_u32(&r);
+    out->ack = slt_read_u32(&r);
+    const uint16_t offset_and_flags = slt_read_u16(&r);
+    out->window = slt_read_u16(&r);
+    out->checksum = slt_read_u16(&r);
+    out->urgent = slt_read_u16(&r);
+    out->flags = offset_and_flags & 0x1ffU;
+    const uint32_t header_bytes = (uint32_t)(offset_and_flags >> 12) * 4;
+    if (header_bytes < SLT_TCP_HEADER_BYTES || header_bytes > packet.bytes) {
+        return SLT_DROP_TCP_DATA_OFFSET;
+    }
+    const uint32_t option_bytes = header_bytes - SLT_TCP_HEADER_BYTES;
+    const uint8_t *options = slt_read_bytes(&r, option_bytes);
+    out->payload_bytes = slt_reader_left(&r);
+    out->payload = slt_read_bytes(&r, out->payload_bytes);
+    /* RFC 9293 3.1 (MUST-5): options are read from any segment, whatever its flags. */
+    return slt_tcp_options_parse((struct slt_span){options, option_bytes}, &out->opt);
+}
+
+uint32_t slt_tcp_emit(const struct slt_tcp_segment *seg, struct slt_writer *w)
+{
+    const uint32_t option_bytes = slt_tcp_options_bytes(&seg->opt);
+    const uint32_t header_bytes = SLT_TCP_HEADER_BYTES + option_bytes;
+    if (option_bytes > SLT_TCP_OPTIONS_MAX || header_bytes > w->capacity - w->at) {
+        w->failed = true;
+        return 0;
+    }
+    slt_write_u16(w, seg->src_port);
+    slt_write_u16(w, seg->dst_port);
+    slt_write_u32(w, seg->seq);
+    slt_write_u32(w, seg->ack);
+    slt_write_u16(w, (uint16_t)((header_bytes / 4) << 12 | (seg->flags & 0x1ffU)));
+    slt_write_u16(w, seg->window);
+    slt_write_u16(w, 0);
+    slt_write_u16(w, seg->urgent);
+    slt_tcp_options_emit(&seg->opt, w);
+    return w->failed ? 0 : header_bytes;
+}
+
+void slt_tcp_flags_print(uint16_t flags, char out[12])
+{
+    static const struct {
+        uint16_t flag;
+        char letter;
+    } letters[] = {{SLT_TCP_FIN, 'F'}, {SLT_TCP_SYN, 'S'}, {SLT_TCP_RST, 'R'},
+                   {SLT_TCP_PSH, 'P'}, {SLT_TCP_ACK, '.'}, {SLT_TCP_URG, 'U'},
+                   {SLT_TCP_ECE, 'E'}, {SLT_TCP_CWR, 'W'}, {SLT_TCP_AE, 'A'}};
+    struct slt_text t;
+    slt_text_init(&t, out, 12);
+    for (uint32_t i = 0; i < SLT_ARRAY_COUNT(letters); i++) {
+        if (flags & letters[i].flag) {
+            slt_text_char(&t, letters[i].letter);
+        }
+    }
+    if (t.used == 0) {
+        slt_text_str(&t, "none");
+    }
+}
+
+static void print_number(struct slt_text *t, const char *label, uint64_t value)
+{
+    slt_text_str(t, label);
+    slt_text_u64(t, value);
+}
+
+int slt_tcp_print(const struct slt_tcp_segment *seg, char *out, size_t size)
+{
+    /* The longest list is four SACK blocks: 16 + 4 * 24 characters. */
+    char scratch[256];
+    struct slt_text t;
+    slt_text_init(&t, out, size);
+    print_number(&t, "", seg->src_port);
+    print_number(&t, " > ", seg->dst_port);
+    slt_text_str(&t, " Flags [");
+    slt_tcp_flags_print(seg->flags, scratch);
+    slt_text_str(&t, scratch);
+    slt_text_char(&t, ']');
+    const bool numbered = (seg->flags & (SLT_TCP_SYN | SLT_TCP_FIN | SLT_TCP_RST)) != 0;
+    if (numbered || seg->payload_bytes > 0) {
+        print_number(&t, ", seq ", seg->seq);
+    }
+    if (seg->payload_bytes > 0) {
+        print_number(&t, ":", (uint32_t)(seg->seq + seg->payload_bytes));
+    }
+    if (seg->flags & SLT_TCP_ACK) {
+        print_number(&t, ", ack ", seg->ack);
+    }
+    print_number(&t, ", win ", seg->window);
+    if (seg->flags & SLT_TCP_URG) {
+        print_number(&t, ", urg ", seg->urgent);
+    }
+    if (seg->opt.present) {
+        (void)slt_tcp_options_print(&seg->opt, scratch, sizeof(scratch));
+        slt_text_str(&t, ", options [");
+        slt_text_str(&t, scratch);
+        slt_text_char(&t, ']');
+    }
+    print_number(&t, ", length ", seg->payload_bytes);
+    return (int)t.used;
+}

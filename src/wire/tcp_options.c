@@ -1,0 +1,379 @@
+/* TCP options: one loop that always consumes at least one byte, and one layout for emit, size and
+ * print.
+ *
+ * Emission plans first: every option that is present becomes an item {option, NOPs in front}, in
+ * Linux's order, such that after each item the length is a multiple of four. Options that fill
+ * each other's gap (SACK permitted before timestamps) need no NOPs. Because every group ends
+ * aligned, the end-of-list padding of RFC 9293 3.1 (MUST-69) is never longer than nothing.
+ * RFC 9293 3.1, 3.2; RFC 7323 2.2, 3.2, App. A; RFC 2018 2, 3; RFC 7413 4.1.1; RFC 5482 3.
+ */
+#include "wire/tcp_options.h"
+
+#include "base/print.h"
+
+enum {
+    KIND_EOL = 0,
+    KIND_NOP = 1,
+    KIND_MSS = 2,
+    KIND_WSCALE = 3,
+    KIND_SACK_OK = 4,
+    KIND_SACK = 5,
+    KIND_TIMESTAMPS = 8,
+    KIND_USER_TIMEOUT = 28,
+    KIND_FAST_OPEN = 34
+};
+
+#define ITEMS_MAX 7
+
+struct item {
+    enum slt_tcp_option_bit option;
+    uint8_t nops;
+    uint8_t bytes; /* without the NOPs */
+};
+
+struct layout {
+    struct item items[ITEMS_MAX];
+    uint32_t count;
+    uint32_t bytes;
+};
+
+static void parse_sack(struct slt_reader *body, struct slt_tcp_options *out)
+{
+    const uint32_t blocks = slt_reader_left(body) / 8;
+    if (slt_reader_left(body) % 8 != 0 || blocks == 0 || blocks > SLT_TCP_SACK_MAX) {
+        return;
+    }
+    for (uint32_t i = 0; i < blocks; i++) {
+        out->sack[i].left = slt_read_u32(body);
+        out->sack[i].right = slt_read_u32(body);
+    }
+    out->sack_count = (uint8_t)blocks;
+    out->present |= SLT_TCP_OPT_SACK;
+}
+
+/* RFC 7413 4.1.1: empty is a request; a cookie has 4 to 16 bytes, an even number. */
+static void parse_fast_open(struct slt_reader *body, struct slt_tcp_options *out)
+{
+    const uint32_t bytes = slt_reader_left(body);
+    if (bytes % 2 != 0 || bytes == 2 || bytes > SLT_TCP_COOKIE_MAX) {
+        return;
+    }
+    const uint8_t *cookie = slt_read_bytes(body, bytes);
+    if (bytes > 0) {
+        memcpy(out->cookie, cookie, bytes);
+    }
+    out->cookie_bytes = (uint8_t)bytes;
+    out->present |= SLT_TCP_OPT_FAST_OPEN;
+}
+
+struct known {
+    uint8_t option;     /* of enum slt_tcp_option_bit; 0: not a kind we know */
+    uint8_t body_bytes; /* 0xff: varies */
+};
+
+static struct known known_kind(uint8_t kind)
+{
+    switch (kind) {
+    case KIND_MSS:
+        return (struct known){SLT_TCP_OPT_MSS, 2};
+    case KIND_WSCALE:
+        return (struct known){SLT_TCP_OPT_WSCALE, 1};
+    case KIND_SACK_OK:
+        return (struct known){SLT_TCP_OPT_SACK_OK, 0};
+    case KIND_SACK:
+        return (struct known){SLT_TCP_OPT_SACK, 0xff};
+    case KIND_TIMESTAMPS:
+        return (struct known){SLT_TCP_OPT_TIMESTAMPS, 8};
+    case KIND_USER_TIMEOUT:
+        return (struct known){SLT_TCP_OPT_USER_TIMEOUT, 2};
+    case KIND_FAST_OPEN:
+        return (struct known){SLT_TCP_OPT_FAST_OPEN, 0xff};
+    default:
+        return (struct known){0, 0};
+    }
+}
+
+static void parse_fixed(enum slt_tcp_option_bit option, struct slt_reader *body,
+                        struct slt_tcp_options *out)
+{
+    switch (option) {
+    case SLT_TCP_OPT_MSS:
+        out->mss = slt_read_u16(body);
+        break;
+    case SLT_TCP_OPT_WSCALE:
+        out->wscale = slt_read_u8(body);
+        break;
+    case SLT_TCP_OPT_TIMESTAMPS:
+        out->ts_val = slt_read_u32(body);
+        out->ts_ecr = slt_read_u32(body);
+        break;
+    case SLT_TCP_OPT_USER_TIMEOUT:
+        out->user_timeout = slt_read_u16(body);
+        break;
+    case SLT_TCP_OPT_SACK_OK:
+        break;
+    case SLT_TCP_OPT_SACK:
+    case SLT_TCP_OPT_FAST_OPEN:
+        SLT_UNREACHABLE("an option of varying length has a parser of its own");
+    }
+    out->present |= (uint8_t)option;
+}
+
+/* RFC 9293 3.2 (MUST-6): a kind we do not know, or one in a shape we do not know, is ignored. */
+static void parse_option(uint8_t kind, struct slt_reader *body, struct slt_tcp_options *out)
+{
+    const struct known known = known_kind(kind);
+    if (known.option == 0 || (out->present & known.option)) {
+        return;
+    }
+    if (kind == KIND_SACK) {
+        parse_sack(body, out);
+    } else if (kind == KIND_FAST_OPEN) {
+        parse_fast_open(body, out);
+    } else if (slt_reader_left(body) == known.body_bytes) {
+        parse_fixed((enum slt_tcp_option_bit)known.option, body, out);
+    }
+}
+
+/* The bytes every segment of a connection with timestamps carries: nop nop TS (RFC 7323 App. A). */
+static bool parse_usual(struct slt_span bytes, struct slt_tcp_options *out)
+{
+    if (bytes.bytes != 12) {
+        return false;
+    }
+    struct slt_reader r = slt_reader_of(bytes);
+    if (slt_read_u32(&r) != 0x0101080aU) {
+        return false;
+    }
+    out->present = SLT_TCP_OPT_TIMESTAMPS;
+    out->ts_val = slt_read_u32(&r);
+    out->ts_ecr = slt_read_u32(&r);
+    return true;
+}
+
+enum slt_reason slt_tcp_options_parse(struct slt_span bytes, struct slt_tcp_options *out)
+{
+    memset(out, 0, sizeof(*out));
+    if (parse_usual(bytes, out)) {
+        return SLT_PASS;
+    }
+    struct slt_reader r = slt_reader_of(bytes);
+    while (slt_reader_left(&r) > 0) {
+        const uint8_t kind = slt_read_u8(&r);
+        if (kind == KIND_EOL) {
+            break;
+        }
+        if (kind == KIND_NOP) {
+            continue;
+        }
+        /* RFC 9293 3.2 (MUST-68): every other kind has a length, which counts both bytes. */
+        const uint32_t length = slt_read_u8(&r);
+        if (r.failed || length < 2 || length - 2 > slt_reader_left(&r)) {
+            /* RFC 9293 3.1 (MUST-7): an illegal length ends the segment. */
+            return SLT_DROP_TCP_OPTION_LENGTH;
+        }
+        const uint8_t *data = slt_read_bytes(&r, length - 2);
+        struct slt_reader body = slt_reader_of((struct slt_span){data, length - 2});
+        parse_option(kind, &body, out);
+    }
+    return SLT_PASS;
+}
+
+static void plan_item(struct layout *l, enum slt_tcp_option_bit option, uint32_t bytes)
+{
+    /* The NOPs stand in front, so that what follows the first four bytes is aligned. */
+    const uint32_t nops = (4 - (l->bytes + bytes) % 4) % 4;
+    SLT_ASSERT(l->count < ITEMS_MAX);
+    l->items[l->count] = (struct item){option, (uint8_t)nops, (uint8_t)bytes};
+    l->count++;
+    l->bytes += nops + bytes;
+}
+
+static struct layout plan_layout(const struct slt_tcp_options *opt)
+{
+    struct layout l = {.count = 0};
+    const uint32_t present = opt->present;
+    if (present & SLT_TCP_OPT_MSS) {
+        plan_item(&l, SLT_TCP_OPT_MSS, 4);
+    }
+    if ((present & SLT_TCP_OPT_SACK_OK) && (present & SLT_TCP_OPT_TIMESTAMPS)) {
+        /* The two bytes of SACK permitted take the place of the timestamps' NOPs. */
+        l.items[l.count] = (struct item){SLT_TCP_OPT_SACK_OK, 0, 2};
+        l.items[l.count + 1] = (struct item){SLT_TCP_OPT_TIMESTAMPS, 0, 10};
+        l.count += 2;
+        l.bytes += 12;
+    } else if (present & SLT_TCP_OPT_SACK_OK) {
+        plan_item(&l, SLT_TCP_OPT_SACK_OK, 2);
+    } else if (present & SLT_TCP_OPT_TIMESTAMPS) {
+        plan_item(&l, SLT_TCP_OPT_TIMESTAMPS, 10);
+    }
+    if (present & SLT_TCP_OPT_WSCALE) {
+        plan_item(&l, SLT_TCP_OPT_WSCALE, 3);
+    }
+    if (present & SLT_TCP_OPT_SACK) {
+        SLT_ASSERT(opt->sack_count >= 1 && opt->sack_count <= SLT_TCP_SACK_MAX);
+        plan_item(&l, SLT_TCP_OPT_SACK, 2U + 8U * opt->sack_count);
+    }
+    if (present & SLT_TCP_OPT_FAST_OPEN) {
+        SLT_ASSERT(opt->cookie_bytes <= SLT_TCP_COOKIE_MAX && opt->cookie_bytes % 2 == 0);
+        plan_item(&l, SLT_TCP_OPT_FAST_OPEN, 2U + opt->cookie_bytes);
+    }
+    if (present & SLT_TCP_OPT_USER_TIMEOUT) {
+        plan_item(&l, SLT_TCP_OPT_USER_TIMEOUT, 4);
+    }
+    return l;
+}
+
+static uint8_t kind_of(enum slt_tcp_option_bit option)
+{
+    switch (option) {
+    case SLT_TCP_OPT_MSS:
+        return KIND_MSS;
+    case SLT_TCP_OPT_WSCALE:
+        return KIND_WSCALE;
+    case SLT_TCP_OPT_SACK_OK:
+        return KIND_SACK_OK;
+    case SLT_TCP_OPT_SACK:
+        return KIND_SACK;
+    case SLT_TCP_OPT_TIMESTAMPS:
+        return KIND_TIMESTAMPS;
+    case SLT_TCP_OPT_FAST_OPEN:
+        return KIND_FAST_OPEN;
+    case SLT_TCP_OPT_USER_TIMEOUT:
+        return KIND_USER_TIMEOUT;
+    }
+    return KIND_NOP;
+}
+
+static void emit_body(const struct slt_tcp_options *opt, enum slt_tcp_option_bit option,
+                      struct slt_writer *w)
+{
+    switch (option) {
+    case SLT_TCP_OPT_MSS:
+        slt_write_u16(w, opt->mss);
+        break;
+    case SLT_TCP_OPT_WSCALE:
+        slt_write_u8(w, opt->wscale);
+        break;
+    case SLT_TCP_OPT_SACK_OK:
+        break;
+    case SLT_TCP_OPT_SACK:
+        for (uint32_t i = 0; i < opt->sack_count; i++) {
+            slt_write_u32(w, opt->sack[i].left);
+            slt_write_u32(w, opt->sack[i].right);
+        }
+        break;
+    case SLT_TCP_OPT_TIMESTAMPS:
+        slt_write_u32(w, opt->ts_val);
+        slt_write_u32(w, opt->ts_ecr);
+        break;
+    case SLT_TCP_OPT_FAST_OPEN:
+        slt_write_bytes(w, opt->cookie, opt->cookie_bytes);
+        break;
+    case SLT_TCP_OPT_USER_TIMEOUT:
+        slt_write_u16(w, opt->user_timeout);
+        break;
+    }
+}
+
+uint32_t slt_tcp_options_bytes(const struct slt_tcp_options *opt)
+{
+    return plan_layout(opt).bytes;
+}
+
+uint32_t slt_tcp_options_emit(const struct slt_tcp_options *opt, struct slt_writer *w)
+{
+    const struct layout l = plan_layout(opt);
+    if (l.bytes > SLT_TCP_OPTIONS_MAX || l.bytes > w->capacity - w->at) {
+        w->failed = true;
+        return 0;
+    }
+    for (uint32_t i = 0; i < l.count; i++) {
+        const struct item *item = &l.items[i];
+        for (uint32_t n = 0; n < item->nops; n++) {
+            slt_write_u8(w, KIND_NOP);
+        }
+        slt_write_u8(w, kind_of(item->option));
+        slt_write_u8(w, item->bytes);
+        emit_body(opt, item->option, w);
+    }
+    return w->failed ? 0 : l.bytes;
+}
+
+static void print_sack(struct slt_text *t, const struct slt_tcp_options *opt)
+{
+    slt_text_str(t, "sack ");
+    slt_text_u64(t, opt->sack_count);
+    for (uint32_t i = 0; i < opt->sack_count; i++) {
+        slt_text_str(t, " {");
+        slt_text_u64(t, opt->sack[i].left);
+        slt_text_char(t, ':');
+        slt_text_u64(t, opt->sack[i].right);
+        slt_text_char(t, '}');
+    }
+}
+
+static void print_fast_open(struct slt_text *t, const struct slt_tcp_options *opt)
+{
+    slt_text_str(t, "tfo");
+    if (opt->cookie_bytes == 0) {
+        slt_text_str(t, " cookiereq");
+        return;
+    }
+    slt_text_str(t, " cookie ");
+    for (uint32_t i = 0; i < opt->cookie_bytes; i++) {
+        slt_text_hex(t, opt->cookie[i], 2);
+    }
+}
+
+static void print_item(struct slt_text *t, const struct slt_tcp_options *opt,
+                       enum slt_tcp_option_bit option)
+{
+    switch (option) {
+    case SLT_TCP_OPT_MSS:
+        slt_text_str(t, "mss ");
+        slt_text_u64(t, opt->mss);
+        break;
+    case SLT_TCP_OPT_WSCALE:
+        slt_text_str(t, "wscale ");
+        slt_text_u64(t, opt->wscale);
+        break;
+    case SLT_TCP_OPT_SACK_OK:
+        slt_text_str(t, "sackOK");
+        break;
+    case SLT_TCP_OPT_SACK:
+        print_sack(t, opt);
+        break;
+    case SLT_TCP_OPT_TIMESTAMPS:
+        slt_text_str(t, "TS val ");
+        slt_text_u64(t, opt->ts_val);
+        slt_text_str(t, " ecr ");
+        slt_text_u64(t, opt->ts_ecr);
+        break;
+    case SLT_TCP_OPT_FAST_OPEN:
+        print_fast_open(t, opt);
+        break;
+    case SLT_TCP_OPT_USER_TIMEOUT:
+        slt_text_str(t, "uto ");
+        slt_text_u64(t, opt->user_timeout & 0x7fffU);
+        slt_text_char(t, (opt->user_timeout & 0x8000U) ? 'm' : 's');
+        break;
+    }
+}
+
+int slt_tcp_options_print(const struct slt_tcp_options *opt, char *out, size_t size)
+{
+    struct slt_text t;
+    slt_text_init(&t, out, size);
+    const struct layout l = plan_layout(opt);
+    for (uint32_t i = 0; i < l.count; i++) {
+        if (i > 0) {
+            slt_text_char(&t, ',');
+        }
+        for (uint32_t n = 0; n < l.items[i].nops; n++) {
+            slt_text_str(&t, "nop,");
+        }
+        print_item(&t, opt, l.items[i].option);
+    }
+    return (int)t.used;
+}
