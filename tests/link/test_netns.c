@@ -1,0 +1,121 @@
+/* Private networks: what runs inside is apart from everything outside. */
+#define _GNU_SOURCE 1
+#include "link_test.h"
+
+#include "link/netns_linux.h"
+#include "link/rtnl_linux.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+static int give_back(void *ctx)
+{
+    return *(int *)ctx;
+}
+
+static int make_interfaces(void *ctx)
+{
+    struct slt_link_error error;
+    struct slt_rtnl_facts facts;
+    (void)ctx;
+    if (slt_rtnl_facts("lo", &facts, &error) != SLT_LINK_FINE || !facts.up) {
+        return 1;
+    }
+    if (slt_rtnl_make_veth("inner0", "inner1", &error) != SLT_LINK_FINE) {
+        return 2;
+    }
+    return slt_rtnl_facts("inner1", &facts, &error) == SLT_LINK_FINE && facts.ethernet ? 42 : 3;
+}
+
+static int set_ports(void *ctx)
+{
+    char text[64] = {0};
+    (void)ctx;
+    if (!slt_netns_sysctl("ipv4/ip_local_port_range", "32768 33767")) {
+        return 1;
+    }
+    FILE *file = fopen("/proc/sys/net/ipv4/ip_local_port_range", "r");
+    size_t got = file ? fread(text, 1, sizeof(text) - 1, file) : 0;
+    if (file) {
+        fclose(file);
+    }
+    return got > 0 && strcmp(text, "32768\t33767\n") == 0 ? 42 : 2;
+}
+
+/* An interface moves to another namespace and is then not here any more. */
+static int move_away(void *ctx)
+{
+    struct slt_link_error error;
+    struct slt_rtnl_facts facts;
+    (void)ctx;
+    int home = slt_netns_here();
+    if (home < 0 || slt_rtnl_make_veth("m0", "m1", &error) != SLT_LINK_FINE) {
+        return 1;
+    }
+    if (slt_netns_enter(&error) != SLT_LINK_FINE) {
+        return 2;
+    }
+    int away = slt_netns_here();
+    if (slt_rtnl_facts("m1", &facts, &error) == SLT_LINK_FINE || !slt_netns_return(home)) {
+        return 3;
+    }
+    if (slt_rtnl_move("m1", away, &error) != SLT_LINK_FINE ||
+        slt_rtnl_facts("m1", &facts, &error) == SLT_LINK_FINE) {
+        return 4;
+    }
+    return slt_netns_return(away) && slt_rtnl_facts("m1", &facts, &error) == SLT_LINK_FINE ? 42 : 5;
+}
+
+static int run_inside(int (*run)(void *ctx), void *ctx)
+{
+    struct slt_link_error error;
+    int result = -1;
+    enum slt_link_trouble trouble = slt_netns_run(run, ctx, &result, &error);
+    if (trouble == SLT_LINK_NO_PRIVILEGE) {
+        print_message("skipped: %s; %s\n", error.sentence, error.remedy);
+        skip();
+    }
+    assert_int_equal(trouble, SLT_LINK_FINE);
+    return result;
+}
+
+static void results_come_back(void **state)
+{
+    (void)state;
+    int value = 17;
+    assert_int_equal(run_inside(give_back, &value), 17);
+}
+
+static void interfaces_stay_inside(void **state)
+{
+    (void)state;
+    struct slt_link_error error;
+    struct slt_rtnl_facts facts;
+    assert_int_equal(run_inside(make_interfaces, NULL), 42);
+    assert_int_equal(slt_rtnl_facts("inner0", &facts, &error), SLT_LINK_NO_DEVICE);
+    assert_true(error.remedy[0] != '\0');
+}
+
+static void sysctls_are_its_own(void **state)
+{
+    (void)state;
+    assert_int_equal(run_inside(set_ports, NULL), 42);
+    assert_false(slt_netns_sysctl("ipv4/no_such_setting", "1"));
+}
+
+static void interfaces_move(void **state)
+{
+    (void)state;
+    assert_int_equal(run_inside(move_away, NULL), 42);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(results_come_back),
+        cmocka_unit_test(interfaces_stay_inside),
+        cmocka_unit_test(sysctls_are_its_own),
+        cmocka_unit_test(interfaces_move),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

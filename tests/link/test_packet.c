@@ -1,0 +1,146 @@
+/* Packet sockets on a virtual Ethernet pair, against the kernel at its other end. */
+#define _GNU_SOURCE 1
+#include "kernel_peer.h"
+
+#include "link/packet_linux.h"
+
+static struct slt_link *open_packet(void)
+{
+    struct slt_link *link;
+    struct slt_link_error error;
+    struct slt_netns_pair pair = {.kernel_name = "kern0",
+                                  .stack_name = "stack0",
+                                  .mtu = 1500,
+                                  .kernel_v4 = peer_v4(2),
+                                  .v4_prefix_bits = 24,
+                                  .kernel_v6 = peer_v6(2),
+                                  .v6_prefix_bits = 64};
+    struct slt_packet_params params = {.name = "stack0"};
+    memcpy(params.mac, peer_our_mac, 6);
+    peer_fine(slt_netns_make_pair(&pair, &error), &error);
+    peer_fine(slt_packet_open(&params, &link, &error), &error);
+    return link;
+}
+
+static void close_packet(struct slt_link *link)
+{
+    struct slt_link_error error;
+    slt_link_close(link);
+    peer_fine(slt_rtnl_remove("kern0", &error), &error);
+}
+
+static void the_kernel_answers(void **state)
+{
+    (void)state;
+    static struct peer_tcp peer;
+    struct slt_link *link = open_packet();
+    peer = (struct peer_tcp){.link = link, .segment = {.family = 4, .ethernet = true}};
+    peer_arp(link, peer.kernel_mac);
+    peer_ping(link, peer.kernel_mac);
+    peer_exchange(&peer, true);
+    slt_link_poll(link, 0);
+    for (unsigned i = 0; i < SLT_LINK_DROP_COUNT; i++) {
+        assert_int_equal(link->counters.dropped[i], 0);
+    }
+    close_packet(link);
+}
+
+static bool is_ours(const uint8_t *f, uint32_t bytes)
+{
+    return bytes >= 12 && memcmp(f + 6, peer_our_mac, 6) == 0;
+}
+
+static void own_frames_do_not_come_back(void **state)
+{
+    (void)state;
+    static struct peer_frame got;
+    struct slt_link *link = open_packet();
+    struct salut_tx_frame tx[40];
+    struct test_tcp t = {.family = 4, .ethernet = true, .payload_bytes = 100};
+    for (unsigned i = 0; i < 40; i++) {
+        test_tcp_frame(&t, &tx[i]); /* more than one batch */
+        tx[i].header[0] = 2;
+    }
+    assert_int_equal(slt_link_send(link, tx, 40, 0), 40);
+    assert_false(peer_wait(link, is_ours, &got));
+    close_packet(link);
+}
+
+static void mac_and_mtu_are_the_interfaces(void **state)
+{
+    (void)state;
+    struct slt_link_error error;
+    struct slt_rtnl_facts facts;
+    struct slt_link *link;
+    struct slt_packet_params params = {.name = "aside"};
+    peer_fine(slt_rtnl_make_veth("aside", "bside", &error), &error);
+    peer_fine(slt_rtnl_set_mtu("aside", 4321, &error), &error);
+    peer_fine(slt_rtnl_set_mac("aside", (uint8_t[]){2, 9, 9, 9, 9, 9}, &error), &error);
+    peer_fine(slt_rtnl_facts("aside", &facts, &error), &error);
+    peer_fine(slt_packet_open(&params, &link, &error), &error);
+    assert_int_equal(link->caps.mtu, 4321);
+    assert_memory_equal(link->caps.mac, ((uint8_t[]){2, 9, 9, 9, 9, 9}), 6);
+    slt_link_close(link);
+    params.derive_mac = true;
+    peer_fine(slt_packet_open(&params, &link, &error), &error);
+    assert_memory_not_equal(link->caps.mac, facts.mac, 6);
+    struct test_tcp t = {.family = 4, .ethernet = true, .payload_bytes = 10};
+    struct salut_tx_frame tx;
+    test_tcp_frame(&t, &tx);
+    assert_int_equal(slt_link_send(link, &tx, 1, 0), 1); /* the interface is down */
+    assert_int_equal(link->counters.dropped[SLT_LINK_DROP_DEVICE_DOWN], 1);
+    slt_link_close(link);
+    peer_fine(slt_rtnl_remove("bside", &error), &error);
+}
+
+static void troubles_have_sentences(void **state)
+{
+    (void)state;
+    struct slt_link_error error;
+    struct slt_link *link;
+    struct slt_packet_params params = {.name = "nosuch"};
+    assert_int_equal(slt_packet_open(&params, &link, &error), SLT_LINK_NO_DEVICE);
+    assert_non_null(strstr(error.sentence, "nosuch"));
+    params.name = "lo";
+    assert_int_equal(slt_packet_open(&params, &link, &error), SLT_LINK_NOT_SUPPORTED);
+}
+
+static void routes(void **state)
+{
+    (void)state;
+    struct slt_link_error error;
+    struct slt_link *link = open_packet();
+    struct slt_rtnl_route v4 = {.dest = peer_v4(0), .gateway = peer_v4(1)};
+    struct slt_rtnl_route v6 = {.prefix_bits = 32, .gateway = peer_v6(1)};
+    memset(v4.dest.b + 12, 0, 4); /* the default route of IPv4 */
+    v6.dest.b[0] = 0xfd;
+    peer_fine(slt_rtnl_add_route("kern0", &v4, &error), &error);
+    peer_fine(slt_rtnl_add_route("kern0", &v6, &error), &error);
+    char text[2000] = {0};
+    FILE *table = fopen("/proc/net/route", "r");
+    assert_non_null(table);
+    assert_true(fread(text, 1, sizeof(text) - 1, table) > 0);
+    fclose(table);
+    assert_non_null(strstr(text, "kern0\t00000000\t010200C0"));
+    v4.gateway = peer_v6(1); /* an IPv6 gateway where IPv4's belongs */
+    v4.gateway.b[0] = 0x99;
+    assert_int_not_equal(slt_rtnl_add_route("kern0", &v4, &error), SLT_LINK_FINE);
+    close_packet(link);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_kernel_answers),
+        cmocka_unit_test(own_frames_do_not_come_back),
+        cmocka_unit_test(mac_and_mtu_are_the_interfaces),
+        cmocka_unit_test(troubles_have_sentences),
+        cmocka_unit_test(routes),
+    };
+    struct slt_link_error error;
+    if (slt_netns_enter(&error) != SLT_LINK_FINE) {
+        printf("skipped: %s; %s\n", error.sentence, error.remedy);
+        return 77;
+    }
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
