@@ -1,0 +1,138 @@
+/* The configuration of an instance: every limit, timer and decision, with its unit, its RFC and
+ * Linux's name for it. salut_config_init fills it for a profile; change what you like, then
+ * salut_create copies it.
+ */
+#ifndef SALUT_CONFIG_H
+#define SALUT_CONFIG_H
+
+#include "salut/types.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum salut_profile {
+    SALUT_PROFILE_LINUX, /* Linux's defaults and wire image */
+    SALUT_PROFILE_RFC    /* the RFCs to the letter */
+};
+
+enum salut_overflow {
+    SALUT_OVERFLOW_DROP, /* accept queue full: the final ACK is ignored (Linux's default) */
+    SALUT_OVERFLOW_RESET /* ... or answered with a reset (tcp_abort_on_overflow) */
+};
+
+enum salut_syn_cookies {
+    SALUT_COOKIES_NEVER,
+    SALUT_COOKIES_WHEN_FULL, /* RFC 4987: only when the half-open table is pressed */
+    SALUT_COOKIES_ALWAYS
+};
+
+struct salut_config {
+    uint32_t struct_bytes; /* sizeof(struct salut_config), set by salut_config_init */
+    uint32_t profile;      /* enum salut_profile */
+
+    /* Memory: either a block (fixed mode) or an allocator (growing mode). */
+    void *memory;
+    size_t memory_bytes;
+    void *(*alloc)(void *ctx, size_t bytes);
+    void (*free)(void *ctx, void *ptr, size_t bytes);
+    void *alloc_ctx;
+
+    /* Limits: objects, each a counted reason when reached. */
+    uint32_t conns_max;
+    uint32_t half_open_max; /* tcp_max_syn_backlog */
+    uint32_t time_wait_max; /* tcp_max_tw_buckets */
+    uint32_t listeners_max;
+    uint32_t udp_max;
+    uint32_t buffers_max; /* of buffer_bytes each */
+    uint32_t buffer_bytes;
+    uint32_t ranges_max; /* out-of-order runs in the whole instance */
+    uint32_t ranges_per_conn_max;
+    uint32_t neighbours_max;
+    uint32_t fragments_max; /* datagrams being put together at once */
+    uint32_t fragment_bytes_max;
+    uint32_t addresses_max;
+    uint32_t routes_max;
+    uint32_t event_ring; /* last events kept; a power of two, or 0 */
+
+    /* Chance and time. */
+    uint8_t seed[32];    /* from the operating system, or fixed in tests */
+    int64_t start_at_ns; /* the first instant the stack will be told */
+
+    /* The link. */
+    uint32_t link_kind; /* enum salut_link_kind */
+    uint8_t mac[6];
+    uint16_t mtu;           /* IP packet bytes, 1280..65535 (68.. for IPv4 alone) */
+    uint32_t gso_max_bytes; /* payload of one super-frame the link cuts; 0: none */
+    uint8_t tx_checksum;    /* 1: the link completes transport checksums */
+    uint8_t mtu_varies;     /* RFC 9293 3.7.3 (SHLD-6) */
+
+    /* IP. */
+    uint8_t ttl;                         /* 64; ip_default_ttl */
+    uint8_t ping;                        /* answer echo requests; icmp_echo_ignore_all inverted */
+    uint8_t duplicate_address_detection; /* IPv6 addresses start tentative (RFC 4862) */
+    uint8_t slaac;                       /* take prefixes and routers from router advertisements */
+    int64_t fragment_timeout4_ns;        /* 30 s Linux, 60..120 s RFC 1122 */
+    int64_t fragment_timeout6_ns;        /* 60 s RFC 8200 */
+    uint32_t icmp_rate_per_s;            /* token bucket for ICMP errors sent */
+    uint32_t icmp_burst;
+
+    /* Ports. */
+    uint16_t port_low; /* ip_local_port_range */
+    uint16_t port_high;
+
+    /* TCP: buffers and windows. */
+    uint32_t send_buffer_bytes;
+    uint32_t recv_buffer_bytes;
+    uint8_t window_scaling;           /* 1 on (RFC 7323) */
+    uint8_t window_scale;             /* shift to offer; 255: from recv_buffer_max_bytes */
+    uint32_t recv_buffer_max_bytes;   /* tcp_rmem[2]: decides the scale */
+    uint8_t timestamps;               /* 1 on (RFC 7323) */
+    uint8_t sack;                     /* 1 on (RFC 2018) */
+    uint8_t dsack;                    /* 1 on (RFC 2883) */
+    uint8_t nagle;                    /* 1: on by default */
+    uint16_t mss_min;                 /* smallest send MSS honoured (tcp_min_snd_mss, 48) */
+    uint16_t initial_window_segments; /* 10 (RFC 6928) */
+
+    /* TCP: timers. */
+    int64_t msl_ns;           /* 30 s Linux, 120 s RFC: TIME-WAIT is twice this */
+    int64_t rto_initial_ns;   /* 1 s (RFC 6298 2.1) */
+    int64_t rto_min_ns;       /* 200 ms Linux, 1 s RFC */
+    int64_t rto_max_ns;       /* 120 s */
+    int64_t delayed_ack_ns;   /* 40 ms; below 500 ms (MUST-40) */
+    uint8_t quick_acks;       /* segments acknowledged at once at the start (16 Linux, 0 RFC) */
+    uint8_t syn_retries;      /* 6 Linux, 7 RFC (R2 >= 180 s, MUST-23) */
+    uint8_t syn_ack_retries;  /* 5 */
+    uint8_t retries1;         /* R1: 3 (SHLD-10) */
+    uint8_t retries2;         /* R2: 15 (SHLD-11); 0: none, the user timeout alone decides */
+    uint8_t orphan_retries;   /* 8: R2 of connections the user has closed */
+    uint8_t reset_on_timeout; /* D-07: send a reset when R2 or the user timeout ends it */
+    uint8_t reset_on_half_open_timeout; /* D-22 */
+    int64_t user_timeout_ns;            /* 0: none; 5 min RFC (D-10) */
+    int64_t fin_wait_2_ns;              /* orphans; 60 s Linux, 0: none (D-08) */
+    int64_t keepalive_idle_ns;          /* 7200 s (MUST-28) */
+    int64_t keepalive_interval_ns;      /* 75 s */
+    uint8_t keepalive_probes;           /* 9 */
+    uint8_t probe_with_data; /* D-24: 1: window probe carries an octet of new data (RFC) */
+    int64_t quiet_time_ns;   /* 0; one MSL after a restart that lost state (RFC 9293 3.4.2) */
+
+    /* TCP: decisions. */
+    uint8_t time_wait_rst_kills;       /* D-02: 0 ignore (RFC 1337), 1 Linux's tcp_rfc1337=0 */
+    uint8_t syn_fin_processed;         /* D-14: 1 RFC */
+    uint8_t soft_icmp_aborts_syn;      /* D-26: 1 Linux */
+    uint8_t old_syn_time_wait_dropped; /* D-21: 1 RFC: drop under timestamps */
+    uint8_t shutdown_twice_fails;      /* D-17: 1 POSIX */
+    uint8_t ack_unsent_silent;         /* L-08: drop an ACK above SND.NXT silently */
+    uint8_t syn_cookies;               /* enum salut_syn_cookies */
+    uint8_t overflow;                  /* enum salut_overflow */
+    uint32_t challenge_interval_ms;    /* D-23: one answer per connection and interval; 500 */
+
+    /* Work per turn. */
+    uint32_t timers_per_turn;
+};
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,101 @@
+/* What a connection can tell about itself: all of Linux's tcp_info that has a meaning here, and
+ * the history of its states.
+ */
+#ifndef SALUT_INFO_H
+#define SALUT_INFO_H
+
+#include "salut/types.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define SALUT_HISTORY_MAX 4
+
+/* One change of state. */
+struct salut_history {
+    int64_t at_ns; /* when, in the stack's time, to the microsecond */
+    uint8_t from;  /* enum salut_state */
+    uint8_t to;
+    uint8_t reason; /* salut_reason_token() names it */
+};
+
+enum salut_object_kind { SALUT_IS_CONN, SALUT_IS_HALF_OPEN, SALUT_IS_TIME_WAIT, SALUT_IS_LISTENER };
+
+enum salut_ca_state {
+    SALUT_CA_OPEN,     /* no loss in sight */
+    SALUT_CA_DISORDER, /* duplicate ACKs or SACKs came */
+    SALUT_CA_CWR,      /* window reduced for ECN */
+    SALUT_CA_RECOVERY, /* fast recovery */
+    SALUT_CA_LOSS      /* after a retransmission timeout */
+};
+
+struct salut_info {
+    uint8_t object;  /* enum salut_object_kind */
+    uint8_t state;   /* enum salut_state */
+    uint8_t passive; /* opened by the peer */
+    uint8_t orphan;  /* the user has let go of it */
+    salut_addr local;
+    salut_addr remote;
+    uint16_t local_port;
+    uint16_t remote_port;
+    uint64_t user;
+    int64_t age_ns;       /* in this state */
+    uint8_t timer;        /* the next timer: enum slt_tcp_timer + 1; 0 none */
+    int64_t timer_in_ns;  /* how long until it fires */
+    uint32_t status;      /* enum salut_status the connection ended with, SALUT_OK while it lives */
+    uint32_t soft_status; /* last soft ICMP error, SALUT_OK when none */
+    uint8_t end_reason;   /* why it left ESTABLISHED or ended */
+
+    /* Negotiated. */
+    uint8_t wscale_ok, send_wscale, recv_wscale, sack_ok, timestamps_ok, ecn_ok;
+    uint16_t send_mss; /* payload bytes of a full segment to the peer */
+    uint16_t peer_mss; /* the MSS option the peer sent, or the default */
+    uint16_t advertised_mss;
+    uint16_t recv_mss; /* estimate of the peer's segment payload */
+    uint32_t pmtu;
+
+    /* Sending. Positions are relative to the initial sequence number. */
+    uint32_t send_isn;
+    int64_t send_una, send_nxt;
+    uint32_t send_window, send_window_max;
+    uint32_t send_queued; /* bytes accepted and not yet acknowledged */
+    uint32_t send_unsent; /* ... of them never sent */
+    uint32_t send_buffer;
+    uint8_t fin_queued, fin_sent, fin_acked;
+
+    /* Receiving. */
+    uint32_t recv_isn;
+    int64_t recv_nxt;
+    int64_t recv_edge;    /* right edge of the window last advertised */
+    uint32_t recv_window; /* ... from recv_nxt */
+    uint32_t recv_queued; /* bytes to be read */
+    uint32_t recv_out_of_order;
+    uint32_t recv_runs; /* out-of-order runs */
+    uint32_t recv_buffer;
+    uint8_t fin_received;
+
+    /* Time. */
+    uint32_t srtt_us, rttvar_us, rtt_min_us, rto_us;
+    uint8_t backoff; /* consecutive timeouts */
+    uint8_t probes;  /* unanswered window or keep-alive probes */
+
+    /* Congestion. */
+    uint8_t ca_state; /* enum salut_ca_state */
+    uint32_t cwnd_bytes, ssthresh_bytes, flight_bytes;
+    uint32_t sacked_segments, lost_segments, retrans_segments, reordering;
+
+    /* Totals. */
+    uint64_t bytes_sent, bytes_acked, bytes_received, bytes_retransmitted;
+    uint32_t segs_in, segs_out, data_segs_in, data_segs_out, retransmits, dsack_dups;
+    uint64_t delivered;
+
+    uint32_t history_count;
+    struct salut_history history[SALUT_HISTORY_MAX]; /* oldest first */
+};
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,112 @@
+/* Fifth, check the ACK field (RFC 9293 3.10.7.4; RFC 5961 5.2).
+ *
+ * This step judges the number, moves SND.UNA and the window and completes the transitions that an
+ * acknowledgement completes. Beyond that it only gathers: recovery, congestion control, timers and
+ * ACK policy act on the summary after all facts are in (input.c).
+ */
+#include "tcp/engine.h"
+
+/* The oldest number that can still be travelling: SND.UNA - MAX.SND.WND (MAY-12, K7), but never
+ * one from before our first byte, which nobody was ever promised (D03). */
+static int64_t oldest_plausible(const struct slt_tcp_conn *c)
+{
+    return slt_max64(c->snd.una - (int64_t)c->snd.wnd_max, slt_min64(c->snd.una, 1));
+}
+
+static void update_window(struct slt_tcp *tcp, struct slt_tcp_conn *c, struct slt_tcp_in *in)
+{
+    uint32_t wnd = (uint32_t)in->seg->window << c->snd.wscale; /* MUST-1, R7323-06 */
+    int64_t old_right = c->snd.una + c->snd.wnd;
+    bool was_closed = slt_tcp_snd_usable(c, c->snd.nxt) <= 0;
+
+    if (in->ack_pos < c->snd.una || !slt_tcp_snd_window_is_news(c, in->pos, in->ack_pos)) {
+        return; /* U-15: an old segment must not change SND.WND (G07) */
+    }
+    in->ack.window_changed = wnd != c->snd.wnd;
+    slt_tcp_snd_window(c, wnd, in->pos, in->ack_pos);
+    in->ack.window_reopened = was_closed && slt_tcp_snd_usable(c, c->snd.nxt) > 0;
+    if (c->snd.una + wnd < old_right) {
+        slt_count(tcp->telemetry, SLT_NOTE_TCP_WINDOW_SHRUNK); /* MUST-34 */
+    }
+}
+
+/* RFC 5681 2 (R5681-09): data outstanding, none in the segment, no SYN or FIN, the same number,
+ * the same window (X11: a window update is none). */
+static bool is_duplicate(const struct slt_tcp_conn *c, const struct slt_tcp_in *in)
+{
+    return in->ack_pos == c->snd.una && c->snd.nxt > c->snd.una && in->seg->payload_bytes == 0 &&
+           !(in->seg->flags & (SLT_TCP_SYN | SLT_TCP_FIN)) && !in->ack.window_changed;
+}
+
+static void advance(struct slt_tcp *tcp, struct slt_tcp_conn *c, struct slt_tcp_in *in)
+{
+    bool fin_acked = slt_tcp_has(c, SLT_CONN_FIN_SENT) && in->ack_pos == slt_tcp_fin_pos(c) + 1;
+    struct slt_tcp_cold *cold = slt_tcp_cold_of(tcp, c);
+
+    in->ack.flight_bytes = slt_tcp_flight(c, &cold->recovery);
+    in->ack.acked_bytes = (uint32_t)(in->ack_pos - c->snd.una);
+    in->ack.advanced = true;
+    in->ack.fin_acked = fin_acked;
+    slt_tcp_snd_acked(tcp, c, in->ack_pos);
+    cold->delivered += in->ack.acked_bytes;
+    if (c->snd.una == c->snd.nxt) {
+        slt_tcp_snd_size_acked(c, cold->size_sent);
+    }
+    c->flags &= ~(uint32_t)SLT_CONN_R1;
+}
+
+/* SYN-RECEIVED: the ACK must acknowledge our SYN; anything else is reset (n7, n9). */
+static enum slt_reason complete_handshake(struct slt_tcp *tcp, struct slt_tcp_conn *c,
+                                          struct slt_tcp_in *in)
+{
+    if (in->ack_pos <= c->snd.una || in->ack_pos > c->snd.nxt) {
+        return SLT_DROP_TCP_ACK_UNACCEPTABLE;
+    }
+    slt_tcp_snd_window(c, (uint32_t)in->seg->window << c->snd.wscale, in->pos, in->ack_pos);
+    slt_tcp_established(tcp, c, SLT_CAUSE_SYN_ACKED, in->now_ns);
+    return SLT_PASS;
+}
+
+static enum slt_reason check_range(struct slt_tcp *tcp, struct slt_tcp_conn *c,
+                                   struct slt_tcp_in *in)
+{
+    if (in->ack_pos > c->snd.nxt) { /* K8: its data is not used either (D04) */
+        if (!tcp->config->ack_unsent_silent) {
+            slt_tcp_ack_limited(tcp, c, SLT_SEND_CHALLENGE, in->now_ns);
+        }
+        return SLT_DROP_TCP_ACK_UNSENT;
+    }
+    if (in->ack_pos < oldest_plausible(c)) {
+        slt_tcp_ack_limited(tcp, c, SLT_SEND_CHALLENGE, in->now_ns);
+        return SLT_DROP_TCP_ACK_ANCIENT;
+    }
+    return SLT_PASS;
+}
+
+enum slt_reason slt_tcp_take_ack(struct slt_tcp *tcp, struct slt_tcp_conn *c, struct slt_tcp_in *in)
+{
+    enum slt_reason r;
+
+    if (!(in->seg->flags & SLT_TCP_ACK)) {
+        return SLT_DROP_TCP_NO_ACK; /* U-17, X1 */
+    }
+    if (c->state == SALUT_STATE_SYN_RECEIVED) {
+        if ((r = complete_handshake(tcp, c, in)) != SLT_PASS) {
+            return r;
+        }
+    } else if ((r = check_range(tcp, c, in)) != SLT_PASS) {
+        return r;
+    }
+    if (c->state == SALUT_STATE_TIME_WAIT) {
+        return SLT_DROP_TCP_TW_IGNORED; /* n6: nothing here deserves an answer */
+    }
+    if (in->ack_pos > c->snd.una) {
+        advance(tcp, c, in);
+    }
+    update_window(tcp, c, in);
+    in->ack.duplicate = !in->ack.advanced && is_duplicate(c, in);
+    if (!in->ack.advanced && c->cold != SLT_NIL) {
+        in->ack.flight_bytes = slt_tcp_flight(c, &slt_tcp_cold_of(tcp, c)->recovery);
+    }
+    return SLT_PASS;
+}

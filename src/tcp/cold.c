@@ -1,0 +1,89 @@
+/* The cold block: what a connection needs only while a handshake runs, bytes wait or are in
+ * flight, or a gap is open in what it received.
+ *
+ * slt_tcp_cold_get brings it (and brings congestion control back from its fold, restarting from
+ * the initial window after an idle time, RFC 5681 4.1); slt_tcp_cold_fold folds it away when
+ * nothing needs it. The pool has a block for every connection by default, so that a connection that
+ * must close finds one; where it is configured smaller, exhaustion is a status or a counted drop.
+ */
+#include "tcp/engine.h"
+
+bool slt_tcp_cold_get(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t now_ns)
+{
+    if (c->cold != SLT_NIL) {
+        return true;
+    }
+    uint32_t index = slt_pool_take(&tcp->colds);
+    if (index == SLT_NIL) {
+        return false;
+    }
+    struct slt_tcp_cold *cold = slt_pool_at(&tcp->colds, index);
+    memset(cold, 0, sizeof(*cold));
+    cold->conn = c->index;
+    c->cold = index;
+    slt_tcp_timers_cold_init(cold);
+    slt_tcp_recovery_init(&cold->recovery);
+    slt_ranges_init(&cold->held.runs);
+    cold->recovery.recover = c->snd.una - 1;
+    cold->recovery.rtx_next = c->snd.una;
+    cold->recovery.rtx_end = c->snd.una;
+    cold->progress_at_ns = now_ns;
+    cold->last_sent_at_ns = now_ns;
+    uint32_t mss = slt_tcp_full_mss(tcp, c);
+    if (c->cc_fold.cwnd_bytes == 0) {
+        slt_cc_init(&cold->cc, tcp->config, mss);
+    } else {
+        slt_cc_unfold(&cold->cc, &c->cc_fold);
+        uint32_t idle_ms = (uint32_t)(now_ns / SLT_NS_PER_MS) - c->cc_fold.idle_since_ms;
+        if ((int64_t)idle_ms * SLT_NS_PER_MS > slt_tcp_rto_ns(tcp, c)) {
+            slt_cc_on_idle(&cold->cc, tcp->config, mss); /* RFC 5681 4.1 (R5681-11) */
+        }
+    }
+    return true;
+}
+
+void slt_tcp_held_clear(struct slt_tcp *tcp, struct slt_tcp_conn *c)
+{
+    if (c->cold == SLT_NIL) {
+        return;
+    }
+    struct slt_tcp_held *held = &slt_tcp_cold_of(tcp, c)->held;
+    slt_ranges_clear(&held->runs, &tcp->ranges, &tcp->bufs);
+    held->bytes = 0;
+}
+
+void slt_tcp_cold_give(struct slt_tcp *tcp, struct slt_tcp_conn *c)
+{
+    if (c->cold == SLT_NIL) {
+        return;
+    }
+    slt_tcp_held_clear(tcp, c);
+    uint32_t index = c->cold;
+    c->cold = SLT_NIL;
+    slt_pool_give(&tcp->colds, index);
+}
+
+/* True when nothing needs the block: nothing in flight or waiting, no gap, no duplicate to tell. */
+static bool is_idle(const struct slt_tcp *tcp, const struct slt_tcp_conn *c)
+{
+    const struct slt_tcp_cold *cold = slt_tcp_cold_of(tcp, c);
+    bool fin_waits = slt_tcp_has(c, SLT_CONN_FIN_QUEUED) && !slt_tcp_has(c, SLT_CONN_FIN_SENT);
+
+    if (c->state == SALUT_STATE_CLOSED || c->state == SALUT_STATE_TIME_WAIT) {
+        return true;
+    }
+    return c->state >= SALUT_STATE_ESTABLISHED && c->snd.una == c->snd.nxt && !fin_waits &&
+           c->snd.queue.bytes == 0 && cold->held.runs.count == 0 &&
+           cold->held.dup_start == cold->held.dup_end;
+}
+
+/* Give the block back if nothing needs it; what congestion control learnt is folded away. */
+void slt_tcp_cold_fold(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t now_ns)
+{
+    if (c->cold == SLT_NIL || !is_idle(tcp, c)) {
+        return;
+    }
+    slt_cc_fold(&slt_tcp_cold_of(tcp, c)->cc, &c->cc_fold);
+    c->cc_fold.idle_since_ms = slt_tcp_ts_clock(now_ns);
+    slt_tcp_cold_give(tcp, c);
+}

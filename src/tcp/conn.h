@@ -1,0 +1,349 @@
+/* A TCP connection, private to src/tcp and to the stack floor that keeps the pool.
+ *
+ * Fields are grouped by owner; a group is written only by its owner's file (named at the group).
+ * The object is what an idle connection costs: everything that is needed only while bytes are in
+ * flight or a handshake runs lies in the cold block (struct slt_tcp_cold), which comes and goes.
+ * ARCHITECTURE.md holds the byte table; the static asserts below keep it honest.
+ *
+ * RFC 9293's names: SND.UNA snd.una, SND.NXT snd.nxt, SND.WND snd.wnd, SND.UP snd.up, SND.WL1
+ * snd.wl1, SND.WL2 snd.wl2, ISS snd.isn; RCV.NXT rcv.nxt, RCV.WND rcv.edge - rcv.nxt, RCV.UP
+ * rcv.up, IRS rcv.isn. Positions are int64_t (tcp/pos.h); a field ending in _low keeps the low 32
+ * bits of one.
+ */
+#ifndef SLT_TCP_CONN_H
+#define SLT_TCP_CONN_H
+
+#include "base/buf.h"
+#include "base/event.h"
+#include "base/flow.h"
+#include "base/ranges.h"
+#include "base/siphash.h"
+#include "base/time.h"
+#include "base/wheel.h"
+#include "salut/config.h"
+#include "salut/info.h"
+#include "tcp/pos.h"
+
+#include <string.h>
+
+/* Who the connection is between. The engine looks into the addresses only to hash them. */
+struct slt_tcp_id {
+    uint8_t local[16];
+    uint8_t remote[16];
+    uint16_t local_port;
+    uint16_t remote_port;
+};
+
+/* IPv4, by the form ::ffff:a.b.c.d of the remote address. */
+static inline bool slt_tcp_id_is_v4(const struct slt_tcp_id *id)
+{
+    static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
+
+    return memcmp(id->remote, mapped, sizeof(mapped)) == 0;
+}
+
+enum slt_tcp_timer {
+    SLT_TIMER_RETRANSMIT,
+    SLT_TIMER_PERSIST,
+    SLT_TIMER_USER_TIMEOUT,
+    SLT_TIMER_CORK,
+    SLT_TIMER_DELAYED_ACK,
+    SLT_TIMER_KEEPALIVE,
+    SLT_TIMER_FIN_WAIT_2,
+    SLT_TIMER_TIME_WAIT,
+    SLT_TIMER_COUNT
+};
+
+/* The timers that run only while a cold block exists come first. KEEPALIVE, FIN_WAIT_2 and
+ * TIME_WAIT exclude one another and share one place (`lasting`). */
+#define SLT_TIMER_COLD_COUNT (SLT_TIMER_CORK + 1)
+
+enum slt_tcp_conn_flag {
+    SLT_CONN_PASSIVE = 1 << 0,     /* opened by the peer (MUST-11) */
+    SLT_CONN_ORPHAN = 1 << 1,      /* the user let go of the handle */
+    SLT_CONN_USER_CLOSED = 1 << 2, /* ... by close: data that still comes is answered by RST */
+    SLT_CONN_FIN_QUEUED = 1 << 3,  /* FIN stands behind the send queue */
+    SLT_CONN_FIN_KNOWN = 1 << 4,   /* the peer's FIN was seen, at rcv.fin_low */
+    SLT_CONN_FIN_TAKEN = 1 << 5,   /* ... and reached: nothing more comes */
+    SLT_CONN_READ_SHUT = 1 << 6,   /* the user shut the receiving side */
+    SLT_CONN_WSCALE_OK = 1 << 7,
+    SLT_CONN_SACK_OK = 1 << 8,
+    SLT_CONN_TS_OK = 1 << 9,
+    SLT_CONN_NODELAY = 1 << 10,
+    SLT_CONN_CORK = 1 << 11,
+    SLT_CONN_KEEPALIVE = 1 << 12,
+    SLT_CONN_LINGER_ABORT = 1 << 13,
+    SLT_CONN_URGENT_OUT = 1 << 14,   /* snd.up_low is valid: urgent bytes not yet acknowledged */
+    SLT_CONN_URGENT_IN = 1 << 15,    /* rcv.up_low is valid: urgent bytes not yet read */
+    SLT_CONN_ACK_PENDING = 1 << 16,  /* something received is not acknowledged yet */
+    SLT_CONN_CORK_EXPIRED = 1 << 17, /* a corked partial segment has waited 200 ms */
+    SLT_CONN_CONNECTED = 1 << 18,    /* ESTABLISHED was reached once */
+    SLT_CONN_EARLY = 1 << 19,        /* passive, made at the SYN (early accept) */
+    SLT_CONN_MORE = 1 << 20,         /* the last send said that more follows */
+    SLT_CONN_R1 = 1 << 21,           /* R1 was passed since una last advanced */
+    SLT_CONN_FIN_SENT = 1 << 22,     /* the FIN has been on the wire */
+    SLT_CONN_PONG = 1 << 23,         /* interactive: answers carry the acknowledgements */
+    SLT_CONN_ADVISED = 1 << 24,      /* the user has not yet seen R1 or a soft error */
+    SLT_CONN_URGENT_NEWS = 1 << 25,  /* ... nor an advance of the urgent mark (MUST-32) */
+    SLT_CONN_QUICK = 1 << 26         /* the user wants no delayed ACK */
+};
+
+/* What is to be sent besides data; set by any file, consumed by output.c alone. */
+enum slt_tcp_due {
+    SLT_DUE_SYN = 1, /* SYN or SYN,ACK, by state */
+    SLT_DUE_RST = 2,
+    SLT_DUE_ACK = 4,        /* an ACK now, for the reason in ack_why */
+    SLT_DUE_PROBE = 8,      /* a window probe */
+    SLT_DUE_KEEPALIVE = 16, /* a keep-alive probe */
+    SLT_DUE_WINDOW = 32     /* the window opened enough to say so */
+};
+
+/* send.c: the bytes the user gave us, and where their sending stands. */
+struct slt_tcp_snd {
+    int64_t una;              /* oldest unacknowledged position */
+    int64_t nxt;              /* one past the highest position ever sent */
+    struct slt_chain queue;   /* bytes from max(una, 1) on */
+    struct slt_cursor cursor; /* where nxt lies in the queue */
+    uint32_t wnd;             /* bytes the peer takes from una on, scaled */
+    uint32_t wnd_max;         /* the largest wnd seen */
+    uint32_t wl1_low;         /* receive position of the segment that set wnd */
+    uint32_t wl2_low;         /* its acknowledgement */
+    uint32_t up_low;          /* one past the last urgent byte (MUST-62) */
+    uint32_t isn;
+    uint32_t buffer_max; /* bytes the queue may hold */
+    uint16_t peer_mss;   /* the MSS option received, or the default (MUST-15) */
+    uint16_t pmtu;       /* largest IP packet towards the peer */
+    uint16_t size_acked; /* largest IP packet the peer has acknowledged (RFC 5927 7.2) */
+    uint8_t wscale;      /* shift of windows received */
+    uint8_t spare;
+};
+
+/* receive.c (reassembly) and window.c (edge): what the peer gave us. */
+struct slt_tcp_rcv {
+    int64_t nxt;
+    int64_t edge;           /* right edge advertised, never moves left (SHLD-14) */
+    struct slt_chain queue; /* bytes in order, up to nxt (or the FIN before it) */
+    uint32_t fin_low;       /* position of the peer's FIN, when SLT_CONN_FIN_KNOWN */
+    uint32_t up_low;        /* one past the last urgent byte, when SLT_CONN_URGENT_IN */
+    uint32_t isn;
+    uint32_t buffer_max; /* bytes that may wait to be read */
+    uint16_t mss_seen;   /* the peer's usual segment, for the ACK policy */
+    uint8_t wscale;      /* shift of windows sent */
+    uint8_t spare;
+};
+
+/* receive.c: what is held above a gap. Part of the cold block. */
+struct slt_tcp_held {
+    struct slt_ranges runs; /* above rcv.nxt, each with its bytes */
+    uint32_t bytes;
+    int64_t recent[4]; /* a position in each of the runs that grew last, newest first */
+    int64_t dup_start; /* a duplicate to report once (D-SACK); empty when start == end */
+    int64_t dup_end;
+};
+
+/* timestamps.c: RFC 7323. */
+struct slt_tcp_ts {
+    uint32_t recent;       /* TS.Recent */
+    uint32_t recent_at_s;  /* when it was set, in seconds */
+    uint32_t last_ack_low; /* Last.ACK.sent */
+    uint32_t offset;       /* of our clock, keyed by the tuple */
+};
+
+/* rtt.c: RFC 6298. Scaled as in the RFC's appendix: srtt by 8, rttvar by 4. */
+struct slt_tcp_rtt {
+    uint32_t srtt8_us; /* 0: no sample yet */
+    uint32_t rttvar4_us;
+    uint32_t rto_us; /* before backoff */
+    uint32_t min_us; /* smallest sample, UINT32_MAX before the first */
+};
+
+/* ackpolicy.c: when to acknowledge. */
+struct slt_tcp_acks {
+    uint8_t quick_left;     /* segments still to be acknowledged at once */
+    uint8_t dup_due;        /* duplicate ACKs owed to a peer without SACK, one per segment */
+    uint8_t why;            /* enum slt_reason of the ACK due */
+    uint8_t probes;         /* unanswered keep-alive probes */
+    uint32_t waiting_bytes; /* received since the last ACK went out */
+    uint32_t limit_at_ms;   /* when the last limited answer was given, low 32 bits of ms; 0 none */
+};
+
+/* cc.c: what survives of congestion control while nothing is in flight. */
+struct slt_tcp_cc_fold {
+    uint32_t cwnd_bytes;
+    uint32_t ssthresh_bytes;
+    uint32_t state[2];
+    uint32_t idle_since_ms; /* low 32 bits of ms */
+};
+
+/* user.c: options of the user's. */
+struct slt_tcp_opts {
+    uint32_t user_timeout_ms; /* 0: the configuration's */
+    uint32_t lowat_bytes;
+    uint16_t keep_idle_s;
+    uint16_t keep_interval_s;
+    uint16_t max_segment; /* 0: none */
+    int16_t linger2_s;    /* 0: the configuration's; -1: none */
+    uint8_t keep_probes;
+    uint8_t syn_retries;
+    uint8_t ttl;
+    uint8_t dscp; /* shifted: the DS field's upper six bits */
+};
+
+/* The stack floor's own fields. */
+struct slt_tcp_place {
+    struct slt_wheel_entry wheel;
+    union {
+        uint64_t user;
+        struct {                 /* until accepted: */
+            uint32_t listener;   /* the listener's index */
+            uint32_t queue_next; /* in its queue of connections to accept */
+        } waiting;
+    } of;
+    slt_flow_ref flow_next;
+    uint32_t dirty_next; /* SLT_NIL: last; own index: not in the list */
+    uint32_t ready_next; /* the same for the list of connections with something to report */
+    uint16_t neighbour;  /* plus one; 0: not looked up yet */
+    uint16_t turn;       /* low bits of the turn it was last reported in */
+    uint8_t interest;    /* enum salut_ready */
+    uint8_t parked;      /* waits for its neighbour, or for memory */
+    uint8_t zone;
+    uint8_t marks; /* stack floor: findable by its tuple, waits to be accepted */
+};
+
+struct slt_tcp_conn {
+    uint32_t cold;       /* index of the cold block, SLT_NIL when there is none; must be first:
+                            the pool's link while the object is free */
+    uint32_t generation; /* survives in the free object; odd while in use */
+    struct slt_tcp_place place;
+    struct slt_tcp_id id;
+
+    uint8_t state;       /* enum salut_state; written by slt_tcp_set_state alone */
+    uint8_t status;      /* enum salut_status it ended with, sticky */
+    uint8_t soft_status; /* last soft ICMP error */
+    uint8_t end_reason;  /* enum slt_reason */
+    uint32_t flags;      /* of enum slt_tcp_conn_flag */
+    uint16_t due;        /* of enum slt_tcp_due */
+    uint8_t rst_why;     /* enum slt_reason of the RST due */
+    uint8_t ip_bytes;    /* bytes of IP header in front of our segments: 20 or 40 */
+
+    struct slt_tcp_snd snd;
+    struct slt_tcp_rcv rcv;
+    struct slt_tcp_ts ts;
+    struct slt_tcp_rtt rtt;
+    struct slt_tcp_acks acks;
+    struct slt_tcp_cc_fold cc_fold;
+    struct slt_tcp_opts opts;
+    uint32_t index; /* its own pool index, for events */
+
+    int64_t delayed_ack_at_ns; /* timers.c */
+    int64_t lasting_at_ns;     /* timers.c: keep-alive, FIN-WAIT-2 or time-wait */
+
+    uint64_t history[SALUT_HISTORY_MAX]; /* state.c: packed, newest at history_at */
+    uint32_t segs_in;
+    uint32_t segs_out;
+    uint32_t retransmits;
+    uint8_t history_at;
+    uint8_t history_count;
+    uint8_t lasting; /* timers.c: enum slt_tcp_timer that `lasting_at_ns` belongs to */
+    uint8_t spare;
+};
+
+/* recovery.c: NewReno's view of what is lost. Positions in [next, end) are taken as lost and not
+ * yet sent again; bytes in [una, nxt) outside it are in flight. */
+struct slt_tcp_recovery {
+    int64_t rtx_next;
+    int64_t rtx_end;
+    struct slt_cursor rtx_cursor; /* where rtx_next lies, valid when rtx_known */
+    int64_t recover;              /* highest position sent when the episode began (RFC 6582) */
+    uint8_t ca_state;             /* enum salut_ca_state */
+    uint8_t rtx_known;
+    uint8_t rtx_why; /* enum slt_reason of the next retransmission */
+    uint8_t limited; /* segments limited transmit may still send */
+    uint16_t dup_acks;
+    uint8_t backoff;      /* consecutive timeouts, doubles the RTO */
+    uint8_t syn_timeouts; /* SYNs sent again */
+    uint8_t probes;       /* window probes without any answer */
+    uint8_t probe_backoff;
+    uint8_t first_partial; /* a partial ACK was seen in this episode */
+    uint8_t alive;         /* something was heard since the last timeout */
+};
+
+/* cc.c: congestion control, state by value. */
+struct slt_tcp_cc {
+    uint32_t cwnd_bytes;
+    uint32_t ssthresh_bytes;
+    uint32_t acked_bytes; /* counted towards the next increase */
+    uint32_t state[8];    /* the algorithm's own */
+};
+
+/* What exists only while a handshake runs, bytes wait or are in flight. */
+struct slt_tcp_cold {
+    uint32_t pool_next;
+    uint32_t conn;                           /* whose it is */
+    int64_t due_at_ns[SLT_TIMER_COLD_COUNT]; /* timers.c */
+    struct slt_tcp_recovery recovery;
+    struct slt_tcp_cc cc;
+    struct slt_tcp_held held;
+    int64_t timed_pos; /* rtt.c: the segment being timed ends here; 0: none */
+    int64_t timed_at_ns;
+    int64_t progress_at_ns; /* when una last advanced, or data first waited (user timeout) */
+    int64_t small_pos;      /* output.c: end of the last partial segment sent (Minshall) */
+    int64_t last_sent_at_ns;
+    uint64_t retransmitted_bytes;
+    uint64_t delivered;
+    uint32_t data_segs_out;
+    uint16_t size_sent; /* largest IP packet in flight (RFC 5927 7.2) */
+    uint16_t pmtu_hint; /* a path MTU message waiting for proof; 0: none */
+};
+
+/* The engine of one instance: pools handed in, keys, and what the connections share. */
+struct slt_tcp {
+    const struct salut_config *config;
+    struct slt_pool conns;
+    struct slt_pool colds;
+    struct slt_pool bufs;
+    struct slt_pool ranges;
+    struct slt_telemetry *telemetry;
+    struct slt_sipkey isn_key;
+    struct slt_sipkey ts_key;
+    struct slt_sipkey cookie_key;
+    uint64_t work;          /* loop steps, so that bounds are tested in steps */
+    uint32_t cookie_secret; /* changes the cookie's counter origin */
+    bool isn_fixed;         /* tests: the next ISN is isn_next */
+    uint32_t isn_next;
+};
+
+static inline struct slt_tcp_conn *slt_tcp_conn_at(const struct slt_tcp *tcp, uint32_t index)
+{
+    return slt_pool_at(&tcp->conns, index);
+}
+
+/* The cold block; the connection must have one. */
+static inline struct slt_tcp_cold *slt_tcp_cold_of(const struct slt_tcp *tcp,
+                                                   const struct slt_tcp_conn *c)
+{
+    SLT_ASSERT(c->cold != SLT_NIL);
+    return slt_pool_at(&tcp->colds, c->cold);
+}
+
+static inline bool slt_tcp_has(const struct slt_tcp_conn *c, uint32_t flags)
+{
+    return (c->flags & flags) != 0;
+}
+
+/* The position behind the last queued byte: where the FIN stands, if one is queued. */
+static inline int64_t slt_tcp_snd_end(const struct slt_tcp_conn *c)
+{
+    return slt_max64(c->snd.una, 1) + c->snd.queue.bytes;
+}
+
+/* The position of our FIN; meaningful only with SLT_CONN_FIN_QUEUED. Once the FIN is acknowledged
+ * una lies behind it and the queue is empty. */
+static inline int64_t slt_tcp_fin_pos(const struct slt_tcp_conn *c)
+{
+    return slt_tcp_snd_end(c);
+}
+
+_Static_assert(sizeof(struct slt_tcp_conn) <= 376, "an idle connection and its bucket fit in 384");
+
+#endif

@@ -1,0 +1,252 @@
+/* What the engine's files know of one another, grouped by file: this page is its map.
+ *
+ * Calls go down this list only (tools/tidy proves that there is no circle):
+ *
+ *   input output timeout user icmp halfopen timewait         the doors
+ *   validate ack receive handshake                           steps of input
+ *   close                                                    how connections end
+ *   recovery ackpolicy send window timestamps                what the steps act on
+ *   state                                                    the one writer of the state
+ *   timers cold cc rtt options isn emit                      leaves
+ */
+#ifndef SLT_TCP_ENGINE_H
+#define SLT_TCP_ENGINE_H
+
+#include "tcp/tcp.h"
+
+/* What one acknowledgement taught us; filled by ack.c, acted upon after all facts are in. */
+struct slt_tcp_ack {
+    int64_t flight_bytes; /* in flight before it came */
+    uint32_t acked_bytes; /* newly acknowledged octets, SYN and FIN included */
+    bool advanced;        /* SND.UNA moved */
+    bool duplicate;       /* a duplicate ACK by RFC 5681's definition */
+    bool window_changed;
+    bool window_reopened; /* from nothing usable to something */
+    bool fin_acked;
+};
+
+/* One segment on its way through the steps of RFC 9293 3.10.7.4: what it says, unwrapped, and what
+ * the steps have learnt. */
+struct slt_tcp_in {
+    const struct slt_tcp_segment *seg;
+    int64_t now_ns;
+    int64_t pos;      /* SEG.SEQ */
+    int64_t ack_pos;  /* SEG.ACK */
+    int64_t end_pos;  /* SEG.SEQ + SEG.LEN */
+    int64_t text_pos; /* after trimming to the window */
+    const uint8_t *text;
+    uint32_t text_bytes;
+    int64_t fin_pos;     /* of the FIN, when fin */
+    bool fin;            /* a FIN that lies in the window */
+    bool only_ack;       /* zero window: text and FIN are ignored, the rest counts (U-08) */
+    bool new_text;       /* RCV.NXT moved over text */
+    bool out_of_order;   /* text was held above a gap */
+    bool filled;         /* a gap was filled, in part or whole */
+    bool duplicate_text; /* part of the text was there before */
+    bool fin_taken;
+    enum slt_reason dropped_text; /* why text was not taken, SLT_PASS if it was */
+    struct slt_tcp_ack ack;
+};
+
+/* emit.c: events */
+void slt_tcp_emit_state(struct slt_tcp *tcp, const struct slt_tcp_conn *c, enum salut_state from,
+                        enum slt_reason why, int64_t now_ns);
+void slt_tcp_emit_segment(struct slt_tcp *tcp, const struct slt_tcp_conn *c,
+                          const struct slt_event *draft, int64_t now_ns);
+void slt_tcp_emit_note(struct slt_tcp *tcp, const struct slt_tcp_conn *c, enum slt_reason note,
+                       int64_t now_ns);
+void slt_tcp_emit_half_open(struct slt_tcp *tcp, const struct slt_tcp_half_open *h,
+                            enum salut_state from, enum salut_state to, enum slt_reason why,
+                            int64_t now_ns);
+
+/* cold.c: the block that comes and goes */
+bool slt_tcp_cold_get(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t now_ns);
+void slt_tcp_cold_give(struct slt_tcp *tcp, struct slt_tcp_conn *c);
+void slt_tcp_cold_fold(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t now_ns);
+void slt_tcp_held_clear(struct slt_tcp *tcp, struct slt_tcp_conn *c);
+
+/* timers.c: the one file that arms timers; hooks named after what happened */
+void slt_tcp_timers_init(struct slt_tcp_conn *c);
+void slt_tcp_timers_cold_init(struct slt_tcp_cold *cold);
+int64_t slt_tcp_timer_due(const struct slt_tcp *tcp, const struct slt_tcp_conn *c,
+                          enum slt_tcp_timer timer);
+int64_t slt_tcp_rto_ns(const struct slt_tcp *tcp, const struct slt_tcp_conn *c);
+int64_t slt_tcp_user_timeout_ns(const struct slt_tcp *tcp, const struct slt_tcp_conn *c);
+void slt_tcp_timers_fired(struct slt_tcp *tcp, struct slt_tcp_conn *c, enum slt_tcp_timer timer);
+void slt_tcp_timers_on_state(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t now_ns);
+void slt_tcp_timers_on_sent(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t now_ns);
+void slt_tcp_timers_on_waiting(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t now_ns);
+void slt_tcp_timers_on_acked(struct slt_tcp *tcp, struct slt_tcp_conn *c, bool everything,
+                             int64_t now_ns);
+void slt_tcp_timers_on_partial_ack(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t now_ns);
+void slt_tcp_timers_on_timeout(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t now_ns);
+void slt_tcp_timers_on_blocked(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t now_ns);
+void slt_tcp_timers_on_unblocked(struct slt_tcp *tcp, struct slt_tcp_conn *c);
+void slt_tcp_timers_on_received(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t now_ns);
+void slt_tcp_timers_on_keepalive(struct slt_tcp *tcp, struct slt_tcp_conn *c, bool probing,
+                                 int64_t now_ns);
+void slt_tcp_timers_on_ack_owed(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t now_ns);
+void slt_tcp_timers_on_ack_sent(struct slt_tcp *tcp, struct slt_tcp_conn *c);
+void slt_tcp_timers_on_corked(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t now_ns);
+void slt_tcp_timers_on_uncorked(struct slt_tcp *tcp, struct slt_tcp_conn *c);
+void slt_tcp_timers_on_orphaned(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t now_ns);
+void slt_tcp_timers_on_time_wait_again(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t now_ns);
+
+/* state.c: the one function that changes the state, its history, its readers */
+void slt_tcp_set_state(struct slt_tcp *tcp, struct slt_tcp_conn *c, enum salut_state to,
+                       enum slt_reason why, int64_t now_ns);
+void slt_tcp_inherit_state(struct slt_tcp *tcp, struct slt_tcp_conn *c, enum salut_state to,
+                           enum slt_reason why, int64_t at_ns);
+bool slt_tcp_edge_legal(enum salut_state from, enum salut_state to);
+int64_t slt_tcp_state_since_ns(const struct slt_tcp_conn *c, int64_t now_ns);
+uint32_t slt_tcp_history_read(const struct slt_tcp_conn *c, int64_t now_ns,
+                              struct salut_history *out);
+
+/* rtt.c: RFC 6298 */
+void slt_rtt_init(struct slt_tcp_rtt *rtt, const struct salut_config *config);
+void slt_rtt_sample(struct slt_tcp_rtt *rtt, const struct salut_config *config, int64_t sample_us);
+void slt_tcp_rtt_on_ack(struct slt_tcp *tcp, struct slt_tcp_conn *c, struct slt_tcp_in *in);
+void slt_tcp_rtt_on_sent(struct slt_tcp_cold *cold, int64_t end_pos, int64_t now_ns);
+void slt_tcp_rtt_on_retransmit(struct slt_tcp_cold *cold);
+
+/* cc.c: congestion control (RFC 5681 with appropriate byte counting) */
+void slt_cc_init(struct slt_tcp_cc *cc, const struct salut_config *config, uint32_t mss);
+void slt_cc_unfold(struct slt_tcp_cc *cc, const struct slt_tcp_cc_fold *fold);
+void slt_cc_fold(const struct slt_tcp_cc *cc, struct slt_tcp_cc_fold *fold);
+void slt_cc_on_syn_lost(struct slt_tcp_cc *cc, uint32_t mss);
+void slt_cc_on_idle(struct slt_tcp_cc *cc, const struct salut_config *config, uint32_t mss);
+void slt_cc_on_ack(struct slt_tcp_cc *cc, uint32_t acked_bytes, int64_t flight_bytes, uint32_t mss);
+void slt_cc_on_recovery(struct slt_tcp_cc *cc, int64_t flight_bytes, uint32_t mss);
+void slt_cc_on_dup_ack(struct slt_tcp_cc *cc, uint32_t mss);
+void slt_cc_on_partial_ack(struct slt_tcp_cc *cc, uint32_t acked_bytes, uint32_t mss);
+void slt_cc_on_recovered(struct slt_tcp_cc *cc, int64_t flight_bytes, uint32_t mss);
+void slt_cc_on_timeout(struct slt_tcp_cc *cc, int64_t flight_bytes, bool first, uint32_t mss);
+void slt_cc_on_mss(struct slt_tcp_cc *cc, uint32_t old_mss, uint32_t new_mss);
+
+/* options.c: which options go on which segment, and what they leave for data */
+uint16_t slt_tcp_advertised_mss(const struct salut_config *config, uint32_t ip_bytes,
+                                uint16_t max_segment);
+uint8_t slt_tcp_own_wscale(const struct salut_config *config, uint32_t buffer_max);
+void slt_tcp_syn_options(const struct slt_tcp *tcp, const struct slt_tcp_conn *c, bool ack,
+                         int64_t now_ns, struct slt_tcp_options *opt);
+void slt_tcp_segment_options(const struct slt_tcp *tcp, const struct slt_tcp_conn *c,
+                             int64_t now_ns, struct slt_tcp_options *opt);
+uint32_t slt_tcp_data_mss(const struct slt_tcp *tcp, const struct slt_tcp_conn *c);
+uint32_t slt_tcp_full_mss(const struct slt_tcp *tcp, const struct slt_tcp_conn *c);
+
+/* timestamps.c: RFC 7323 sections 3 to 5 */
+uint32_t slt_tcp_ts_now(const struct slt_tcp_conn *c, int64_t now_ns);
+bool slt_tcp_ts_older(uint32_t a, uint32_t b);
+bool slt_tcp_paws_rejects(const struct slt_tcp_conn *c, uint32_t ts_val, int64_t now_ns);
+void slt_tcp_ts_note(struct slt_tcp_conn *c, const struct slt_tcp_in *in);
+void slt_tcp_ts_start(struct slt_tcp_conn *c, uint32_t ts_val, int64_t now_ns);
+
+/* send.c: the send queue and SND.* */
+uint32_t slt_tcp_snd_room(const struct slt_tcp_conn *c);
+uint32_t slt_tcp_snd_append(struct slt_tcp *tcp, struct slt_tcp_conn *c, const uint8_t *data,
+                            uint32_t bytes);
+void slt_tcp_snd_start(struct slt_tcp_conn *c, uint32_t isn);
+void slt_tcp_snd_peer(struct slt_tcp *tcp, struct slt_tcp_conn *c,
+                      const struct slt_tcp_options *opt);
+void slt_tcp_snd_acked(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t ack_pos);
+void slt_tcp_snd_sent(struct slt_tcp_conn *c, int64_t nxt, struct slt_cursor cursor);
+void slt_tcp_snd_window(struct slt_tcp_conn *c, uint32_t wnd, int64_t seq_pos, int64_t ack_pos);
+bool slt_tcp_snd_window_is_news(const struct slt_tcp_conn *c, int64_t seq_pos, int64_t ack_pos);
+void slt_tcp_snd_urgent(struct slt_tcp_conn *c);
+void slt_tcp_snd_pmtu(struct slt_tcp_conn *c, uint16_t pmtu);
+void slt_tcp_snd_size_acked(struct slt_tcp_conn *c, uint16_t size);
+void slt_tcp_snd_clear(struct slt_tcp *tcp, struct slt_tcp_conn *c);
+void slt_tcp_snd_buffer(struct slt_tcp_conn *c, uint32_t bytes);
+int64_t slt_tcp_snd_usable(const struct slt_tcp_conn *c, int64_t nxt);
+
+/* window.c: the window we advertise (RFC 9293 3.8.6.2.2) */
+int64_t slt_tcp_window_edge(const struct slt_tcp *tcp, const struct slt_tcp_conn *c);
+uint16_t slt_tcp_window_field(const struct slt_tcp_conn *c, int64_t edge, bool syn);
+void slt_tcp_window_advertised(struct slt_tcp_conn *c, int64_t edge);
+void slt_tcp_window_on_read(struct slt_tcp *tcp, struct slt_tcp_conn *c);
+void slt_tcp_window_start(struct slt_tcp_conn *c, uint32_t irs, uint8_t wscale);
+
+/* recovery.c: what is lost and when to send it again (RFC 6582, 3042, 6298 5) */
+void slt_tcp_recovery_init(struct slt_tcp_recovery *r);
+int64_t slt_tcp_flight(const struct slt_tcp_conn *c, const struct slt_tcp_recovery *r);
+void slt_tcp_recovery_on_ack(struct slt_tcp *tcp, struct slt_tcp_conn *c, struct slt_tcp_in *in);
+void slt_tcp_recovery_on_timeout(struct slt_tcp *tcp, struct slt_tcp_conn *c);
+void slt_tcp_recovery_on_mtu(struct slt_tcp *tcp, struct slt_tcp_conn *c);
+void slt_tcp_recovery_on_sent(struct slt_tcp_conn *c, struct slt_tcp_recovery *r, int64_t end_pos,
+                              struct slt_cursor after);
+bool slt_tcp_recovery_room(const struct slt_tcp *tcp, const struct slt_tcp_conn *c,
+                           uint32_t *left_bytes);
+void slt_tcp_recovery_reopened(struct slt_tcp *tcp, struct slt_tcp_conn *c);
+bool slt_tcp_recovery_count_timeout(struct slt_tcp_recovery *r, bool window_closed);
+void slt_tcp_recovery_count_probe(struct slt_tcp_recovery *r);
+void slt_tcp_recovery_count_syn(struct slt_tcp_recovery *r);
+void slt_tcp_recovery_heard(struct slt_tcp_recovery *r);
+
+/* ackpolicy.c: when to acknowledge (RFC 9293 3.8.6.3, RFC 5681 4.2, RFC 5961 7) */
+void slt_tcp_acks_init(struct slt_tcp_acks *acks, const struct salut_config *config);
+void slt_tcp_ack_now(struct slt_tcp_conn *c, enum slt_reason why);
+bool slt_tcp_ack_limited(struct slt_tcp *tcp, struct slt_tcp_conn *c, enum slt_reason why,
+                         int64_t now_ns);
+void slt_tcp_acks_on_segment(struct slt_tcp *tcp, struct slt_tcp_conn *c,
+                             const struct slt_tcp_in *in);
+void slt_tcp_acks_on_delay_over(struct slt_tcp_conn *c);
+void slt_tcp_acks_on_sent(struct slt_tcp *tcp, struct slt_tcp_conn *c,
+                          const struct slt_tcp_plan *plan);
+void slt_tcp_acks_quick(struct slt_tcp_conn *c, uint8_t segments);
+bool slt_tcp_limit_passes(uint32_t *limit_at_ms, uint32_t interval_ms, int64_t now_ns);
+void slt_tcp_acks_probe_answered(struct slt_tcp_conn *c);
+uint8_t slt_tcp_acks_count_probe(struct slt_tcp_conn *c);
+
+/* close.c: how connections end */
+void slt_tcp_end(struct slt_tcp *tcp, struct slt_tcp_conn *c, enum salut_status status,
+                 enum slt_reason why, int64_t now_ns);
+void slt_tcp_reset_due(struct slt_tcp_conn *c, enum slt_reason send_why);
+void slt_tcp_queue_fin(struct slt_tcp *tcp, struct slt_tcp_conn *c, enum slt_reason why,
+                       int64_t now_ns);
+void slt_tcp_fin_acked(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t now_ns);
+void slt_tcp_take_fin(struct slt_tcp *tcp, struct slt_tcp_conn *c, struct slt_tcp_in *in);
+void slt_tcp_established(struct slt_tcp *tcp, struct slt_tcp_conn *c, enum slt_reason why,
+                         int64_t now_ns);
+
+/* validate.c: PAWS, sequence, RST, SYN (steps one to four) */
+enum slt_reason slt_tcp_check_paws(struct slt_tcp *tcp, struct slt_tcp_conn *c,
+                                   struct slt_tcp_in *in);
+enum slt_reason slt_tcp_check_sequence(struct slt_tcp *tcp, struct slt_tcp_conn *c,
+                                       struct slt_tcp_in *in);
+enum slt_reason slt_tcp_check_reset(struct slt_tcp *tcp, struct slt_tcp_conn *c,
+                                    struct slt_tcp_in *in);
+enum slt_reason slt_tcp_check_syn(struct slt_tcp *tcp, struct slt_tcp_conn *c,
+                                  struct slt_tcp_in *in);
+bool slt_tcp_acceptable(int64_t pos, uint32_t seg_len, int64_t nxt, int64_t edge);
+
+/* ack.c: step five */
+enum slt_reason slt_tcp_take_ack(struct slt_tcp *tcp, struct slt_tcp_conn *c,
+                                 struct slt_tcp_in *in);
+
+/* receive.c: steps six and seven, reassembly, SACK blocks, reading */
+void slt_tcp_note_urgent(struct slt_tcp *tcp, struct slt_tcp_conn *c, struct slt_tcp_in *in);
+void slt_tcp_take_text(struct slt_tcp *tcp, struct slt_tcp_conn *c, struct slt_tcp_in *in);
+void slt_tcp_note_duplicate(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t start, int64_t end,
+                            int64_t now_ns);
+uint32_t slt_tcp_sack_blocks(const struct slt_tcp *tcp, const struct slt_tcp_conn *c,
+                             struct slt_tcp_sack_block *out, uint32_t max);
+void slt_tcp_rcv_passed_fin(struct slt_tcp_conn *c);
+void slt_tcp_rcv_fin_at(struct slt_tcp_conn *c, int64_t fin_pos);
+void slt_tcp_rcv_read(struct slt_tcp *tcp, struct slt_tcp_conn *c, uint32_t bytes);
+void slt_tcp_rcv_clear(struct slt_tcp *tcp, struct slt_tcp_conn *c);
+void slt_tcp_rcv_reported(struct slt_tcp_cold *cold);
+void slt_tcp_rcv_buffer(struct slt_tcp_conn *c, uint32_t bytes);
+
+/* cookie.c */
+bool slt_tcp_cookie_check(struct slt_tcp *tcp, const struct slt_tcp_id *id,
+                          const struct slt_tcp_segment *seg, int64_t now_ns,
+                          struct slt_tcp_half_open *h);
+uint32_t slt_tcp_cookie_timestamp(const struct slt_tcp_half_open *h, uint32_t ts_val);
+
+/* handshake.c: SYN-SENT, SYN-RECEIVED */
+enum slt_reason slt_tcp_syn_sent_input(struct slt_tcp *tcp, struct slt_tcp_conn *c,
+                                       struct slt_tcp_in *in);
+enum slt_reason slt_tcp_syn_received_syn(struct slt_tcp *tcp, struct slt_tcp_conn *c,
+                                         struct slt_tcp_in *in);
+
+#endif

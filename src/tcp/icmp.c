@@ -1,0 +1,94 @@
+/* What the network says about a connection's segments (RFC 9293 3.9.2.2; RFC 5927; RFC 1191).
+ *
+ * A notice counts only if the quoted sequence number is in flight (R5927-01). In synchronized
+ * states every error is soft (D-09): it is remembered, told as advice, and becomes the status if
+ * the connection later times out (SHLD-25). In SYN-SENT a hard error ends the attempt, a soft one
+ * only where the profile does as Linux does (D-26). A path MTU message lowers the MTU at once if
+ * packets of the claimed size have never been acknowledged, else only after a timeout proves it
+ * (R5927-03).
+ */
+#include "tcp/engine.h"
+
+static bool is_hard(enum slt_tcp_notice_kind kind)
+{
+    return kind == SLT_NOTICE_PROTO_UNREACHABLE || kind == SLT_NOTICE_PORT_UNREACHABLE;
+}
+
+static enum salut_status status_of(enum slt_tcp_notice_kind kind)
+{
+    switch (kind) {
+    case SLT_NOTICE_NET_UNREACHABLE:
+        return SALUT_NET_UNREACHABLE;
+    case SLT_NOTICE_PROTO_UNREACHABLE:
+        return SALUT_PROTO_UNREACHABLE;
+    case SLT_NOTICE_PORT_UNREACHABLE:
+        return SALUT_REFUSED;
+    case SLT_NOTICE_HOST_UNREACHABLE:
+    case SLT_NOTICE_ADMIN:
+    case SLT_NOTICE_TIME_EXCEEDED:
+    case SLT_NOTICE_PARAM_PROBLEM:
+    case SLT_NOTICE_TOO_BIG:
+        return SALUT_HOST_UNREACHABLE;
+    }
+    SLT_UNREACHABLE("not a notice");
+}
+
+static bool in_flight(const struct slt_tcp_conn *c, uint32_t seq)
+{
+    int64_t pos = slt_tcp_unwrap(c->snd.una, c->snd.isn, seq);
+
+    return pos >= c->snd.una && pos < c->snd.nxt;
+}
+
+static enum slt_reason lower_pmtu(struct slt_tcp *tcp, struct slt_tcp_conn *c, uint16_t mtu)
+{
+    struct slt_tcp_cold *cold = slt_tcp_cold_of(tcp, c);
+    uint32_t old_mss = slt_tcp_full_mss(tcp, c);
+
+    if (mtu >= c->snd.pmtu) {
+        return SLT_DROP_ICMP_PMTU_IGNORED; /* R1191-01: never raises */
+    }
+    if (mtu < c->snd.size_acked) { /* R5927-03: larger packets have arrived; let a loss prove it */
+        cold->pmtu_hint = mtu;
+        return SLT_DROP_ICMP_PMTU_IGNORED;
+    }
+    slt_tcp_snd_pmtu(c, mtu);
+    slt_cc_on_mss(&cold->cc, old_mss, slt_tcp_full_mss(tcp, c)); /* R5681-14 */
+    if (cold->size_sent > mtu) {
+        slt_tcp_recovery_on_mtu(tcp, c); /* R1191-04, R8201-03 */
+    }
+    return SLT_NOTE_ICMP_PMTU;
+}
+
+static enum slt_reason in_handshake(struct slt_tcp *tcp, struct slt_tcp_conn *c,
+                                    const struct slt_tcp_notice *notice, int64_t now_ns)
+{
+    bool ends = is_hard(notice->kind) || notice->local || tcp->config->soft_icmp_aborts_syn;
+
+    if (!ends || slt_tcp_has(c, SLT_CONN_PASSIVE)) {
+        return SLT_NOTE_ICMP_SOFT; /* MUST-56 */
+    }
+    enum slt_reason why = notice->local ? SLT_CAUSE_NO_ROUTE : SLT_CAUSE_ICMP_HARD;
+    slt_tcp_end(tcp, c, status_of(notice->kind), why, now_ns);
+    return why;
+}
+
+enum slt_reason slt_tcp_icmp(struct slt_tcp *tcp, struct slt_tcp_conn *c,
+                             const struct slt_tcp_notice *notice, int64_t now_ns)
+{
+    if (c->state == SALUT_STATE_CLOSED || c->state == SALUT_STATE_TIME_WAIT) {
+        return SLT_DROP_ICMP_NO_MATCH;
+    }
+    if (!notice->local && !in_flight(c, notice->seq)) {
+        return SLT_DROP_ICMP_OUT_OF_WINDOW;
+    }
+    if (notice->kind == SLT_NOTICE_TOO_BIG) {
+        return lower_pmtu(tcp, c, notice->mtu);
+    }
+    c->soft_status = (uint8_t)status_of(notice->kind); /* MUST-47 */
+    c->flags |= SLT_CONN_ADVISED;
+    if (c->state == SALUT_STATE_SYN_SENT || c->state == SALUT_STATE_SYN_RECEIVED) {
+        return in_handshake(tcp, c, notice, now_ns);
+    }
+    return SLT_NOTE_ICMP_SOFT;
+}

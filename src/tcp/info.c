@@ -1,0 +1,182 @@
+/* The mirror: what a connection, a half-open entry and a TIME-WAIT entry say about themselves
+ * (RFC 9293 3.10.6 STATUS, 3.9.1.5). Reading changes nothing.
+ */
+#include "tcp/engine.h"
+
+static void fill_addresses(const struct slt_tcp_id *id, struct salut_info *info)
+{
+    memcpy(info->local.b, id->local, sizeof(id->local));
+    memcpy(info->remote.b, id->remote, sizeof(id->remote));
+    info->local_port = id->local_port;
+    info->remote_port = id->remote_port;
+}
+
+static void fill_timer(const struct slt_tcp *tcp, const struct slt_tcp_conn *c, int64_t now_ns,
+                       struct salut_info *info)
+{
+    int64_t next_ns = slt_tcp_next_deadline(tcp, c);
+
+    if (next_ns == SLT_NEVER) {
+        return;
+    }
+    info->timer_in_ns = slt_max64(next_ns - now_ns, 0);
+    for (unsigned t = 0; t < SLT_TIMER_COUNT; t++) {
+        if (slt_tcp_timer_due(tcp, c, (enum slt_tcp_timer)t) == next_ns) {
+            info->timer = (uint8_t)(t + 1);
+            return;
+        }
+    }
+}
+
+static void fill_negotiated(const struct slt_tcp *tcp, const struct slt_tcp_conn *c,
+                            struct salut_info *info)
+{
+    info->wscale_ok = slt_tcp_has(c, SLT_CONN_WSCALE_OK);
+    info->sack_ok = slt_tcp_has(c, SLT_CONN_SACK_OK);
+    info->timestamps_ok = slt_tcp_has(c, SLT_CONN_TS_OK);
+    info->send_wscale = c->snd.wscale;
+    info->recv_wscale = c->rcv.wscale;
+    info->peer_mss = c->snd.peer_mss;
+    info->pmtu = c->snd.pmtu;
+    info->recv_mss = c->rcv.mss_seen;
+    info->send_mss = (uint16_t)slt_tcp_full_mss(tcp, c);
+    info->advertised_mss = slt_tcp_advertised_mss(tcp->config, c->ip_bytes, c->opts.max_segment);
+}
+
+static void fill_sending(const struct slt_tcp_conn *c, struct salut_info *info)
+{
+    int64_t unsent = slt_tcp_snd_end(c) - slt_max64(c->snd.nxt, 1);
+
+    info->send_isn = c->snd.isn;
+    info->send_una = c->snd.una;
+    info->send_nxt = c->snd.nxt;
+    info->send_window = c->snd.wnd;
+    info->send_window_max = c->snd.wnd_max;
+    info->send_queued = c->snd.queue.bytes;
+    info->send_unsent = (uint32_t)slt_max64(unsent, 0);
+    info->send_buffer = c->snd.buffer_max;
+    info->fin_queued = slt_tcp_has(c, SLT_CONN_FIN_QUEUED);
+    info->fin_sent = slt_tcp_has(c, SLT_CONN_FIN_SENT);
+    info->fin_acked = info->fin_sent && c->snd.una == c->snd.nxt;
+    info->bytes_acked = (uint64_t)slt_max64(c->snd.una - 1 - info->fin_acked, 0);
+    info->bytes_sent = (uint64_t)slt_max64(c->snd.nxt - 1 - info->fin_sent, 0);
+}
+
+static void fill_receiving(const struct slt_tcp *tcp, const struct slt_tcp_conn *c,
+                           struct salut_info *info)
+{
+    bool fin = slt_tcp_has(c, SLT_CONN_FIN_TAKEN);
+
+    info->recv_isn = c->rcv.isn;
+    info->recv_nxt = c->rcv.nxt;
+    info->recv_edge = c->rcv.edge;
+    info->recv_window = (uint32_t)slt_max64(c->rcv.edge - c->rcv.nxt, 0);
+    info->recv_queued = c->rcv.queue.bytes;
+    info->recv_buffer = c->rcv.buffer_max;
+    info->fin_received = fin;
+    info->bytes_received = (uint64_t)slt_max64(c->rcv.nxt - 1 - (fin ? 1 : 0), 0);
+    if (c->cold != SLT_NIL) {
+        const struct slt_tcp_held *held = &slt_tcp_cold_of(tcp, c)->held;
+        info->recv_out_of_order = held->bytes;
+        info->recv_runs = held->runs.count;
+    }
+}
+
+static void fill_time_and_congestion(const struct slt_tcp *tcp, const struct slt_tcp_conn *c,
+                                     struct salut_info *info)
+{
+    info->srtt_us = c->rtt.srtt8_us >> 3;
+    info->rttvar_us = c->rtt.rttvar4_us >> 2;
+    info->rtt_min_us = c->rtt.min_us == UINT32_MAX ? 0 : c->rtt.min_us;
+    info->rto_us = (uint32_t)(slt_tcp_rto_ns(tcp, c) / SLT_NS_PER_US);
+    info->probes = c->acks.probes;
+    info->cwnd_bytes = c->cc_fold.cwnd_bytes;
+    info->ssthresh_bytes = c->cc_fold.ssthresh_bytes;
+    if (c->cold == SLT_NIL) {
+        return;
+    }
+    const struct slt_tcp_cold *cold = slt_tcp_cold_of(tcp, c);
+    uint32_t mss = slt_tcp_full_mss(tcp, c);
+    int64_t flight = slt_tcp_flight(c, &cold->recovery);
+    info->backoff = cold->recovery.backoff;
+    info->probes = (uint8_t)slt_max32(info->probes, cold->recovery.probes);
+    info->ca_state = cold->recovery.ca_state;
+    info->cwnd_bytes = cold->cc.cwnd_bytes;
+    info->ssthresh_bytes = cold->cc.ssthresh_bytes;
+    info->flight_bytes = (uint32_t)slt_max64(flight, 0);
+    info->lost_segments = (uint32_t)((c->snd.nxt - c->snd.una - flight + mss - 1) / (int64_t)mss);
+    info->bytes_retransmitted = cold->retransmitted_bytes;
+    info->delivered = cold->delivered;
+    info->data_segs_out = cold->data_segs_out;
+}
+
+void slt_tcp_info(const struct slt_tcp *tcp, const struct slt_tcp_conn *c, int64_t now_ns,
+                  struct salut_info *info)
+{
+    memset(info, 0, sizeof(*info));
+    info->object = SALUT_IS_CONN;
+    info->state = c->state;
+    info->passive = slt_tcp_has(c, SLT_CONN_PASSIVE);
+    info->orphan = slt_tcp_has(c, SLT_CONN_ORPHAN);
+    info->status = c->status;
+    info->soft_status = c->soft_status;
+    info->end_reason = c->end_reason;
+    info->age_ns = now_ns - slt_tcp_state_since_ns(c, now_ns);
+    info->reordering = 3;
+    info->segs_in = c->segs_in;
+    info->segs_out = c->segs_out;
+    info->retransmits = c->retransmits;
+    info->history_count = slt_tcp_history_read(c, now_ns, info->history);
+    fill_addresses(&c->id, info);
+    fill_timer(tcp, c, now_ns, info);
+    fill_negotiated(tcp, c, info);
+    fill_sending(c, info);
+    fill_receiving(tcp, c, info);
+    fill_time_and_congestion(tcp, c, info);
+}
+
+void slt_tcp_half_open_info(const struct slt_tcp *tcp, const struct slt_tcp_half_open *h,
+                            int64_t now_ns, struct salut_info *info)
+{
+    (void)tcp;
+    memset(info, 0, sizeof(*info));
+    info->object = SALUT_IS_HALF_OPEN;
+    info->state = SALUT_STATE_SYN_RECEIVED;
+    info->passive = 1;
+    info->age_ns = (int64_t)(slt_tcp_ts_clock(now_ns) - h->made_at_ms) * SLT_NS_PER_MS;
+    info->timer = SLT_TIMER_RETRANSMIT + 1;
+    info->timer_in_ns = slt_max64(h->due_at_ns - now_ns, 0);
+    info->backoff = h->retries;
+    info->peer_mss = h->mss;
+    info->wscale_ok = (h->flags & SLT_HALF_WSCALE_OK) != 0;
+    info->sack_ok = (h->flags & SLT_HALF_SACK_OK) != 0;
+    info->timestamps_ok = (h->flags & SLT_HALF_TS_OK) != 0;
+    info->send_isn = h->isn;
+    info->send_nxt = 1;
+    info->send_window = h->window;
+    info->recv_isn = h->irs;
+    info->recv_nxt = 1;
+    info->history_count = 1;
+    info->history[0] = (struct salut_history){.at_ns = now_ns - info->age_ns,
+                                              .from = SALUT_STATE_LISTEN,
+                                              .to = SALUT_STATE_SYN_RECEIVED,
+                                              .reason = SLT_CAUSE_PASSIVE_OPEN};
+    fill_addresses(&h->id, info);
+}
+
+void slt_tcp_time_wait_info(const struct slt_tcp *tcp, const struct slt_tcp_time_wait *tw,
+                            int64_t now_ns, struct salut_info *info)
+{
+    int64_t due_at_ns = slt_tcp_time_wait_due_at_ns(tw, now_ns);
+
+    memset(info, 0, sizeof(*info));
+    info->object = SALUT_IS_TIME_WAIT;
+    info->state = SALUT_STATE_TIME_WAIT;
+    info->orphan = 1;
+    info->end_reason = (uint8_t)slt_tcp_time_wait_reason(tw);
+    info->timer = SLT_TIMER_TIME_WAIT + 1;
+    info->timer_in_ns = slt_max64(due_at_ns - now_ns, 0);
+    /* Since the last FIN: a restart of 2MSL is not told apart from the entry. */
+    info->age_ns = slt_max64(2 * tcp->config->msl_ns - info->timer_in_ns, 0);
+    fill_addresses(&tw->id, info);
+}

@@ -1,0 +1,310 @@
+/* Timers: deadlines, and the hooks that move them. No other file arms or stops one.
+ *
+ *   RETRANSMIT    runs while something is in flight: started when the first octet is sent,
+ *                 restarted by each acknowledgement of new data, stopped when all is acknowledged
+ *                 (RFC 6298 5.1-5.3). Expiry: the earliest octet again, the interval doubles.
+ *   PERSIST       runs while bytes wait that the peer's window does not take and nothing is in
+ *                 flight (RFC 9293 3.8.6.1); excludes RETRANSMIT. Expiry: a window probe.
+ *   USER_TIMEOUT  runs while bytes are unacknowledged or wait (3.10.8), if one is set; moved by
+ *                 every acknowledgement of new data. Expiry: the connection ends.
+ *   CORK          runs while a partial segment is held by cork or "more": 200 ms.
+ *   DELAYED_ACK   runs while an acknowledgement is owed that may wait (3.8.6.3).
+ *   KEEPALIVE     when switched on: moved by every segment received (3.8.4).
+ *   FIN_WAIT_2    orphans only: bounds the wait for the peer's FIN (D-08).
+ *   TIME_WAIT     2MSL (3.6.1, MUST-13); all others are off then (U-24).
+ *
+ * The first four need something in flight or waiting and lie in the cold block; the last three
+ * exclude one another and share one place in the connection.
+ */
+#include "tcp/engine.h"
+
+#define CORK_NS (200 * SLT_NS_PER_MS)
+
+static struct slt_tcp_cold *cold_or_null(const struct slt_tcp *tcp, const struct slt_tcp_conn *c)
+{
+    return c->cold == SLT_NIL ? NULL : slt_tcp_cold_of(tcp, c);
+}
+
+static void arm(struct slt_tcp *tcp, struct slt_tcp_conn *c, enum slt_tcp_timer timer,
+                int64_t at_ns)
+{
+    if (timer < SLT_TIMER_COLD_COUNT) {
+        slt_tcp_cold_of(tcp, c)->due_at_ns[timer] = at_ns;
+    } else if (timer == SLT_TIMER_DELAYED_ACK) {
+        c->delayed_ack_at_ns = at_ns;
+    } else {
+        c->lasting = (uint8_t)timer;
+        c->lasting_at_ns = at_ns;
+    }
+}
+
+static void stop(struct slt_tcp *tcp, struct slt_tcp_conn *c, enum slt_tcp_timer timer)
+{
+    if (timer < SLT_TIMER_COLD_COUNT) {
+        if (c->cold != SLT_NIL) {
+            arm(tcp, c, timer, SLT_NEVER);
+        }
+    } else if (timer == SLT_TIMER_DELAYED_ACK || c->lasting == timer) {
+        arm(tcp, c, timer, SLT_NEVER);
+    }
+}
+
+int64_t slt_tcp_timer_due(const struct slt_tcp *tcp, const struct slt_tcp_conn *c,
+                          enum slt_tcp_timer timer)
+{
+    if (timer < SLT_TIMER_COLD_COUNT) {
+        const struct slt_tcp_cold *cold = cold_or_null(tcp, c);
+        return cold ? cold->due_at_ns[timer] : SLT_NEVER;
+    }
+    if (timer == SLT_TIMER_DELAYED_ACK) {
+        return c->delayed_ack_at_ns;
+    }
+    return c->lasting == timer ? c->lasting_at_ns : SLT_NEVER;
+}
+
+int64_t slt_tcp_next_deadline(const struct slt_tcp *tcp, const struct slt_tcp_conn *c)
+{
+    int64_t next = slt_min64(c->delayed_ack_at_ns, c->lasting_at_ns);
+    const struct slt_tcp_cold *cold = cold_or_null(tcp, c);
+
+    if (cold) {
+        for (int i = 0; i < SLT_TIMER_COLD_COUNT; i++) {
+            next = slt_min64(next, cold->due_at_ns[i]);
+        }
+    }
+    return next;
+}
+
+void slt_tcp_timers_init(struct slt_tcp_conn *c)
+{
+    c->delayed_ack_at_ns = SLT_NEVER;
+    c->lasting_at_ns = SLT_NEVER;
+    c->lasting = SLT_TIMER_KEEPALIVE;
+}
+
+void slt_tcp_timers_cold_init(struct slt_tcp_cold *cold)
+{
+    for (int i = 0; i < SLT_TIMER_COLD_COUNT; i++) {
+        cold->due_at_ns[i] = SLT_NEVER;
+    }
+}
+
+/* RFC 6298 5.5: RTO doubled per consecutive timeout, up to the maximum (2.5). */
+static int64_t backed_off(const struct slt_tcp *tcp, const struct slt_tcp_conn *c, uint8_t times)
+{
+    int64_t rto_ns = (int64_t)c->rtt.rto_us * SLT_NS_PER_US;
+
+    for (uint8_t i = 0; i < times && rto_ns < tcp->config->rto_max_ns; i++) {
+        rto_ns *= 2;
+    }
+    return slt_min64(rto_ns, tcp->config->rto_max_ns);
+}
+
+int64_t slt_tcp_rto_ns(const struct slt_tcp *tcp, const struct slt_tcp_conn *c)
+{
+    const struct slt_tcp_cold *cold = cold_or_null(tcp, c);
+
+    return backed_off(tcp, c, cold ? cold->recovery.backoff : 0);
+}
+
+int64_t slt_tcp_user_timeout_ns(const struct slt_tcp *tcp, const struct slt_tcp_conn *c)
+{
+    if (c->opts.user_timeout_ms != 0) {
+        return (int64_t)c->opts.user_timeout_ms * SLT_NS_PER_MS;
+    }
+    return tcp->config->user_timeout_ns;
+}
+
+/* The user timeout counts from the last progress, or from when bytes first waited. */
+static void arm_user_timeout(struct slt_tcp *tcp, struct slt_tcp_conn *c)
+{
+    int64_t limit_ns = slt_tcp_user_timeout_ns(tcp, c);
+    struct slt_tcp_cold *cold = slt_tcp_cold_of(tcp, c);
+
+    arm(tcp, c, SLT_TIMER_USER_TIMEOUT,
+        limit_ns == 0 ? SLT_NEVER : slt_time_add(cold->progress_at_ns, limit_ns));
+}
+
+/* Should be called when a timer has fired, before it is acted upon. */
+void slt_tcp_timers_fired(struct slt_tcp *tcp, struct slt_tcp_conn *c, enum slt_tcp_timer timer)
+{
+    stop(tcp, c, timer);
+}
+
+static void stop_all(struct slt_tcp *tcp, struct slt_tcp_conn *c)
+{
+    if (c->cold != SLT_NIL) {
+        slt_tcp_timers_cold_init(slt_tcp_cold_of(tcp, c));
+    }
+    c->delayed_ack_at_ns = SLT_NEVER;
+    c->lasting_at_ns = SLT_NEVER;
+}
+
+static int64_t fin_wait_2_ns(const struct slt_tcp *tcp, const struct slt_tcp_conn *c)
+{
+    if (c->opts.linger2_s > 0) {
+        return c->opts.linger2_s * SLT_NS_PER_S;
+    }
+    return tcp->config->fin_wait_2_ns;
+}
+
+static void arm_fin_wait_2(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t now_ns)
+{
+    int64_t limit_ns = fin_wait_2_ns(tcp, c);
+
+    if (limit_ns > 0) { /* D-08: orphans only, and only if so configured */
+        arm(tcp, c, SLT_TIMER_FIN_WAIT_2, slt_time_add(now_ns, limit_ns));
+    }
+}
+
+/* Should be called by set_state once the new state stands. */
+void slt_tcp_timers_on_state(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t now_ns)
+{
+    if (c->state == SALUT_STATE_CLOSED) {
+        stop_all(tcp, c);
+    } else if (c->state == SALUT_STATE_TIME_WAIT) {
+        stop_all(tcp, c); /* RFC 9293 3.10.7.4 (U-24): turn off the other timers */
+        arm(tcp, c, SLT_TIMER_TIME_WAIT, slt_time_add(now_ns, 2 * tcp->config->msl_ns));
+    } else if (c->state == SALUT_STATE_FIN_WAIT_2 && slt_tcp_has(c, SLT_CONN_ORPHAN)) {
+        arm_fin_wait_2(tcp, c, now_ns);
+    } else if (c->state == SALUT_STATE_ESTABLISHED) {
+        slt_tcp_timers_on_keepalive(tcp, c, false, now_ns);
+    }
+}
+
+/* Should be called when the user has let go of the connection. */
+void slt_tcp_timers_on_orphaned(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t now_ns)
+{
+    if (c->state == SALUT_STATE_FIN_WAIT_2) {
+        arm_fin_wait_2(tcp, c, now_ns);
+    }
+}
+
+/* Should be called when a resent FIN has been acknowledged in TIME-WAIT (U-25). */
+void slt_tcp_timers_on_time_wait_again(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t now_ns)
+{
+    arm(tcp, c, SLT_TIMER_TIME_WAIT, slt_time_add(now_ns, 2 * tcp->config->msl_ns));
+}
+
+/* Should be called after an octet (SYN and FIN are octets) was sent, new or again. */
+void slt_tcp_timers_on_sent(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t now_ns)
+{
+    stop(tcp, c, SLT_TIMER_PERSIST);
+    if (slt_tcp_timer_due(tcp, c, SLT_TIMER_RETRANSMIT) == SLT_NEVER) {
+        /* RFC 6298 5.1 (R6298-07) */
+        arm(tcp, c, SLT_TIMER_RETRANSMIT, slt_time_add(now_ns, slt_tcp_rto_ns(tcp, c)));
+    }
+    if (slt_tcp_timer_due(tcp, c, SLT_TIMER_USER_TIMEOUT) == SLT_NEVER) {
+        arm_user_timeout(tcp, c);
+    }
+}
+
+/* Should be called when bytes wait to be sent, sent or not: the user timeout runs. */
+void slt_tcp_timers_on_waiting(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t now_ns)
+{
+    (void)now_ns;
+    arm_user_timeout(tcp, c);
+}
+
+/* Should be called when SND.UNA has advanced. */
+void slt_tcp_timers_on_acked(struct slt_tcp *tcp, struct slt_tcp_conn *c, bool everything,
+                             int64_t now_ns)
+{
+    struct slt_tcp_cold *cold = slt_tcp_cold_of(tcp, c);
+
+    cold->progress_at_ns = now_ns;
+    stop(tcp, c, SLT_TIMER_RETRANSMIT); /* RFC 6298 5.2, 5.3 */
+    if (!everything) {
+        arm(tcp, c, SLT_TIMER_RETRANSMIT, slt_time_add(now_ns, slt_tcp_rto_ns(tcp, c)));
+    }
+    if (everything && c->snd.queue.bytes == 0) {
+        stop(tcp, c, SLT_TIMER_USER_TIMEOUT);
+    } else {
+        arm_user_timeout(tcp, c);
+    }
+}
+
+/* Should be called instead for a partial ACK that is not the first of its episode: the timer
+ * keeps running (RFC 6582 3.2 step 4). */
+void slt_tcp_timers_on_partial_ack(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t now_ns)
+{
+    slt_tcp_cold_of(tcp, c)->progress_at_ns = now_ns;
+    arm_user_timeout(tcp, c);
+}
+
+/* Should be called after a retransmission timeout was acted upon, the backoff counted. */
+void slt_tcp_timers_on_timeout(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t now_ns)
+{
+    arm(tcp, c, SLT_TIMER_RETRANSMIT, slt_time_add(now_ns, slt_tcp_rto_ns(tcp, c)));
+}
+
+/* Should be called when bytes wait that the window does not take, with nothing in flight. */
+void slt_tcp_timers_on_blocked(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t now_ns)
+{
+    struct slt_tcp_cold *cold = slt_tcp_cold_of(tcp, c);
+
+    stop(tcp, c, SLT_TIMER_RETRANSMIT);
+    if (cold->due_at_ns[SLT_TIMER_PERSIST] == SLT_NEVER) {
+        /* RFC 9293 3.8.6.1 (SHLD-29, SHLD-30): first after RTO, then doubling. */
+        int64_t wait_ns = backed_off(tcp, c, cold->recovery.probe_backoff);
+        arm(tcp, c, SLT_TIMER_PERSIST, slt_time_add(now_ns, wait_ns));
+    }
+}
+
+/* Should be called when the window takes bytes again. */
+void slt_tcp_timers_on_unblocked(struct slt_tcp *tcp, struct slt_tcp_conn *c)
+{
+    stop(tcp, c, SLT_TIMER_PERSIST);
+}
+
+/* Should be called for every segment the peer proved to be his. */
+void slt_tcp_timers_on_received(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t now_ns)
+{
+    if (c->lasting == SLT_TIMER_KEEPALIVE && c->lasting_at_ns != SLT_NEVER) {
+        slt_tcp_timers_on_keepalive(tcp, c, false, now_ns); /* MUST-26 */
+    }
+}
+
+/* Should be called when keep-alive is switched, starts anew, or has sent a probe. */
+void slt_tcp_timers_on_keepalive(struct slt_tcp *tcp, struct slt_tcp_conn *c, bool probing,
+                                 int64_t now_ns)
+{
+    bool applies = slt_tcp_has(c, SLT_CONN_KEEPALIVE) && c->state >= SALUT_STATE_ESTABLISHED &&
+                   c->state != SALUT_STATE_TIME_WAIT &&
+                   (c->lasting == SLT_TIMER_KEEPALIVE || c->lasting_at_ns == SLT_NEVER);
+
+    if (!applies) {
+        stop(tcp, c, SLT_TIMER_KEEPALIVE);
+        return;
+    }
+    int64_t wait_s = probing ? c->opts.keep_interval_s : c->opts.keep_idle_s;
+    arm(tcp, c, SLT_TIMER_KEEPALIVE, slt_time_add(now_ns, wait_s * SLT_NS_PER_S));
+}
+
+/* Should be called when an acknowledgement is owed that may wait (MUST-40). */
+void slt_tcp_timers_on_ack_owed(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t now_ns)
+{
+    if (c->delayed_ack_at_ns == SLT_NEVER) {
+        arm(tcp, c, SLT_TIMER_DELAYED_ACK, slt_time_add(now_ns, tcp->config->delayed_ack_ns));
+    }
+}
+
+/* Should be called when a segment with an up-to-date acknowledgement left. */
+void slt_tcp_timers_on_ack_sent(struct slt_tcp *tcp, struct slt_tcp_conn *c)
+{
+    stop(tcp, c, SLT_TIMER_DELAYED_ACK);
+}
+
+/* Should be called when a partial segment is held by cork or "more". */
+void slt_tcp_timers_on_corked(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t now_ns)
+{
+    if (slt_tcp_timer_due(tcp, c, SLT_TIMER_CORK) == SLT_NEVER) {
+        arm(tcp, c, SLT_TIMER_CORK, slt_time_add(now_ns, CORK_NS));
+    }
+}
+
+/* Should be called when nothing is held any more. */
+void slt_tcp_timers_on_uncorked(struct slt_tcp *tcp, struct slt_tcp_conn *c)
+{
+    stop(tcp, c, SLT_TIMER_CORK);
+}
