@@ -6,7 +6,7 @@ from tidy_tree import line_of
 
 FILE_LINES_MAX = 800
 FUNCTION_LINES_MAX = 70
-PARAMETERS_MAX = 5
+PARAMETERS_MAX = 8  # aim at 5; the engine's doors carry engine, connection, time and results
 NESTING_MAX = 3
 
 SIZED = ("src/", "cli/", "tests/", "tools/", "include/")  # folders with size limits

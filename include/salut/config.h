@@ -118,6 +118,7 @@ struct salut_config {
 
     /* TCP: decisions. */
     uint8_t time_wait_rst_kills;       /* D-02: 0 ignore (RFC 1337), 1 Linux's tcp_rfc1337=0 */
+    uint8_t time_wait_any_restarts;    /* old octets restart 2MSL too, not only a FIN: 1 Linux */
     uint8_t syn_fin_processed;         /* D-14: 1 RFC */
     uint8_t soft_icmp_aborts_syn;      /* D-26: 1 Linux */
     uint8_t old_syn_time_wait_dropped; /* D-21: 1 RFC: drop under timestamps */

@@ -83,6 +83,17 @@ static enum slt_reason check_range(struct slt_tcp *tcp, struct slt_tcp_conn *c,
     return SLT_PASS;
 }
 
+/* Nothing can be new in TIME-WAIT. Octets are answered, a bare acknowledgement is not (n6). */
+static enum slt_reason in_time_wait(struct slt_tcp *tcp, struct slt_tcp_conn *c,
+                                    const struct slt_tcp_in *in)
+{
+    if (in->seg->payload_bytes > 0 || (in->seg->flags & SLT_TCP_FIN)) {
+        slt_tcp_ack_now(c, SLT_SEND_ACK_INVALID);
+        slt_count(tcp->telemetry, SLT_DROP_TCP_TEXT_AFTER_FIN);
+    }
+    return SLT_DROP_TCP_TW_IGNORED;
+}
+
 enum slt_reason slt_tcp_take_ack(struct slt_tcp *tcp, struct slt_tcp_conn *c, struct slt_tcp_in *in)
 {
     enum slt_reason r;
@@ -98,7 +109,7 @@ enum slt_reason slt_tcp_take_ack(struct slt_tcp *tcp, struct slt_tcp_conn *c, st
         return r;
     }
     if (c->state == SALUT_STATE_TIME_WAIT) {
-        return SLT_DROP_TCP_TW_IGNORED; /* n6: nothing here deserves an answer */
+        return in_time_wait(tcp, c, in);
     }
     if (in->ack_pos > c->snd.una) {
         advance(tcp, c, in);

@@ -2,14 +2,14 @@
  * (RFC 5681, NewReno's window arithmetic of RFC 6582).
  *
  * Pure arithmetic over struct slt_tcp_cc; it knows neither time nor the connection. recovery.c
- * says what happened. Windows count bytes. Growth counts acknowledged bytes, at most two segments
- * per acknowledgement in slow start (RFC 3465's L), and only while the window is what limits the
+ * says what happened. Windows count bytes. Growth counts acknowledged bytes, at most one segment
+ * per acknowledgement in slow start, and only while the window is what limits the
  * sender, so that an idle or application-limited connection does not gather a window it never
  * tried.
  */
 #include "tcp/engine.h"
 
-#define SLOW_START_SEGMENTS_PER_ACK 2 /* RFC 3465 2.2 */
+#define SLOW_START_SEGMENTS_PER_ACK 1 /* RFC 5681 equation 2 */
 #define WINDOW_MAX                  (UINT32_C(1) << 30)
 
 /* RFC 6928 2 (R6928-01): min(10 * MSS, max(2 * MSS, 14600)), for the configured number. */

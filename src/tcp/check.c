@@ -12,7 +12,7 @@ static const char *check_send(const struct slt_tcp_conn *c)
     if (c->snd.una > c->snd.nxt) {
         return "I-08: SND.UNA lies beyond SND.NXT";
     }
-    if (c->snd.una < c->snd.nxt && c->snd.nxt > end) {
+    if (c->state != SALUT_STATE_CLOSED && c->snd.una < c->snd.nxt && c->snd.nxt > end) {
         return "I-08: SND.NXT lies beyond what was queued";
     }
     if (slt_tcp_has(c, SLT_CONN_FIN_SENT) && !slt_tcp_has(c, SLT_CONN_FIN_QUEUED)) {

@@ -245,7 +245,7 @@ struct slt_tcp_conn {
     uint8_t history_at;
     uint8_t history_count;
     uint8_t lasting; /* timers.c: enum slt_tcp_timer that `lasting_at_ns` belongs to */
-    uint8_t spare;
+    uint8_t backoff; /* rtt.c: how often the RTO is doubled, until a valid sample comes */
 };
 
 /* recovery.c: NewReno's view of what is lost. Positions in [next, end) are taken as lost and not
@@ -260,7 +260,7 @@ struct slt_tcp_recovery {
     uint8_t rtx_why; /* enum slt_reason of the next retransmission */
     uint8_t limited; /* segments limited transmit may still send */
     uint16_t dup_acks;
-    uint8_t backoff;      /* consecutive timeouts, doubles the RTO */
+    uint8_t timeouts;     /* in a row, with nothing acknowledged between (R1, R2) */
     uint8_t syn_timeouts; /* SYNs sent again */
     uint8_t probes;       /* window probes without any answer */
     uint8_t probe_backoff;

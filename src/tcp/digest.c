@@ -53,7 +53,7 @@ static void add_cold(struct slt_digest *d, const struct slt_tcp *tcp, const stru
     slt_digest_u64(d, (uint64_t)r->rtx_next);
     slt_digest_u64(d, (uint64_t)r->rtx_end);
     slt_digest_u64(d, (uint64_t)r->recover);
-    slt_digest_u64(d, (uint64_t)r->ca_state << 32 | (uint64_t)r->dup_acks << 16 | r->backoff);
+    slt_digest_u64(d, (uint64_t)r->ca_state << 32 | (uint64_t)r->dup_acks << 16 | r->timeouts);
     slt_digest_u64(d, (uint64_t)cold->cc.cwnd_bytes << 32 | cold->cc.ssthresh_bytes);
     add_held(d, tcp, &cold->held);
 }
@@ -70,7 +70,7 @@ void slt_tcp_digest(const struct slt_tcp *tcp, const struct slt_tcp_conn *c, int
     slt_digest_u64(d, (uint64_t)c->rcv.nxt);
     slt_digest_u64(d, (uint64_t)c->rcv.edge);
     slt_digest_u64(d, (uint64_t)c->rtt.srtt8_us << 32 | c->rtt.rttvar4_us);
-    slt_digest_u64(d, c->rtt.rto_us);
+    slt_digest_u64(d, (uint64_t)c->rtt.rto_us << 8 | c->backoff);
     slt_digest_u64(d, (uint64_t)c->acks.quick_left << 32 | c->acks.waiting_bytes);
     add_time(d, c->delayed_ack_at_ns, now_ns);
     add_time(d, c->lasting_at_ns, now_ns);

@@ -46,22 +46,3 @@ void slt_tcp_emit_note(struct slt_tcp *tcp, const struct slt_tcp_conn *c, enum s
     fill_identity(&e, c, now_ns);
     slt_emit(tcp->telemetry, &e);
 }
-
-void slt_tcp_emit_half_open(struct slt_tcp *tcp, const struct slt_tcp_half_open *h,
-                            enum salut_state from, enum salut_state to, enum slt_reason why,
-                            int64_t now_ns)
-{
-    struct slt_event e = {.at_ns = now_ns,
-                          .object = SLT_NIL,
-                          .kind = SLT_EVENT_STATE,
-                          .object_kind = SLT_OBJECT_HALF_OPEN,
-                          .reason = (uint8_t)why,
-                          .from = (uint8_t)from,
-                          .to = (uint8_t)to,
-                          .local_port = h->id.local_port,
-                          .remote_port = h->id.remote_port,
-                          .seq_pos = 1,
-                          .ack_pos = 1};
-
-    slt_emit(tcp->telemetry, &e);
-}

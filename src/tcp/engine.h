@@ -55,9 +55,6 @@ void slt_tcp_emit_segment(struct slt_tcp *tcp, const struct slt_tcp_conn *c,
                           const struct slt_event *draft, int64_t now_ns);
 void slt_tcp_emit_note(struct slt_tcp *tcp, const struct slt_tcp_conn *c, enum slt_reason note,
                        int64_t now_ns);
-void slt_tcp_emit_half_open(struct slt_tcp *tcp, const struct slt_tcp_half_open *h,
-                            enum salut_state from, enum salut_state to, enum slt_reason why,
-                            int64_t now_ns);
 
 /* cold.c: the block that comes and goes */
 bool slt_tcp_cold_get(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t now_ns);
@@ -81,7 +78,8 @@ void slt_tcp_timers_on_acked(struct slt_tcp *tcp, struct slt_tcp_conn *c, bool e
 void slt_tcp_timers_on_partial_ack(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t now_ns);
 void slt_tcp_timers_on_timeout(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t now_ns);
 void slt_tcp_timers_on_blocked(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t now_ns);
-void slt_tcp_timers_on_unblocked(struct slt_tcp *tcp, struct slt_tcp_conn *c);
+void slt_tcp_timers_on_unblocked(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t now_ns);
+void slt_tcp_timers_on_probe_answered(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t now_ns);
 void slt_tcp_timers_on_received(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t now_ns);
 void slt_tcp_timers_on_keepalive(struct slt_tcp *tcp, struct slt_tcp_conn *c, bool probing,
                                  int64_t now_ns);
@@ -107,6 +105,8 @@ void slt_rtt_init(struct slt_tcp_rtt *rtt, const struct salut_config *config);
 void slt_rtt_sample(struct slt_tcp_rtt *rtt, const struct salut_config *config, int64_t sample_us);
 void slt_tcp_rtt_on_ack(struct slt_tcp *tcp, struct slt_tcp_conn *c, struct slt_tcp_in *in);
 void slt_tcp_rtt_on_sent(struct slt_tcp_cold *cold, int64_t end_pos, int64_t now_ns);
+void slt_tcp_rtt_back_off(struct slt_tcp_conn *c);
+void slt_tcp_rtt_syn_lost(struct slt_tcp_conn *c);
 void slt_tcp_rtt_on_retransmit(struct slt_tcp_cold *cold);
 
 /* cc.c: congestion control (RFC 5681 with appropriate byte counting) */

@@ -94,6 +94,9 @@ static void synchronized(struct slt_tcp *tcp, struct slt_tcp_conn *c, struct slt
     uint8_t lost = cold->recovery.syn_timeouts;
     uint32_t mss = slt_tcp_full_mss(tcp, c);
     slt_cc_init(&cold->cc, tcp->config, mss);
+    if (lost > 0) {
+        slt_tcp_rtt_syn_lost(c);
+    }
     if (lost > 1) { /* RFC 6928 2 (R6928-02), RFC 5681 3.1 (R5681-03) */
         slt_cc_on_syn_lost(&cold->cc, mss);
     }

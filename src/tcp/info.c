@@ -90,6 +90,7 @@ static void fill_time_and_congestion(const struct slt_tcp *tcp, const struct slt
     info->rtt_min_us = c->rtt.min_us == UINT32_MAX ? 0 : c->rtt.min_us;
     info->rto_us = (uint32_t)(slt_tcp_rto_ns(tcp, c) / SLT_NS_PER_US);
     info->probes = c->acks.probes;
+    info->backoff = c->backoff;
     info->cwnd_bytes = c->cc_fold.cwnd_bytes;
     info->ssthresh_bytes = c->cc_fold.ssthresh_bytes;
     if (c->cold == SLT_NIL) {
@@ -98,7 +99,6 @@ static void fill_time_and_congestion(const struct slt_tcp *tcp, const struct slt
     const struct slt_tcp_cold *cold = slt_tcp_cold_of(tcp, c);
     uint32_t mss = slt_tcp_full_mss(tcp, c);
     int64_t flight = slt_tcp_flight(c, &cold->recovery);
-    info->backoff = cold->recovery.backoff;
     info->probes = (uint8_t)slt_max32(info->probes, cold->recovery.probes);
     info->ca_state = cold->recovery.ca_state;
     info->cwnd_bytes = cold->cc.cwnd_bytes;

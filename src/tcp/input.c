@@ -31,7 +31,7 @@ static void finish(struct slt_tcp *tcp, struct slt_tcp_conn *c, struct slt_tcp_i
         }
         slt_tcp_recovery_on_ack(tcp, c, in);
         if (in->ack.window_reopened) {
-            slt_tcp_timers_on_unblocked(tcp, c);
+            slt_tcp_timers_on_unblocked(tcp, c, in->now_ns);
             slt_tcp_recovery_reopened(tcp, c);
         }
     }

@@ -148,13 +148,13 @@ static bool plan_retransmit(const struct slt_tcp *tcp, const struct slt_tcp_conn
         plan->at = b->rtx_known ? b->rtx_cursor : cursor_at(tcp, c, pos);
     }
     b->rtx_next = pos + bytes;
+    if (bytes > 0 && b->rtx_next == slt_tcp_snd_end(c)) {
+        plan->flags |= SLT_TCP_PSH;
+    }
     if (slt_tcp_has(c, SLT_CONN_FIN_SENT) && b->rtx_next == slt_tcp_fin_pos(c) &&
         b->rtx_next < r->rtx_end) {
         plan->flags |= SLT_TCP_FIN; /* U-21: the first FIN may be sent again */
         b->rtx_next++;
-    }
-    if (b->rtx_next == slt_tcp_snd_end(c)) {
-        plan->flags |= SLT_TCP_PSH;
     }
     b->rtx_known = 0;
     b->left_bytes -= slt_min32(b->left_bytes, plan->bytes);

@@ -135,9 +135,13 @@ void slt_tcp_recovery_on_ack(struct slt_tcp *tcp, struct slt_tcp_conn *c, struct
     }
     r = &slt_tcp_cold_of(tcp, c)->recovery;
     r->alive = 1;
-    r->probes = 0;
+    if (r->probes > 0) {
+        r->probes = 0;
+        slt_tcp_timers_on_probe_answered(tcp, c, in->now_ns);
+    }
     if (in->ack.advanced) {
         r->probe_backoff = 0;
+        r->timeouts = 0;
         on_advance(tcp, c, in);
     } else if (in->ack.duplicate) {
         on_duplicate(tcp, c, in);
@@ -149,7 +153,7 @@ void slt_tcp_recovery_on_timeout(struct slt_tcp *tcp, struct slt_tcp_conn *c)
 {
     struct slt_tcp_cold *cold = slt_tcp_cold_of(tcp, c);
     struct slt_tcp_recovery *r = &cold->recovery;
-    bool first = r->ca_state != SALUT_CA_LOSS || c->snd.una >= r->recover || r->backoff <= 1;
+    bool first = r->ca_state != SALUT_CA_LOSS || c->snd.una >= r->recover || r->timeouts <= 1;
 
     slt_cc_on_timeout(&cold->cc, slt_tcp_flight(c, r), first, slt_tcp_full_mss(tcp, c));
     r->recover = c->snd.nxt;
@@ -166,8 +170,8 @@ bool slt_tcp_recovery_count_timeout(struct slt_tcp_recovery *r, bool window_clos
     bool excused = window_closed && r->alive;
 
     r->alive = 0;
-    if (!excused && r->backoff < UINT8_MAX) {
-        r->backoff++;
+    if (!excused && r->timeouts < UINT8_MAX) {
+        r->timeouts++;
     }
     return !excused;
 }
@@ -180,11 +184,10 @@ void slt_tcp_recovery_count_probe(struct slt_tcp_recovery *r)
     }
 }
 
-/* A SYN goes out again; its timeout backs off like any other. */
+/* A SYN goes out again. */
 void slt_tcp_recovery_count_syn(struct slt_tcp_recovery *r)
 {
     r->syn_timeouts++;
-    r->backoff++;
 }
 
 /* Something the peer proved to be his came, acknowledging nothing new. */

@@ -6,7 +6,8 @@
  */
 #include "tcp/engine.h"
 
-#define CLOCK_GRANULARITY_US 1 /* G of RFC 6298 2.2: we time in nanoseconds */
+#define RTO_AFTER_SYN_LOSS_US 3000000
+#define CLOCK_GRANULARITY_US  1 /* G of RFC 6298 2.2: we time in nanoseconds */
 
 static uint32_t bounded_rto_us(const struct salut_config *config, int64_t rto_us)
 {
@@ -70,7 +71,24 @@ void slt_tcp_rtt_on_ack(struct slt_tcp *tcp, struct slt_tcp_conn *c, struct slt_
     }
     if (sample_us >= 0) {
         slt_rtt_sample(&c->rtt, tcp->config, sample_us);
-        cold->recovery.backoff = 0; /* RFC 9293 3.8.2, R6298-11: until a valid sample comes */
+        c->backoff = 0; /* RFC 9293 3.8.2 (R6298-11): until a valid sample comes */
+    }
+}
+
+/* The retransmission timer fired (RFC 6298 5.5). */
+void slt_tcp_rtt_back_off(struct slt_tcp_conn *c)
+{
+    if (c->backoff < UINT8_MAX) {
+        c->backoff++;
+    }
+}
+
+/* A SYN of ours was lost and no sample has come: data start with 3 s (RFC 6298 5.7, R6298-09). */
+void slt_tcp_rtt_syn_lost(struct slt_tcp_conn *c)
+{
+    c->backoff = 0;
+    if (c->rtt.srtt8_us == 0) {
+        c->rtt.rto_us = slt_max32(c->rtt.rto_us, RTO_AFTER_SYN_LOSS_US);
     }
 }
 

@@ -51,8 +51,8 @@ static void remember(struct slt_tcp_conn *c, enum salut_state from, enum salut_s
     }
 }
 
-static enum salut_state enter(struct slt_tcp_conn *c, enum salut_state to, enum slt_reason why,
-                              int64_t at_ns)
+static enum salut_state change_state(struct slt_tcp_conn *c, enum salut_state to,
+                                     enum slt_reason why, int64_t at_ns)
 {
     enum salut_state from = (enum salut_state)c->state;
 
@@ -66,7 +66,7 @@ static enum salut_state enter(struct slt_tcp_conn *c, enum salut_state to, enum 
 void slt_tcp_set_state(struct slt_tcp *tcp, struct slt_tcp_conn *c, enum salut_state to,
                        enum slt_reason why, int64_t now_ns)
 {
-    enum salut_state from = enter(c, to, why, now_ns);
+    enum salut_state from = change_state(c, to, why, now_ns);
 
     slt_tcp_emit_state(tcp, c, from, why, now_ns);
     slt_tcp_timers_on_state(tcp, c, now_ns);
@@ -76,7 +76,7 @@ void slt_tcp_set_state(struct slt_tcp *tcp, struct slt_tcp_conn *c, enum salut_s
 void slt_tcp_inherit_state(struct slt_tcp *tcp, struct slt_tcp_conn *c, enum salut_state to,
                            enum slt_reason why, int64_t at_ns)
 {
-    enter(c, to, why, at_ns);
+    change_state(c, to, why, at_ns);
     slt_tcp_timers_on_state(tcp, c, at_ns);
 }
 

@@ -33,6 +33,7 @@ static void handshake_timeout(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64
         return;
     }
     slt_tcp_recovery_count_syn(r);
+    slt_tcp_rtt_back_off(c);
     slt_tcp_rtt_on_retransmit(slt_tcp_cold_of(tcp, c));
     c->due |= SLT_DUE_SYN;
     slt_tcp_timers_on_timeout(tcp, c, now_ns);
@@ -68,12 +69,13 @@ static void retransmit_timeout(struct slt_tcp *tcp, struct slt_tcp_conn *c, int6
         handshake_timeout(tcp, c, now_ns);
         return;
     }
-    if (limit != 0 && r->backoff >= limit) {
+    if (limit != 0 && r->timeouts >= limit) {
         give_up(tcp, c, SLT_CAUSE_RETRANSMIT_LIMIT, now_ns); /* R2 (MUST-20, L-15, L-16) */
         return;
     }
     slt_tcp_recovery_count_timeout(r, c->snd.wnd == 0);
-    if (r->backoff >= tcp->config->retries1) {
+    slt_tcp_rtt_back_off(c);
+    if (r->timeouts >= tcp->config->retries1) {
         note_r1(tcp, c, now_ns);
     }
     apply_pmtu_hint(tcp, c);

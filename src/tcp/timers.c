@@ -102,9 +102,7 @@ static int64_t backed_off(const struct slt_tcp *tcp, const struct slt_tcp_conn *
 
 int64_t slt_tcp_rto_ns(const struct slt_tcp *tcp, const struct slt_tcp_conn *c)
 {
-    const struct slt_tcp_cold *cold = cold_or_null(tcp, c);
-
-    return backed_off(tcp, c, cold ? cold->recovery.backoff : 0);
+    return backed_off(tcp, c, c->backoff);
 }
 
 int64_t slt_tcp_user_timeout_ns(const struct slt_tcp *tcp, const struct slt_tcp_conn *c)
@@ -251,10 +249,21 @@ void slt_tcp_timers_on_blocked(struct slt_tcp *tcp, struct slt_tcp_conn *c, int6
     }
 }
 
-/* Should be called when the window takes bytes again. */
-void slt_tcp_timers_on_unblocked(struct slt_tcp *tcp, struct slt_tcp_conn *c)
+/* Should be called when the window takes bytes again; octets of probes may be in flight. */
+void slt_tcp_timers_on_unblocked(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t now_ns)
 {
     stop(tcp, c, SLT_TIMER_PERSIST);
+    if (c->snd.una < c->snd.nxt && slt_tcp_timer_due(tcp, c, SLT_TIMER_RETRANSMIT) == SLT_NEVER) {
+        arm(tcp, c, SLT_TIMER_RETRANSMIT, slt_time_add(now_ns, slt_tcp_rto_ns(tcp, c)));
+    }
+}
+
+/* Should be called when a probe of a closed window was answered: the peer lives, and the user
+ * timeout starts anew (MUST-37). */
+void slt_tcp_timers_on_probe_answered(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t now_ns)
+{
+    slt_tcp_cold_of(tcp, c)->progress_at_ns = now_ns;
+    arm_user_timeout(tcp, c);
 }
 
 /* Should be called for every segment the peer proved to be his. */

@@ -141,14 +141,25 @@ static void on_reset(const struct slt_tcp *tcp, const struct slt_tcp_time_wait *
     }
 }
 
+/* Octets where nothing can be new: they are answered, and where the profile does as Linux does, old
+ * ones start 2MSL anew (n16). */
+static void on_octets(const struct slt_tcp *tcp, struct slt_tcp_time_wait *tw,
+                      const struct slt_tcp_segment *seg, int64_t now_ns, struct slt_tcp_verdict *v)
+{
+    judge(v, SLT_VERDICT_REPLY, SLT_DROP_TCP_OUT_OF_WINDOW);
+    reply_ack(tcp, tw, SLT_SEND_ACK_INVALID, now_ns, v);
+    if (tcp->config->time_wait_any_restarts && seg->seq != tw->rcv_nxt) {
+        judge(v, SLT_VERDICT_RESTART, SLT_DROP_TCP_OUT_OF_WINDOW);
+        set_due(tw, slt_time_add(now_ns, 2 * tcp->config->msl_ns));
+    }
+}
+
 /* A segment at RCV.NXT without data: nothing of it deserves an answer but an ACK of the unsent. */
 static void on_bare_in_order(const struct slt_tcp *tcp, struct slt_tcp_time_wait *tw,
                              const struct slt_tcp_segment *seg, int64_t now_ns,
                              struct slt_tcp_verdict *v)
 {
-    if (!(seg->flags & SLT_TCP_ACK)) {
-        judge(v, SLT_VERDICT_DROP, SLT_DROP_TCP_NO_ACK);
-    } else if ((int32_t)(seg->ack - tw->snd_nxt) > 0) { /* K8 */
+    if ((int32_t)(seg->ack - tw->snd_nxt) > 0) { /* K8 */
         judge(v, SLT_VERDICT_REPLY, SLT_DROP_TCP_ACK_UNSENT);
         if (!tcp->config->ack_unsent_silent) {
             reply_ack_limited(tcp, tw, SLT_SEND_CHALLENGE, now_ns, v);
@@ -179,9 +190,10 @@ void slt_tcp_time_wait_input(const struct slt_tcp *tcp, struct slt_tcp_time_wait
         judge(v, SLT_VERDICT_RESTART, SLT_NOTE_TCP_TW_RESTARTED);
         reply_ack(tcp, tw, SLT_SEND_TIME_WAIT_ACK, now_ns, v);
         set_due(tw, slt_time_add(now_ns, 2 * tcp->config->msl_ns));
+    } else if (seg->seq == tw->rcv_nxt && !(seg->flags & SLT_TCP_ACK)) {
+        judge(v, SLT_VERDICT_DROP, SLT_DROP_TCP_NO_ACK);
     } else if (seg->payload_bytes > 0 || (seg->flags & SLT_TCP_FIN)) {
-        judge(v, SLT_VERDICT_REPLY, SLT_DROP_TCP_OUT_OF_WINDOW);
-        reply_ack(tcp, tw, SLT_SEND_ACK_INVALID, now_ns, v);
+        on_octets(tcp, tw, seg, now_ns, v);
     } else if (seg->seq != tw->rcv_nxt) {
         judge(v, SLT_VERDICT_REPLY, SLT_DROP_TCP_OUT_OF_WINDOW);
         reply_ack_limited(tcp, tw, SLT_SEND_ACK_INVALID, now_ns, v);

@@ -102,6 +102,10 @@ static enum slt_reason unacceptable(struct slt_tcp *tcp, struct slt_tcp_conn *c,
         slt_tcp_ack_now(c, SLT_SEND_ACK_INVALID); /* X8, MAY-6: a keep-alive probe */
         return SLT_NOTE_TCP_KEEPALIVE_SEEN;
     }
+    if (c->state == SALUT_STATE_TIME_WAIT && tcp->config->time_wait_any_restarts &&
+        in->seg->payload_bytes > 0) {
+        slt_tcp_timers_on_time_wait_again(tcp, c, in->now_ns); /* n16: as Linux does */
+    }
     answer_unacceptable(tcp, c, in, SLT_SEND_ACK_INVALID);
     return SLT_DROP_TCP_OUT_OF_WINDOW;
 }

@@ -9,7 +9,7 @@
 #include <cmocka.h>
 
 #include "base/prng.h"
-#include "pair.h"
+#include "support/tcp_pair.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,5 @@
-/* The wire between two engines; see pair.h. */
-#include "pair.h"
+/* The wire between two engines; see tcp_pair.h. */
+#include "support/tcp_pair.h"
 
 #include <assert.h>
 #include <stdio.h>
