@@ -15,8 +15,16 @@ static inline uint64_t rotate_left(uint64_t x, unsigned by)
     return x << by | x >> (64U - by);
 }
 
-/* Read `bytes` (0 to 8) bytes as a little-endian number. */
-static inline uint64_t load_little(const uint8_t *p, size_t bytes)
+/* Read eight bytes as a little-endian number; written out, so that compilers see one load. */
+static inline uint64_t load_word(const uint8_t *p)
+{
+    return (uint64_t)p[0] | (uint64_t)p[1] << 8 | (uint64_t)p[2] << 16 | (uint64_t)p[3] << 24 |
+           (uint64_t)p[4] << 32 | (uint64_t)p[5] << 40 | (uint64_t)p[6] << 48 |
+           (uint64_t)p[7] << 56;
+}
+
+/* Read what is left over, 0 to 7 bytes, in the same order. */
+static inline uint64_t load_rest(const uint8_t *p, size_t bytes)
 {
     uint64_t word = 0;
     for (size_t i = 0; i < bytes; i++) {
@@ -57,10 +65,10 @@ static inline uint64_t sip_hash(const struct slt_sipkey *key, const uint8_t *dat
          key->k0 ^ UINT64_C(0x6c7967656e657261), key->k1 ^ UINT64_C(0x7465646279746573)}};
     size_t left = bytes;
     for (; left >= 8; left -= 8) {
-        absorb(&l, load_little(data, 8), word_rounds);
+        absorb(&l, load_word(data), word_rounds);
         data += 8;
     }
-    absorb(&l, load_little(data, left) | (uint64_t)bytes << 56, word_rounds);
+    absorb(&l, load_rest(data, left) | (uint64_t)bytes << 56, word_rounds);
     l.v[2] ^= 0xff;
     stir(&l, final_rounds);
     return l.v[0] ^ l.v[1] ^ l.v[2] ^ l.v[3];

@@ -86,6 +86,21 @@ static inline uint8_t *slt_write_room(struct slt_writer *w, uint32_t n)
     return p;
 }
 
+/* Put a number in network order where slt_write_room has made room. */
+static inline void slt_put_u16(uint8_t *p, uint16_t v)
+{
+    p[0] = (uint8_t)(v >> 8);
+    p[1] = (uint8_t)v;
+}
+
+static inline void slt_put_u32(uint8_t *p, uint32_t v)
+{
+    p[0] = (uint8_t)(v >> 24);
+    p[1] = (uint8_t)(v >> 16);
+    p[2] = (uint8_t)(v >> 8);
+    p[3] = (uint8_t)v;
+}
+
 static inline void slt_write_bytes(struct slt_writer *w, const void *data, uint32_t n)
 {
     uint8_t *p = slt_write_room(w, n);
@@ -106,8 +121,7 @@ static inline void slt_write_u16(struct slt_writer *w, uint16_t v)
 {
     uint8_t *p = slt_write_room(w, 2);
     if (p) {
-        p[0] = (uint8_t)(v >> 8);
-        p[1] = (uint8_t)v;
+        slt_put_u16(p, v);
     }
 }
 
@@ -115,10 +129,7 @@ static inline void slt_write_u32(struct slt_writer *w, uint32_t v)
 {
     uint8_t *p = slt_write_room(w, 4);
     if (p) {
-        p[0] = (uint8_t)(v >> 24);
-        p[1] = (uint8_t)(v >> 16);
-        p[2] = (uint8_t)(v >> 8);
-        p[3] = (uint8_t)v;
+        slt_put_u32(p, v);
     }
 }
 

@@ -31,11 +31,13 @@ static void update_window(struct slt_tcp *tcp, struct slt_tcp_conn *c, struct sl
 }
 
 /* RFC 5681 2 (R5681-09): data outstanding, none in the segment, no SYN or FIN, the same number,
- * the same window (X11: a window update is none). */
+ * the same window (X11: a window update is none). While the window is closed, what repeats the
+ * number is the answer to a probe and says nothing about loss. */
 static bool is_duplicate(const struct slt_tcp_conn *c, const struct slt_tcp_in *in)
 {
     return in->ack_pos == c->snd.una && c->snd.nxt > c->snd.una && in->seg->payload_bytes == 0 &&
-           !(in->seg->flags & (SLT_TCP_SYN | SLT_TCP_FIN)) && !in->ack.window_changed;
+           !(in->seg->flags & (SLT_TCP_SYN | SLT_TCP_FIN)) && !in->ack.window_changed &&
+           c->snd.wnd > 0;
 }
 
 static void advance(struct slt_tcp *tcp, struct slt_tcp_conn *c, struct slt_tcp_in *in)

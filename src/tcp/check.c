@@ -45,7 +45,8 @@ static const char *check_receive(const struct slt_tcp *tcp, const struct slt_tcp
     return bytes == held->bytes ? NULL : "I-15: held bytes are miscounted";
 }
 
-static const char *check_timers(const struct slt_tcp *tcp, const struct slt_tcp_conn *c)
+static const char *check_timers(const struct slt_tcp *tcp, const struct slt_tcp_conn *c,
+                                int64_t now_ns)
 {
     bool retransmit = slt_tcp_timer_due(tcp, c, SLT_TIMER_RETRANSMIT) != SLT_NEVER;
     bool persist = slt_tcp_timer_due(tcp, c, SLT_TIMER_PERSIST) != SLT_NEVER;
@@ -56,7 +57,8 @@ static const char *check_timers(const struct slt_tcp *tcp, const struct slt_tcp_
     if (c->state == SALUT_STATE_CLOSED && slt_tcp_next_deadline(tcp, c) != SLT_NEVER) {
         return "I-32: a timer runs in CLOSED";
     }
-    if (c->snd.una < c->snd.nxt && c->state != SALUT_STATE_CLOSED && !retransmit && !persist) {
+    if (c->snd.una < c->snd.nxt && c->state != SALUT_STATE_CLOSED && !retransmit && !persist &&
+        !slt_tcp_wants_output(tcp, c, now_ns)) {
         return "I-31: something is in flight and no timer watches it";
     }
     if (c->state == SALUT_STATE_TIME_WAIT &&
@@ -85,12 +87,11 @@ const char *slt_tcp_check(const struct slt_tcp *tcp, const struct slt_tcp_conn *
 {
     const char *broken;
 
-    (void)now_ns;
     if (!(c->generation & 1U)) {
         return "I-30: a freed connection is in use";
     }
     if ((broken = check_send(c)) != NULL || (broken = check_receive(tcp, c)) != NULL ||
-        (broken = check_timers(tcp, c)) != NULL) {
+        (broken = check_timers(tcp, c, now_ns)) != NULL) {
         return broken;
     }
     return check_congestion(tcp, c);

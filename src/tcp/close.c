@@ -39,6 +39,10 @@ void slt_tcp_established(struct slt_tcp *tcp, struct slt_tcp_conn *c, enum slt_r
                          int64_t now_ns)
 {
     c->flags |= SLT_CONN_CONNECTED;
+    if (c->due & SLT_DUE_SYN) { /* our SYN,ACK was overtaken: an ACK says the same */
+        c->due &= (uint16_t)~SLT_DUE_SYN;
+        slt_tcp_ack_now(c, SLT_SEND_HANDSHAKE_ACK);
+    }
     slt_tcp_set_state(tcp, c, SALUT_STATE_ESTABLISHED, why, now_ns);
     if (slt_tcp_has(c, SLT_CONN_FIN_QUEUED)) {
         enum slt_reason cause =

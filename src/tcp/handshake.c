@@ -180,8 +180,12 @@ bool slt_tcp_open_passive(struct slt_tcp *tcp, struct slt_tcp_conn *c,
         slt_tcp_ts_start(c, h->ts_recent, now_ns);
     }
     int64_t age_ns = (int64_t)(slt_tcp_ts_clock(now_ns) - h->made_at_ms) * SLT_NS_PER_MS;
-    slt_tcp_inherit_state(tcp, c, SALUT_STATE_SYN_RECEIVED, SLT_CAUSE_PASSIVE_OPEN,
-                          now_ns - age_ns);
+    if (early) {
+        slt_tcp_set_state(tcp, c, SALUT_STATE_SYN_RECEIVED, SLT_CAUSE_PASSIVE_OPEN, now_ns);
+    } else { /* the entry has told of it */
+        slt_tcp_inherit_state(tcp, c, SALUT_STATE_SYN_RECEIVED, SLT_CAUSE_PASSIVE_OPEN,
+                              now_ns - age_ns);
+    }
     struct slt_tcp_cold *cold = slt_tcp_cold_of(tcp, c);
     slt_cc_init(&cold->cc, tcp->config, slt_tcp_full_mss(tcp, c));
     if (h->retries > 1) {

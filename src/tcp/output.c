@@ -461,7 +461,7 @@ static void commit_octets(struct slt_tcp *tcp, struct slt_tcp_conn *c,
         cold->retransmitted_bytes += plan->bytes;
         slt_tcp_rtt_on_retransmit(cold);
     }
-    if (plan->why == SLT_SEND_WINDOW_PROBE) {
+    if (plan->spent & SLT_DUE_PROBE) {
         return; /* the persist timer is its timer */
     }
     if (plan->retransmit) {

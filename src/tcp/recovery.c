@@ -216,7 +216,7 @@ void slt_tcp_recovery_reopened(struct slt_tcp *tcp, struct slt_tcp_conn *c)
 
     r->probe_backoff = 0;
     if (c->snd.una < c->snd.nxt && r->rtx_next >= r->rtx_end) {
-        take_as_lost(c, r, c->snd.nxt, SLT_SEND_WINDOW_PROBE);
+        take_as_lost(c, r, c->snd.nxt, SLT_SEND_RETRANSMIT_WINDOW);
     }
 }
 

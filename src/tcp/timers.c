@@ -213,6 +213,7 @@ void slt_tcp_timers_on_acked(struct slt_tcp *tcp, struct slt_tcp_conn *c, bool e
     cold->progress_at_ns = now_ns;
     stop(tcp, c, SLT_TIMER_RETRANSMIT); /* RFC 6298 5.2, 5.3 */
     if (!everything) {
+        stop(tcp, c, SLT_TIMER_PERSIST);
         arm(tcp, c, SLT_TIMER_RETRANSMIT, slt_time_add(now_ns, slt_tcp_rto_ns(tcp, c)));
     }
     if (everything && c->snd.queue.bytes == 0) {

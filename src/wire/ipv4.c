@@ -106,29 +106,29 @@ enum slt_reason slt_ipv4_parse_quoted(struct slt_span quote, struct slt_ipv4 *ou
 uint32_t slt_ipv4_emit(const struct slt_ipv4 *ip, struct slt_writer *w)
 {
     const uint32_t header_bytes = SLT_IPV4_HEADER_BYTES + (uint32_t)ip->options_bytes;
-    const uint32_t start = w->at;
     SLT_ASSERT(ip->options_bytes <= SLT_IPV4_OPTIONS_MAX && ip->options_bytes % 4 == 0);
     SLT_ASSERT(ip->payload_bytes <= 65535U - header_bytes);
     SLT_ASSERT(ip->fragment_offset % 8 == 0);
-    slt_write_u8(w, (uint8_t)(0x40U | header_bytes / 4));
-    slt_write_u8(w, (uint8_t)(ip->dscp << 2 | (ip->ecn & 3)));
-    slt_write_u16(w, (uint16_t)(header_bytes + ip->payload_bytes));
-    slt_write_u16(w, ip->id);
-    slt_write_u16(w, (uint16_t)((ip->dont_fragment ? FLAG_DF : 0) |
-                                (ip->more_fragments ? FLAG_MF : 0) | ip->fragment_offset / 8U));
-    slt_write_u8(w, ip->ttl);
-    slt_write_u8(w, ip->protocol);
-    slt_write_u16(w, 0);
-    slt_write_bytes(w, ip->src + 12, 4);
-    slt_write_bytes(w, ip->dst + 12, 4);
-    slt_write_bytes(w, ip->options, ip->options_bytes);
-    if (w->failed) {
+    uint8_t *header = slt_write_room(w, header_bytes);
+    if (!header) {
         return 0;
     }
-    uint8_t *header = w->data + start;
-    const uint16_t checksum = slt_checksum_finish(slt_checksum_add(0, header, header_bytes));
-    header[10] = (uint8_t)(checksum >> 8);
-    header[11] = (uint8_t)checksum;
+    header[0] = (uint8_t)(0x40U | header_bytes / 4);
+    header[1] = (uint8_t)(ip->dscp << 2 | (ip->ecn & 3));
+    slt_put_u16(header + 2, (uint16_t)(header_bytes + ip->payload_bytes));
+    slt_put_u16(header + 4, ip->id);
+    slt_put_u16(header + 6,
+                (uint16_t)((ip->dont_fragment ? FLAG_DF : 0) | (ip->more_fragments ? FLAG_MF : 0) |
+                           ip->fragment_offset / 8U));
+    header[8] = ip->ttl;
+    header[9] = ip->protocol;
+    slt_put_u16(header + 10, 0);
+    memcpy(header + 12, ip->src + 12, 4);
+    memcpy(header + 16, ip->dst + 12, 4);
+    if (ip->options_bytes > 0) {
+        memcpy(header + SLT_IPV4_HEADER_BYTES, ip->options, ip->options_bytes);
+    }
+    slt_put_u16(header + 10, slt_checksum_finish(slt_checksum_add(0, header, header_bytes)));
     return header_bytes;
 }
 

@@ -44,14 +44,18 @@ uint32_t slt_tcp_emit(const struct slt_tcp_segment *seg, struct slt_writer *w)
         w->failed = true;
         return 0;
     }
-    slt_write_u16(w, seg->src_port);
-    slt_write_u16(w, seg->dst_port);
-    slt_write_u32(w, seg->seq);
-    slt_write_u32(w, seg->ack);
-    slt_write_u16(w, (uint16_t)((header_bytes / 4) << 12 | (seg->flags & 0x1ffU)));
-    slt_write_u16(w, seg->window);
-    slt_write_u16(w, 0);
-    slt_write_u16(w, seg->urgent);
+    uint8_t *header = slt_write_room(w, SLT_TCP_HEADER_BYTES);
+    if (!header) {
+        return 0;
+    }
+    slt_put_u16(header, seg->src_port);
+    slt_put_u16(header + 2, seg->dst_port);
+    slt_put_u32(header + 4, seg->seq);
+    slt_put_u32(header + 8, seg->ack);
+    slt_put_u16(header + 12, (uint16_t)((header_bytes / 4) << 12 | (seg->flags & 0x1ffU)));
+    slt_put_u16(header + 14, seg->window);
+    slt_put_u16(header + 16, 0);
+    slt_put_u16(header + 18, seg->urgent);
     slt_tcp_options_emit(&seg->opt, w);
     return w->failed ? 0 : header_bytes;
 }

@@ -25,6 +25,9 @@ enum {
 
 #define ITEMS_MAX 7
 
+#define USUAL_BYTES 12U
+#define USUAL_WORD  0x0101080aU /* NOP, NOP, timestamps, 10 bytes */
+
 struct item {
     enum slt_tcp_option_bit option;
     uint8_t nops;
@@ -138,11 +141,11 @@ static void parse_option(uint8_t kind, struct slt_reader *body, struct slt_tcp_o
 /* The bytes every segment of a connection with timestamps carries: nop nop TS (RFC 7323 App. A). */
 static bool parse_usual(struct slt_span bytes, struct slt_tcp_options *out)
 {
-    if (bytes.bytes != 12) {
+    if (bytes.bytes != USUAL_BYTES) {
         return false;
     }
     struct slt_reader r = slt_reader_of(bytes);
-    if (slt_read_u32(&r) != 0x0101080aU) {
+    if (slt_read_u32(&r) != USUAL_WORD) {
         return false;
     }
     out->present = SLT_TCP_OPT_TIMESTAMPS;
@@ -276,13 +279,37 @@ static void emit_body(const struct slt_tcp_options *opt, enum slt_tcp_option_bit
     }
 }
 
+static bool is_usual(const struct slt_tcp_options *opt)
+{
+    return opt->present == SLT_TCP_OPT_TIMESTAMPS;
+}
+
+/* Write what nearly every segment carries, without a plan. */
+static uint32_t emit_usual(const struct slt_tcp_options *opt, struct slt_writer *w)
+{
+    uint8_t *to = slt_write_room(w, USUAL_BYTES);
+    if (!to) {
+        return 0;
+    }
+    slt_put_u32(to, USUAL_WORD);
+    slt_put_u32(to + 4, opt->ts_val);
+    slt_put_u32(to + 8, opt->ts_ecr);
+    return USUAL_BYTES;
+}
+
 uint32_t slt_tcp_options_bytes(const struct slt_tcp_options *opt)
 {
+    if (is_usual(opt)) {
+        return USUAL_BYTES;
+    }
     return plan_layout(opt).bytes;
 }
 
 uint32_t slt_tcp_options_emit(const struct slt_tcp_options *opt, struct slt_writer *w)
 {
+    if (is_usual(opt)) {
+        return emit_usual(opt, w);
+    }
     const struct layout l = plan_layout(opt);
     if (l.bytes > SLT_TCP_OPTIONS_MAX || l.bytes > w->capacity - w->at) {
         w->failed = true;

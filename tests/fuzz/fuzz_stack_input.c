@@ -158,8 +158,8 @@ static void input_changed(struct bench *bench, struct slt_reader *r)
 {
     struct slt_tcp_segment seg = fitting(bench);
     seg.flags = (uint16_t)(slt_read_u8(r) & 0x3f);
-    seg.seq += (uint32_t)(int32_t)(int16_t)slt_read_u16(r);
-    seg.ack += (uint32_t)(int32_t)(int16_t)slt_read_u16(r);
+    seg.seq += slt_read_u16(r) - 32768U;
+    seg.ack += slt_read_u16(r) - 32768U;
     seg.window = slt_read_u16(r);
     seg.src_port = (uint16_t)(5000 + (slt_read_u8(r) & 3));
     seg.payload_bytes = r->failed ? 0 : slt_min32(slt_reader_left(r), 1400);

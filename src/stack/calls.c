@@ -1,0 +1,203 @@
+/* User calls on connections (RFC 9293 3.10.2 to 3.10.6): the handle is checked, the engine's door
+ * is called, and its consequences are drawn. A handle whose object is gone, or was let go of, is
+ * stale; a call while a batch of output is unanswered is refused, for the frames refer to what it
+ * might change.
+ */
+#include "stack/stack.h"
+
+static struct slt_tcp_conn *find(const struct salut_stack *stack, salut_conn handle)
+{
+    if (handle.index >= stack->tcp.conns.fresh || handle.generation % 2 == 0) {
+        return NULL;
+    }
+    struct slt_tcp_conn *c = slt_tcp_conn_at(&stack->tcp, handle.index);
+    if (c->generation != handle.generation || slt_tcp_has(c, SLT_CONN_ORPHAN) ||
+        (c->place.marks & SLT_MARK_QUEUED) != 0) {
+        return NULL;
+    }
+    return c;
+}
+
+/* The connection of a call that changes it; NULL, with *status, when it may not. */
+static struct slt_tcp_conn *enter(struct salut_stack *stack, salut_conn handle,
+                                  enum salut_status *status)
+{
+    if (stack->tx.pending) {
+        *status = SALUT_PENDING_OUTPUT;
+        return NULL;
+    }
+    *status = SALUT_STALE;
+    return find(stack, handle);
+}
+
+enum salut_status salut_sendv(struct salut_stack *stack, salut_conn conn,
+                              const struct salut_iovec *pieces, size_t count, unsigned flags,
+                              size_t *accepted)
+{
+    enum salut_status status;
+    struct slt_tcp_conn *c = enter(stack, conn, &status);
+    *accepted = 0;
+    if (!c) {
+        return status;
+    }
+    if ((flags & ~(unsigned)(SALUT_SEND_URGENT | SALUT_SEND_MORE)) != 0) {
+        return SALUT_INVALID;
+    }
+    status = slt_tcp_send(&stack->tcp, c, pieces, count, flags, accepted, stack->now_ns);
+    slt_after(stack, conn.index);
+    return status;
+}
+
+enum salut_status salut_send(struct salut_stack *stack, salut_conn conn, const void *data,
+                             size_t bytes, unsigned flags, size_t *accepted)
+{
+    const struct salut_iovec piece = {data, bytes};
+    return salut_sendv(stack, conn, &piece, 1, flags, accepted);
+}
+
+enum salut_status salut_recvv(struct salut_stack *stack, salut_conn conn,
+                              const struct salut_iovec_mut *pieces, size_t count, size_t *received)
+{
+    enum salut_status status;
+    struct slt_tcp_conn *c = enter(stack, conn, &status);
+    *received = 0;
+    if (!c) {
+        return status;
+    }
+    status = slt_tcp_recv(&stack->tcp, c, pieces, count, received, stack->now_ns);
+    slt_after(stack, conn.index);
+    return status;
+}
+
+enum salut_status salut_recv(struct salut_stack *stack, salut_conn conn, void *data, size_t bytes,
+                             size_t *received)
+{
+    const struct salut_iovec_mut piece = {data, bytes};
+    return salut_recvv(stack, conn, &piece, 1, received);
+}
+
+enum salut_status salut_peek(struct salut_stack *stack, salut_conn conn, struct salut_iovec *pieces,
+                             size_t max, size_t *count, size_t *bytes)
+{
+    enum salut_status status;
+    struct slt_tcp_conn *c = enter(stack, conn, &status);
+    *count = 0;
+    *bytes = 0;
+    return c ? slt_tcp_peek(&stack->tcp, c, pieces, max, count, bytes) : status;
+}
+
+enum salut_status salut_consume(struct salut_stack *stack, salut_conn conn, size_t bytes)
+{
+    enum salut_status status;
+    struct slt_tcp_conn *c = enter(stack, conn, &status);
+    if (!c) {
+        return status;
+    }
+    status = slt_tcp_consume(&stack->tcp, c, bytes, stack->now_ns);
+    slt_after(stack, conn.index);
+    return status;
+}
+
+enum salut_status salut_urgent(const struct salut_stack *stack, salut_conn conn, uint32_t *ahead)
+{
+    const struct slt_tcp_conn *c = find(stack, conn);
+    *ahead = c ? slt_tcp_urgent_ahead(c) : 0;
+    return c ? SALUT_OK : SALUT_STALE;
+}
+
+enum salut_status salut_shutdown(struct salut_stack *stack, salut_conn conn, enum salut_how how)
+{
+    enum salut_status status;
+    struct slt_tcp_conn *c = enter(stack, conn, &status);
+    if (!c) {
+        return status;
+    }
+    status = slt_tcp_shutdown(&stack->tcp, c, how, stack->now_ns);
+    slt_after(stack, conn.index);
+    return status;
+}
+
+enum salut_status salut_close(struct salut_stack *stack, salut_conn conn)
+{
+    enum salut_status status;
+    struct slt_tcp_conn *c = enter(stack, conn, &status);
+    if (!c) {
+        return status;
+    }
+    slt_tcp_close(&stack->tcp, c, stack->now_ns);
+    slt_after(stack, conn.index);
+    return SALUT_OK;
+}
+
+enum salut_status salut_abort(struct salut_stack *stack, salut_conn conn)
+{
+    enum salut_status status;
+    struct slt_tcp_conn *c = enter(stack, conn, &status);
+    if (!c) {
+        return status;
+    }
+    slt_tcp_abort(&stack->tcp, c, SLT_CAUSE_USER_ABORT, stack->now_ns);
+    slt_tcp_close(&stack->tcp, c, stack->now_ns);
+    slt_after(stack, conn.index);
+    return SALUT_OK;
+}
+
+enum salut_status salut_set_option(struct salut_stack *stack, salut_conn conn,
+                                   enum salut_option option, int64_t value)
+{
+    enum salut_status status;
+    struct slt_tcp_conn *c = enter(stack, conn, &status);
+    if (!c) {
+        return status;
+    }
+    status = slt_tcp_set_option(&stack->tcp, c, option, value, stack->now_ns);
+    slt_after(stack, conn.index);
+    return status;
+}
+
+enum salut_status salut_get_option(const struct salut_stack *stack, salut_conn conn,
+                                   enum salut_option option, int64_t *value)
+{
+    const struct slt_tcp_conn *c = find(stack, conn);
+    *value = 0;
+    return c ? slt_tcp_get_option(&stack->tcp, c, option, value) : SALUT_STALE;
+}
+
+enum salut_status salut_set_interest(struct salut_stack *stack, salut_conn conn, uint32_t interest)
+{
+    struct slt_tcp_conn *c = find(stack, conn);
+    if (!c) {
+        return SALUT_STALE;
+    }
+    c->place.interest = (uint8_t)interest;
+    slt_after_news(stack, conn.index);
+    return SALUT_OK;
+}
+
+enum salut_status salut_ready(const struct salut_stack *stack, salut_conn conn, uint32_t *ready)
+{
+    const struct slt_tcp_conn *c = find(stack, conn);
+    *ready = c ? slt_tcp_ready(&stack->tcp, c) : 0;
+    return c ? SALUT_OK : SALUT_STALE;
+}
+
+enum salut_status salut_set_user(struct salut_stack *stack, salut_conn conn, uint64_t user)
+{
+    struct slt_tcp_conn *c = find(stack, conn);
+    if (!c) {
+        return SALUT_STALE;
+    }
+    c->place.of.user = user;
+    return SALUT_OK;
+}
+
+enum salut_status salut_get_info(const struct salut_stack *stack, salut_conn conn,
+                                 struct salut_info *info)
+{
+    const struct slt_tcp_conn *c = find(stack, conn);
+    if (!c) {
+        return SALUT_STALE;
+    }
+    slt_info_conn(stack, c, info);
+    return SALUT_OK;
+}

@@ -1,0 +1,86 @@
+/* From a tuple to the object that owns it: a keyed hash over the 36 bytes of the tuple, one flow
+ * table for the three kinds of objects, chains compared by the full tuple.
+ *
+ * The hash is SipHash-1-3 under a key of the instance's own, so that nobody outside can choose
+ * tuples that share a chain; the number of buckets follows the limits of the configuration (three
+ * quarters of all objects together), so the expected chain is short when everything is full.
+ */
+#include "stack/stack.h"
+
+#include <string.h>
+
+#define BUCKETS_MIN 16U
+
+_Static_assert(sizeof(struct slt_tcp_id) == 36, "the tuple is hashed and compared as bytes");
+
+uint32_t slt_demux_bucket_count(const struct salut_config *config)
+{
+    uint64_t objects = (uint64_t)config->conns_max + config->half_open_max + config->time_wait_max;
+    return slt_max32((uint32_t)(objects * 3 / 4), BUCKETS_MIN);
+}
+
+bool slt_demux_init(struct salut_stack *stack)
+{
+    if (!slt_flow_init(&stack->flow, &stack->mem, slt_demux_bucket_count(&stack->config))) {
+        return false;
+    }
+    stack->flow.kinds[SLT_FLOW_CONN] = (struct slt_flow_kind){
+        &stack->tcp.conns, (uint32_t)(offsetof(struct slt_tcp_conn, place) +
+                                      offsetof(struct slt_tcp_place, flow_next))};
+    stack->flow.kinds[SLT_FLOW_HALF_OPEN] = (struct slt_flow_kind){
+        &stack->half_open.pool, (uint32_t)offsetof(struct slt_tcp_half_open, flow_next)};
+    stack->flow.kinds[SLT_FLOW_TIME_WAIT] = (struct slt_flow_kind){
+        &stack->waits.pool, (uint32_t)offsetof(struct slt_tcp_time_wait, flow_next)};
+    return true;
+}
+
+uint32_t slt_demux_hash(const struct salut_stack *stack, const struct slt_tcp_id *id)
+{
+    return (uint32_t)slt_siphash13(&stack->flow_key, id, sizeof(*id));
+}
+
+static const struct slt_tcp_id *id_of(const struct salut_stack *stack, slt_flow_ref ref)
+{
+    uint32_t index = slt_flow_index(ref);
+    switch ((enum slt_flow_object)slt_flow_kind(ref)) {
+    case SLT_FLOW_CONN:
+        return &slt_tcp_conn_at(&stack->tcp, index)->id;
+    case SLT_FLOW_HALF_OPEN:
+        return &slt_half_open_at(stack, index)->id;
+    case SLT_FLOW_TIME_WAIT:
+        return &slt_wait_at(stack, index)->id;
+    }
+    SLT_UNREACHABLE("a flow reference of no kind");
+}
+
+slt_flow_ref slt_demux_find(const struct salut_stack *stack, uint32_t hash,
+                            const struct slt_tcp_id *id, uint32_t *probes)
+{
+    slt_flow_ref ref = slt_flow_first(&stack->flow, hash);
+    while (ref != SLT_FLOW_NONE) {
+        ++*probes;
+        if (memcmp(id_of(stack, ref), id, sizeof(*id)) == 0) {
+            return ref;
+        }
+        ref = *slt_flow_link(&stack->flow, ref);
+    }
+    return SLT_FLOW_NONE;
+}
+
+bool slt_demux_has(const struct salut_stack *stack, const struct slt_tcp_id *id)
+{
+    uint32_t probes = 0;
+    return slt_demux_find(stack, slt_demux_hash(stack, id), id, &probes) != SLT_FLOW_NONE;
+}
+
+void slt_demux_add(struct salut_stack *stack, enum slt_flow_object kind, uint32_t index)
+{
+    slt_flow_ref ref = slt_flow_ref_make((uint32_t)kind, index);
+    slt_flow_add(&stack->flow, slt_demux_hash(stack, id_of(stack, ref)), ref);
+}
+
+void slt_demux_remove(struct salut_stack *stack, enum slt_flow_object kind, uint32_t index)
+{
+    slt_flow_ref ref = slt_flow_ref_make((uint32_t)kind, index);
+    slt_flow_remove(&stack->flow, slt_demux_hash(stack, id_of(stack, ref)), ref);
+}

@@ -1,0 +1,168 @@
+/* From a segment to a frame: link header, IP header, TCP header, checksum, and the payload as
+ * references into the send queue.
+ *
+ * With a link that completes checksums (config.tx_checksum) the field holds the folded sum of the
+ * pseudo header, and the frame says where to sum from and where the result goes; a super-frame is
+ * always left to the link, which cuts it. Else the sum runs over header and payload here.
+ *
+ * RFC 9293 3.1, 3.7.1; RFC 791; RFC 6864 4.1 (an atomic datagram's identification may be any
+ * value); RFC 8200 3; RFC 6437 3 (a flow label that stays the same for a connection, and tells an
+ * outsider nothing).
+ */
+#include "stack/stack.h"
+
+#include "ip/addr.h"
+#include "wire/checksum.h"
+#include "wire/ethernet.h"
+#include "wire/ipv4.h"
+#include "wire/ipv6.h"
+
+#include <string.h>
+
+#define TCP_CHECKSUM_OFFSET 16U
+
+static void write_link(const struct salut_stack *stack, const uint8_t mac[6], uint8_t family,
+                       struct slt_writer *w)
+{
+    if (stack->config.link_kind != SALUT_LINK_ETHERNET) {
+        return;
+    }
+    slt_write_bytes(w, mac, SLT_MAC_BYTES);
+    slt_write_bytes(w, stack->config.mac, SLT_MAC_BYTES);
+    slt_write_u16(w, family == 4 ? SLT_ETHERTYPE_IPV4 : SLT_ETHERTYPE_IPV6);
+}
+
+static uint32_t flow_label(const struct salut_stack *stack, const struct slt_tcp_id *id)
+{
+    return (uint32_t)slt_siphash13(&stack->label_key, id, sizeof(*id)) & 0xfffffU;
+}
+
+static void write_network(const struct salut_stack *stack, const struct slt_frame_to *to,
+                          uint32_t payload_bytes, struct slt_writer *w)
+{
+    if (to->family == 4) {
+        struct slt_ipv4 ip = {.dscp = (uint8_t)(to->dscp >> 2),
+                              .ttl = to->ttl ? to->ttl : stack->iface.ttl,
+                              .protocol = SLT_IP_PROTOCOL_TCP,
+                              .dont_fragment = true,
+                              .payload_bytes = payload_bytes};
+        slt_ip_addr_copy(ip.src, to->id->local);
+        slt_ip_addr_copy(ip.dst, to->id->remote);
+        slt_ipv4_emit(&ip, w);
+        return;
+    }
+    struct slt_ipv6 ip = {.flow_label = flow_label(stack, to->id),
+                          .dscp = (uint8_t)(to->dscp >> 2),
+                          .next_header = SLT_IP_PROTOCOL_TCP,
+                          .hop_limit = to->ttl ? to->ttl : stack->iface.hop_limit,
+                          .payload_bytes = payload_bytes};
+    slt_ip_addr_copy(ip.src, to->id->local);
+    slt_ip_addr_copy(ip.dst, to->id->remote);
+    slt_ipv6_emit(&ip, w);
+}
+
+static uint32_t sum_pieces(const struct salut_tx_frame *frame, uint32_t sum)
+{
+    bool odd = false;
+    for (uint32_t i = 0; i < frame->piece_count; i++) {
+        uint32_t bytes = (uint32_t)frame->pieces[i].bytes;
+        sum = slt_checksum_add_at(sum, frame->pieces[i].base, bytes, odd);
+        odd = odd != ((bytes & 1U) != 0);
+    }
+    return sum;
+}
+
+static void write_checksum(const struct salut_stack *stack, const struct slt_frame_to *to,
+                           uint32_t tcp_bytes, struct salut_tx_frame *frame)
+{
+    uint32_t sum = slt_checksum_pseudo(to->id->local, to->id->remote, SLT_IP_PROTOCOL_TCP,
+                                       tcp_bytes + frame->payload_bytes);
+    uint8_t *tcp = frame->header + frame->transport_offset;
+    uint16_t field;
+    if (stack->config.tx_checksum || frame->gso_bytes != 0) {
+        field = slt_checksum_fold(sum);
+        frame->checksum_start = frame->transport_offset;
+        frame->checksum_offset = TCP_CHECKSUM_OFFSET;
+    } else {
+        sum = slt_checksum_add(sum, tcp, tcp_bytes);
+        field = slt_checksum_finish(sum_pieces(frame, sum));
+    }
+    tcp[TCP_CHECKSUM_OFFSET] = (uint8_t)(field >> 8);
+    tcp[TCP_CHECKSUM_OFFSET + 1] = (uint8_t)field;
+}
+
+static void clear_frame(struct salut_tx_frame *frame)
+{
+    frame->piece_count = 0;
+    frame->payload_bytes = 0;
+    frame->gso_bytes = 0;
+    frame->checksum_start = 0;
+    frame->checksum_offset = 0;
+    frame->transport_offset = 0;
+    frame->network_offset = 0;
+}
+
+static void take_pieces(struct salut_tx_frame *frame, const struct slt_piece *pieces,
+                        uint32_t count)
+{
+    SLT_ASSERT(count <= SALUT_FRAME_PIECES_MAX);
+    uint32_t bytes = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        frame->pieces[i] = (struct salut_iovec){pieces[i].data, pieces[i].bytes};
+        bytes += pieces[i].bytes;
+    }
+    frame->piece_count = (uint16_t)count;
+    frame->payload_bytes = bytes;
+}
+
+void slt_stack_frame_tcp(const struct salut_stack *stack, const struct slt_frame_to *to,
+                         const struct slt_tcp_segment *seg, const struct slt_piece *pieces,
+                         struct salut_tx_frame *frame)
+{
+    struct slt_writer w = slt_writer_of(frame->header, SALUT_FRAME_HEADER_MAX);
+    uint32_t tcp_bytes = SLT_TCP_HEADER_BYTES + slt_tcp_options_bytes(&seg->opt);
+    clear_frame(frame);
+    take_pieces(frame, pieces, to->piece_count);
+    SLT_ASSERT(frame->payload_bytes == seg->payload_bytes);
+    frame->family = to->family;
+    frame->gso_bytes = to->gso_bytes;
+    write_link(stack, to->mac, to->family, &w);
+    frame->network_offset = (uint8_t)w.at;
+    write_network(stack, to, tcp_bytes + frame->payload_bytes, &w);
+    frame->transport_offset = (uint8_t)w.at;
+    uint32_t written = slt_tcp_emit(seg, &w);
+    SLT_ASSERT(!w.failed);
+    SLT_ASSERT(written == tcp_bytes);
+    frame->header_bytes = (uint16_t)w.at;
+    write_checksum(stack, to, tcp_bytes, frame);
+}
+
+/* A packet or frame that was written when its cause came. */
+bool slt_stack_frame_reply(const struct salut_stack *stack, const struct slt_reply *reply,
+                           const uint8_t mac[6], struct salut_tx_frame *frame)
+{
+    struct slt_piece pieces[SALUT_FRAME_PIECES_MAX];
+    struct slt_cursor after;
+    uint32_t seen = 0;
+    uint32_t count = 0;
+    struct slt_writer w = slt_writer_of(frame->header, SALUT_FRAME_HEADER_MAX);
+    clear_frame(frame);
+    frame->family = 0;
+    if (reply->kind == SLT_REPLY_PACKET) {
+        frame->family = reply->of.bytes[0] >> 4 == 4 ? 4 : 6;
+        write_link(stack, mac, frame->family, &w);
+        frame->network_offset = (uint8_t)w.at;
+        uint32_t ip_bytes =
+            frame->family == 4 ? (reply->of.bytes[0] & 15U) * 4U : SLT_IPV6_HEADER_BYTES;
+        frame->transport_offset = (uint8_t)(w.at + ip_bytes);
+    }
+    slt_write_bytes(&w, reply->of.bytes, reply->byte_count);
+    SLT_ASSERT(!w.failed);
+    frame->header_bytes = (uint16_t)w.at;
+    if (reply->body.bytes > 0) {
+        count = slt_chain_view(&reply->body, &stack->tcp.bufs, slt_cursor_first(),
+                               reply->body.bytes, pieces, SALUT_FRAME_PIECES_MAX, &seen, &after);
+    }
+    take_pieces(frame, pieces, count);
+    return seen == reply->body.bytes;
+}

@@ -1,0 +1,268 @@
+/* Opening and accepting: listeners, active opens, and a listener that becomes one (RFC 9293
+ * 3.10.1, 3.9.1.1).
+ */
+#include "stack/stack.h"
+
+#include "ip/addr.h"
+
+/* ---- listeners ------------------------------------------------------------------------------ */
+
+static uint32_t find_listener(const struct salut_stack *stack, salut_listener handle)
+{
+    if (handle.index >= stack->listen.pool.fresh || handle.generation % 2 == 0 ||
+        slt_listener_at(stack, handle.index)->generation != handle.generation) {
+        return SLT_NIL;
+    }
+    return handle.index;
+}
+
+#define LISTEN_FLAGS                                                                               \
+    (SALUT_LISTEN_V6_ONLY | SALUT_LISTEN_ANY_PORT | SALUT_LISTEN_TRANSPARENT |                     \
+     SALUT_LISTEN_EARLY_ACCEPT | SALUT_LISTEN_REUSE)
+
+static enum salut_status check_listen_address(const struct salut_stack *stack,
+                                              const struct salut_listen_params *params)
+{
+    const uint8_t *addr = params->local.b;
+    if ((params->flags & ~(uint32_t)LISTEN_FLAGS) != 0) {
+        return SALUT_INVALID;
+    }
+    if (slt_address_is_unspecified(addr) || (params->flags & SALUT_LISTEN_TRANSPARENT) != 0) {
+        return slt_address_is_multicast(addr) ? SALUT_ADDRESS_NOT_AVAILABLE : SALUT_OK;
+    }
+    return slt_net_is_ours(stack, addr) ? SALUT_OK : SALUT_ADDRESS_NOT_AVAILABLE;
+}
+
+enum salut_status salut_listen(struct salut_stack *stack, const struct salut_listen_params *params,
+                               salut_listener *listener)
+{
+    *listener = (salut_listener){SALUT_NO_INDEX, 0};
+    enum salut_status status = check_listen_address(stack, params);
+    if (status != SALUT_OK) {
+        return status;
+    }
+    struct slt_listener wanted = {.port = params->port,
+                                  .flags = params->flags,
+                                  .backlog = params->backlog,
+                                  .user = params->user,
+                                  .zone = params->local.zone,
+                                  .defaults = stack->defaults};
+    slt_ip_addr_copy(wanted.addr, params->local.b);
+    slt_listen_classify(&wanted);
+    bool any_port = (params->flags & SALUT_LISTEN_ANY_PORT) != 0;
+    if (!any_port && wanted.port == 0 && !slt_ports_choose_listener(stack, &wanted)) {
+        return SALUT_ADDRESS_NOT_AVAILABLE;
+    }
+    if (slt_listen_conflicts(stack, &wanted)) {
+        return SALUT_ADDRESS_IN_USE;
+    }
+    uint32_t index = slt_listen_add(stack, &wanted);
+    if (index == SLT_NIL) {
+        return SALUT_NO_MEMORY;
+    }
+    slt_stack_emit_listener(stack, index, SALUT_STATE_LISTEN, SLT_CAUSE_LISTEN_OPEN);
+    *listener = (salut_listener){index, slt_listener_at(stack, index)->generation};
+    return SALUT_OK;
+}
+
+enum salut_status salut_set_backlog(struct salut_stack *stack, salut_listener listener,
+                                    uint32_t backlog)
+{
+    uint32_t index = find_listener(stack, listener);
+    if (index == SLT_NIL) {
+        return SALUT_STALE;
+    }
+    slt_listener_at(stack, index)->backlog = backlog;
+    return SALUT_OK;
+}
+
+enum salut_status salut_listener_local(const struct salut_stack *stack, salut_listener listener,
+                                       salut_addr *local, uint16_t *port)
+{
+    uint32_t index = find_listener(stack, listener);
+    if (index == SLT_NIL) {
+        return SALUT_STALE;
+    }
+    const struct slt_listener *l = slt_listener_at(stack, index);
+    *local = (salut_addr){.zone = l->zone};
+    slt_ip_addr_copy(local->b, l->addr);
+    *port = l->port;
+    return SALUT_OK;
+}
+
+enum salut_status salut_set_listener_option(struct salut_stack *stack, salut_listener listener,
+                                            enum salut_option option, int64_t value)
+{
+    uint32_t index = find_listener(stack, listener);
+    if (index == SLT_NIL) {
+        return SALUT_STALE;
+    }
+    return slt_tcp_set_default(&slt_listener_at(stack, index)->defaults, option, value);
+}
+
+enum salut_status salut_accept(struct salut_stack *stack, salut_listener listener, uint64_t user,
+                               salut_conn *conn)
+{
+    *conn = (salut_conn){SALUT_NO_INDEX, 0};
+    uint32_t index = find_listener(stack, listener);
+    if (index == SLT_NIL) {
+        return SALUT_STALE;
+    }
+    if (stack->tx.pending) {
+        return SALUT_PENDING_OUTPUT;
+    }
+    uint32_t taken = slt_listen_take(stack, index);
+    if (taken == SLT_NIL) {
+        return SALUT_WOULD_BLOCK;
+    }
+    struct slt_tcp_conn *c = slt_tcp_conn_at(&stack->tcp, taken);
+    c->place.of.user = user;
+    *conn = (salut_conn){taken, c->generation};
+    slt_after_news(stack, taken);
+    return SALUT_OK;
+}
+
+/* SOCK-08: who was not accepted is reset, and whose handshake was under way too. */
+static void close_listener(struct salut_stack *stack, uint32_t index)
+{
+    uint32_t conn;
+    while ((conn = slt_listen_take(stack, index)) != SLT_NIL) {
+        struct slt_tcp_conn *c = slt_tcp_conn_at(&stack->tcp, conn);
+        slt_tcp_abort(&stack->tcp, c, SLT_CAUSE_LISTENER_CLOSED, stack->now_ns);
+        slt_tcp_close(&stack->tcp, c, stack->now_ns);
+        slt_after(stack, conn);
+    }
+    slt_half_open_drop_listener(stack, index);
+    slt_listen_remove(stack, index);
+}
+
+enum salut_status salut_close_listener(struct salut_stack *stack, salut_listener listener)
+{
+    uint32_t index = find_listener(stack, listener);
+    if (index == SLT_NIL) {
+        return SALUT_STALE;
+    }
+    if (stack->tx.pending) {
+        return SALUT_PENDING_OUTPUT;
+    }
+    slt_stack_emit_listener(stack, index, SALUT_STATE_CLOSED, SLT_CAUSE_USER_CLOSE);
+    close_listener(stack, index);
+    return SALUT_OK;
+}
+
+/* ---- active opens --------------------------------------------------------------------------- */
+
+/* RFC 9293 3.9.2.3 (MUST-46): no connection to a broadcast, multicast or unspecified address. */
+static enum salut_status check_peer(const struct salut_stack *stack,
+                                    const struct salut_connect_params *params)
+{
+    const uint8_t *addr = params->remote.b;
+    if (slt_address_is_unspecified(addr) || slt_address_is_multicast(addr) ||
+        slt_ip_addr_is_broadcast(addr) || slt_ip_is_subnet_broadcast(&stack->iface, addr)) {
+        return SALUT_ADDRESS_INVALID;
+    }
+    return params->remote_port == 0 ? SALUT_INVALID : SALUT_OK;
+}
+
+/* RFC 9293 3.9.1.1 (MUST-43, MUST-44): the caller's local address, or the one that IP chooses. */
+static enum salut_status choose_local(const struct salut_stack *stack,
+                                      const struct salut_connect_params *params,
+                                      struct slt_tcp_id *id)
+{
+    if (!slt_net_has_way(stack, params->remote.b)) {
+        return SALUT_NET_UNREACHABLE;
+    }
+    if (slt_address_is_unspecified(params->local.b)) {
+        return slt_net_source(stack, params->remote.b, id->local) ? SALUT_OK
+                                                                  : SALUT_ADDRESS_NOT_AVAILABLE;
+    }
+    if (slt_address_is_v4(params->local.b) != slt_address_is_v4(params->remote.b)) {
+        return SALUT_INVALID;
+    }
+    slt_ip_addr_copy(id->local, params->local.b);
+    return slt_net_is_ours(stack, id->local) ? SALUT_OK : SALUT_ADDRESS_NOT_AVAILABLE;
+}
+
+static enum salut_status choose_tuple(struct salut_stack *stack,
+                                      const struct salut_connect_params *params,
+                                      struct slt_tcp_id *id)
+{
+    *id = (struct slt_tcp_id){.local_port = params->local_port, .remote_port = params->remote_port};
+    slt_ip_addr_copy(id->remote, params->remote.b);
+    enum salut_status status = check_peer(stack, params);
+    if (status == SALUT_OK) {
+        status = choose_local(stack, params, id);
+    }
+    if (status != SALUT_OK) {
+        return status;
+    }
+    if (id->local_port == 0) {
+        return slt_ports_choose(stack, id) ? SALUT_OK : SALUT_ADDRESS_NOT_AVAILABLE;
+    }
+    return slt_demux_has(stack, id) ? SALUT_ADDRESS_IN_USE : SALUT_OK;
+}
+
+/* Open on a tuple that nobody has. */
+static enum salut_status open_conn(struct salut_stack *stack, const struct slt_tcp_id *id,
+                                   const struct slt_listener *from, uint64_t user, salut_conn *conn)
+{
+    uint32_t index = slt_conns_new(stack, id, from ? &from->defaults : &stack->defaults,
+                                   from ? SALUT_STATE_LISTEN : SALUT_STATE_CLOSED);
+    if (index == SLT_NIL) {
+        return SALUT_NO_MEMORY;
+    }
+    struct slt_tcp_conn *c = slt_tcp_conn_at(&stack->tcp, index);
+    enum salut_status status = slt_tcp_open(&stack->tcp, c, stack->now_ns);
+    if (status != SALUT_OK) {
+        slt_tcp_conn_give(&stack->tcp, index);
+        return status;
+    }
+    c->place.of.user = user;
+    c->place.interest = SALUT_CONNECTED | SALUT_ENDED;
+    slt_conns_find_by_tuple(stack, index);
+    *conn = (salut_conn){index, c->generation};
+    slt_after(stack, index);
+    return SALUT_OK;
+}
+
+enum salut_status salut_connect(struct salut_stack *stack,
+                                const struct salut_connect_params *params, salut_conn *conn)
+{
+    struct slt_tcp_id id;
+    *conn = (salut_conn){SALUT_NO_INDEX, 0};
+    if (stack->tx.pending) {
+        return SALUT_PENDING_OUTPUT;
+    }
+    enum salut_status status = choose_tuple(stack, params, &id);
+    return status == SALUT_OK ? open_conn(stack, &id, NULL, params->user, conn) : status;
+}
+
+enum salut_status salut_listener_connect(struct salut_stack *stack, salut_listener listener,
+                                         const struct salut_connect_params *params,
+                                         salut_conn *conn)
+{
+    struct slt_tcp_id id;
+    struct salut_connect_params own = *params;
+    *conn = (salut_conn){SALUT_NO_INDEX, 0};
+    uint32_t index = find_listener(stack, listener);
+    if (index == SLT_NIL) {
+        return SALUT_STALE;
+    }
+    if (stack->tx.pending) {
+        return SALUT_PENDING_OUTPUT;
+    }
+    const struct slt_listener *l = slt_listener_at(stack, index);
+    own.local_port = l->port;
+    own.local = (salut_addr){.zone = l->zone};
+    if (!slt_address_is_unspecified(l->addr)) {
+        slt_ip_addr_copy(own.local.b, l->addr);
+    }
+    enum salut_status status = choose_tuple(stack, &own, &id);
+    if (status == SALUT_OK) {
+        status = open_conn(stack, &id, l, params->user, conn);
+    }
+    if (status == SALUT_OK) {
+        close_listener(stack, index);
+    }
+    return status;
+}

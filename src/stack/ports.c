@@ -1,0 +1,66 @@
+/* Choosing a local port: RFC 6056 3.3.4 (double hash).
+ *
+ * One keyed hash of the destination gives the place where the search starts, another picks one of
+ * a table of counters that moves the start on with every choice: ports towards one destination
+ * come in order (so the longest possible time passes before one is used again), and nobody outside
+ * can tell what ports go elsewhere. What must be unique is the tuple, not the port; ports that a
+ * listener has are left out (3.2). The search visits every port of the range at most once, so an
+ * exhausted range is an answer and not a loop.
+ */
+#include "stack/stack.h"
+
+#include "ip/addr.h"
+
+void slt_ports_init(struct salut_stack *stack, struct slt_prng_secret *prng)
+{
+    struct slt_port_chooser *ports = &stack->ports;
+    ports->offset_key = (struct slt_sipkey){slt_prng_secret_u64(prng), slt_prng_secret_u64(prng)};
+    ports->table_key = (struct slt_sipkey){slt_prng_secret_u64(prng), slt_prng_secret_u64(prng)};
+    for (uint32_t i = 0; i < SLT_PORT_COUNTERS; i++) {
+        ports->counters[i] = (uint32_t)slt_prng_secret_u64(prng);
+    }
+}
+
+/* Where the search for this destination starts, and the counter that it moves. */
+static uint32_t *start_of(struct salut_stack *stack, const struct slt_tcp_id *id, uint32_t *offset)
+{
+    struct slt_tcp_id key = *id;
+    key.local_port = 0;
+    struct slt_port_chooser *ports = &stack->ports;
+    *offset = (uint32_t)slt_siphash24(&ports->offset_key, &key, sizeof(key));
+    uint32_t which = (uint32_t)slt_siphash24(&ports->table_key, &key, sizeof(key));
+    return &ports->counters[which % SLT_PORT_COUNTERS];
+}
+
+bool slt_ports_choose(struct salut_stack *stack, struct slt_tcp_id *id)
+{
+    uint32_t range = (uint32_t)stack->config.port_high - stack->config.port_low + 1;
+    uint32_t offset;
+    uint32_t *counter = start_of(stack, id, &offset);
+    for (uint32_t tries = 0; tries < range; tries++) {
+        uint32_t at = (offset + (*counter)++) % range;
+        id->local_port = (uint16_t)(stack->config.port_low + at);
+        stack->tcp.work++;
+        if (!slt_listen_owns_port(stack, id->local, id->local_port) && !slt_demux_has(stack, id)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool slt_ports_choose_listener(struct salut_stack *stack, struct slt_listener *wanted)
+{
+    struct slt_tcp_id id = {0};
+    slt_ip_addr_copy(id.local, wanted->addr);
+    uint32_t range = (uint32_t)stack->config.port_high - stack->config.port_low + 1;
+    uint32_t offset;
+    uint32_t *counter = start_of(stack, &id, &offset);
+    for (uint32_t tries = 0; tries < range; tries++) {
+        uint32_t at = (offset + (*counter)++) % range;
+        wanted->port = (uint16_t)(stack->config.port_low + at);
+        if (!slt_listen_conflicts(stack, wanted)) {
+            return true;
+        }
+    }
+    return false;
+}

@@ -1,0 +1,264 @@
+/* The receive turn: frames in, each parsed once.
+ *
+ * Frames are taken in groups of SLT_RX_BATCH: all of a group are parsed and their tuples hashed
+ * first, while the processor fetches the hash buckets, then the objects; then the segments are
+ * acted upon in their order. What is no TCP segment is acted upon at once, after the segments that
+ * came before it. Nothing of a frame is kept, and every frame that goes nowhere is counted with
+ * its reason.
+ */
+#include "stack/stack.h"
+
+#include "ip/icmp.h"
+#include "ip/neigh_arp.h"
+#include "wire/arp.h"
+#include "wire/checksum.h"
+#include "wire/ethernet.h"
+#include "wire/udp.h"
+
+#include <string.h>
+
+/* One frame on its way up. */
+struct rx_frame {
+    struct slt_ip_packet packet;
+    uint8_t link_src[6];
+    bool checksum_valid;
+};
+
+/* ---- TCP ------------------------------------------------------------------------------------ */
+
+static void prefetch_object(const struct salut_stack *stack, uint32_t hash)
+{
+    slt_flow_ref ref = slt_flow_first(&stack->flow, hash);
+    if (ref != SLT_FLOW_NONE) {
+        const struct slt_flow_kind *kind = &stack->flow.kinds[slt_flow_kind(ref)];
+        const uint8_t *object = slt_pool_at(kind->pool, slt_flow_index(ref));
+        slt_prefetch(object);
+        slt_prefetch(object + 64);
+        slt_prefetch(object + 128);
+    }
+}
+
+static void flush(struct salut_stack *stack)
+{
+    uint32_t count = stack->rx_count;
+    for (uint32_t i = 0; i < count; i++) {
+        prefetch_object(stack, stack->rx[i].hash);
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        slt_rx_tcp(stack, &stack->rx[i]);
+    }
+    stack->rx_count = 0;
+}
+
+static bool checksum_holds(const struct slt_ip_packet *packet, uint8_t protocol)
+{
+    uint32_t sum = slt_checksum_pseudo(packet->src, packet->dst, protocol, packet->payload.bytes);
+    return slt_checksum_finish(
+               slt_checksum_add(sum, packet->payload.data, packet->payload.bytes)) == 0;
+}
+
+static enum slt_reason parse_tcp(struct salut_stack *stack, const struct rx_frame *rx)
+{
+    const struct slt_ip_packet *packet = &rx->packet;
+    struct slt_rx_item *item = &stack->rx[stack->rx_count];
+    /* RFC 9293 3.9.2.3 (MUST-57), 3.9.2 (MUST-63): no connection with a group. */
+    if (packet->target != SLT_IP_TARGET_OURS && !packet->foreign) {
+        return SLT_DROP_TCP_BAD_ADDRESS;
+    }
+    if (slt_tx_is_quiet(stack)) {
+        return SLT_DROP_TCP_QUIET; /* RFC 9293 3.4.2: nothing could be answered */
+    }
+    enum slt_reason why = slt_tcp_parse(packet->payload, &item->seg);
+    if (why != SLT_PASS) {
+        return why;
+    }
+    /* RFC 9293 3.1 (MUST-3). */
+    if (!rx->checksum_valid && !checksum_holds(packet, SLT_IP_PROTOCOL_TCP)) {
+        return SLT_DROP_TCP_CHECKSUM;
+    }
+    item->seg.ecn = packet->ecn;
+    slt_ip_addr_copy(item->id.local, packet->dst);
+    slt_ip_addr_copy(item->id.remote, packet->src);
+    item->id.local_port = item->seg.dst_port;
+    item->id.remote_port = item->seg.src_port;
+    item->has_isn = false;
+    item->ours = !packet->foreign;
+    item->hash = slt_demux_hash(stack, &item->id);
+    slt_prefetch(&stack->flow.buckets[slt_flow_bucket(&stack->flow, item->hash)]);
+    if (++stack->rx_count == SLT_RX_BATCH) {
+        flush(stack);
+    }
+    return SLT_PASS;
+}
+
+/* ---- UDP ------------------------------------------------------------------------------------ */
+
+static enum slt_reason take_udp(struct salut_stack *stack, const struct rx_frame *rx)
+{
+    const struct slt_ip_packet *packet = &rx->packet;
+    struct slt_udp udp;
+    enum slt_reason why = slt_udp_parse(packet->payload, &udp);
+    if (why != SLT_PASS) {
+        return why;
+    }
+    /* RFC 768: zero says that the sender made none; RFC 8200 8.1: IPv6 does not allow that. */
+    if (udp.checksum == 0 ? packet->family == 6
+                          : !rx->checksum_valid && !checksum_holds(packet, SLT_IP_PROTOCOL_UDP)) {
+        return SLT_DROP_UDP_CHECKSUM;
+    }
+    struct slt_ip_error error = slt_icmp_port_unreachable(packet->family);
+    slt_icmp_send_error(stack, packet, &error); /* RFC 1122 4.1.3.1 */
+    return SLT_DROP_UDP_NO_PORT;
+}
+
+/* ---- IP ------------------------------------------------------------------------------------- */
+
+static enum slt_reason take_transport(struct salut_stack *stack, const struct rx_frame *rx)
+{
+    if (rx->packet.protocol == SLT_IP_PROTOCOL_TCP) {
+        return parse_tcp(stack, rx);
+    }
+    if (rx->packet.foreign) {
+        return SLT_DROP_IP_NOT_OURS;
+    }
+    flush(stack);
+    if (rx->packet.protocol == SLT_IP_PROTOCOL_UDP) {
+        return take_udp(stack, rx);
+    }
+    return slt_rx_icmp(stack, &rx->packet, rx->link_src);
+}
+
+static enum slt_reason parse_packet(struct salut_stack *stack, struct slt_span bytes, uint8_t way,
+                                    struct slt_ip_packet *packet)
+{
+    enum slt_reason why = slt_ip_parse(&stack->iface, bytes, way, packet);
+    if (why != SLT_PASS && packet->error.due) {
+        slt_icmp_send_error(stack, packet, &packet->error);
+    }
+    return why;
+}
+
+/* The datagram lies in a buffer of the fragment table, so it is finished before anything else. */
+static enum slt_reason take_fragment(struct salut_stack *stack, const struct rx_frame *rx)
+{
+    struct slt_span whole;
+    flush(stack);
+    enum slt_reason why = slt_frag_input(&stack->frag, &rx->packet, stack->now_ns, &whole);
+    slt_stack_tell(stack, why);
+    if (why != SLT_NOTE_FRAG_DONE) {
+        return SLT_PASS;
+    }
+    struct rx_frame again = {.checksum_valid = false};
+    memcpy(again.link_src, rx->link_src, sizeof(again.link_src));
+    uint8_t way = (uint8_t)(rx->packet.way | SLT_IP_WAY_REASSEMBLED);
+    why = parse_packet(stack, whole, way, &again.packet);
+    if (why == SLT_PASS) {
+        why = take_transport(stack, &again);
+        flush(stack);
+    }
+    slt_frag_release(&stack->frag);
+    return why;
+}
+
+static enum slt_reason take_ip(struct salut_stack *stack, struct slt_span bytes, uint8_t way,
+                               struct rx_frame *rx)
+{
+    enum slt_reason why = parse_packet(stack, bytes, way, &rx->packet);
+    if (why != SLT_PASS) {
+        return why;
+    }
+    if (rx->packet.fragment && rx->packet.foreign && stack->listen.transparent_count == 0) {
+        return SLT_DROP_IP_NOT_OURS;
+    }
+    if (rx->packet.fragment) {
+        return take_fragment(stack, rx);
+    }
+    if (rx->packet.family == 4 && slt_frag_next_deadline(&stack->frag) != SLT_NEVER) {
+        slt_frag_flush(&stack->frag, &rx->packet); /* RFC 791 3.2 (R791-04) */
+    }
+    return take_transport(stack, rx);
+}
+
+/* ---- the link ------------------------------------------------------------------------------- */
+
+static enum slt_reason take_arp(struct salut_stack *stack, const struct slt_ethernet *eth)
+{
+    struct slt_arp arp;
+    struct slt_neigh_reply reply;
+    flush(stack);
+    enum slt_reason why = slt_arp_parse((struct slt_span){eth->payload, eth->payload_bytes}, &arp);
+    if (why != SLT_PASS) {
+        return why;
+    }
+    slt_auto_take_arp(stack, &arp);
+    why = slt_neigh_input_arp(&stack->neigh, &stack->iface, &arp, stack->now_ns, &reply);
+    slt_park_answer(stack, &reply);
+    return why;
+}
+
+static uint8_t way_of(const struct salut_stack *stack, bool group)
+{
+    unsigned way = group ? SLT_IP_WAY_LINK_GROUP : 0U;
+    way |= stack->loopback ? SLT_IP_WAY_LOOPBACK : 0U;
+    /* Always: a connection may outlive its address (RFC 9293 3.9.1.1, MUST-45); what turns out to
+     * belong to none is dropped as not ours. */
+    way |= SLT_IP_WAY_TRANSPARENT;
+    return (uint8_t)way;
+}
+
+static enum slt_reason take_ethernet(struct salut_stack *stack, const struct salut_rx_frame *frame,
+                                     struct rx_frame *rx)
+{
+    struct slt_ethernet eth;
+    enum slt_reason why = slt_ethernet_parse((struct slt_span){frame->data, frame->bytes}, &eth);
+    if (why != SLT_PASS) {
+        return why;
+    }
+    bool group = slt_mac_is_group(eth.dst);
+    if (slt_mac_is_group(eth.src)) {
+        return SLT_DROP_FRAME_BAD_SOURCE;
+    }
+    if (!group && memcmp(eth.dst, stack->config.mac, SLT_MAC_BYTES) != 0) {
+        return SLT_DROP_FRAME_NOT_OURS;
+    }
+    if (eth.type == SLT_ETHERTYPE_ARP) {
+        return take_arp(stack, &eth);
+    }
+    if (eth.type != SLT_ETHERTYPE_IPV4 && eth.type != SLT_ETHERTYPE_IPV6) {
+        return SLT_DROP_FRAME_TYPE;
+    }
+    uint8_t version = eth.type == SLT_ETHERTYPE_IPV4 ? 4 : 6;
+    if (eth.payload_bytes > 0 && eth.payload[0] >> 4 != version) {
+        return SLT_DROP_IP_VERSION;
+    }
+    memcpy(rx->link_src, eth.src, sizeof(rx->link_src));
+    return take_ip(stack, (struct slt_span){eth.payload, eth.payload_bytes}, way_of(stack, group),
+                   rx);
+}
+
+static void take_frame(struct salut_stack *stack, const struct salut_rx_frame *frame)
+{
+    struct rx_frame rx;
+    enum slt_reason why;
+    rx.checksum_valid = frame->checksum_valid != 0;
+    if (stack->config.link_kind == SALUT_LINK_ETHERNET) {
+        why = take_ethernet(stack, frame, &rx);
+    } else {
+        memset(rx.link_src, 0, sizeof(rx.link_src));
+        why = take_ip(stack, (struct slt_span){frame->data, frame->bytes},
+                      way_of(stack, frame->link_broadcast != 0), &rx);
+    }
+    if (why != SLT_PASS) {
+        slt_stack_tell(stack, why);
+    }
+}
+
+void salut_input(struct salut_stack *stack, const struct salut_rx_frame *frames, size_t count,
+                 int64_t now_ns)
+{
+    slt_turn_begin(stack, now_ns);
+    for (size_t i = 0; i < count; i++) {
+        take_frame(stack, &frames[i]);
+    }
+    flush(stack);
+}
