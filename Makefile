@@ -39,12 +39,12 @@ check: ## everything that takes longer (PART=n, ONLY=word select)
 conform: ## requirement ids, their tests, results, and the clauses cited in code
 	@tools/deps need test
 	@tools/build debug
-	@tools/conform $(DEBUG)
+	@tests/conform/run $(DEBUG)
 
 conform-mutate: ## change every row of the tables in turn: each must then fail
 	@tools/deps need test
 	@tools/build debug
-	@tools/conform --mutate $(DEBUG)
+	@tests/conform/run --mutate $(DEBUG)
 
 fuzz: ## every fuzzer for FUZZ_SECONDS (600)
 	@tools/deps need check

@@ -47,6 +47,21 @@ if(SALUT_TESTS)
   endforeach()
 endif()
 
+# Programs of several files: the driver of the tables, and the simulator's.
+if(SALUT_TESTS)
+  salut_glob(conform_sources tests/conform)
+  if(conform_sources)
+    salut_program(conform "${conform_sources}")
+    set_target_properties(conform PROPERTIES
+      RUNTIME_OUTPUT_DIRECTORY ${CMAKE_CURRENT_BINARY_DIR}/tests/conform)
+  endif()
+  if(EXISTS ${salut_root}/tests/lab/sim_main.c)
+    salut_program(sim tests/lab/sim_main.c)
+    set_target_properties(sim PROPERTIES
+      RUNTIME_OUTPUT_DIRECTORY ${CMAKE_CURRENT_BINARY_DIR}/tests/lab)
+  endif()
+endif()
+
 file(GLOB fuzz_sources RELATIVE ${salut_root} CONFIGURE_DEPENDS tests/fuzz/fuzz_*.c)
 foreach(source IN LISTS fuzz_sources)
   get_filename_component(name ${source} NAME_WE)

@@ -63,6 +63,7 @@ struct salut_config {
     uint32_t link_kind; /* enum salut_link_kind */
     uint8_t mac[6];
     uint16_t mtu;           /* IP packet bytes, 1280..65535 (68.. for IPv4 alone) */
+    uint16_t mtu6;          /* the same for IPv6; 0: as mtu. Router advertisements lower it */
     uint32_t gso_max_bytes; /* payload of one super-frame the link cuts; 0: none */
     uint8_t tx_checksum;    /* 1: the link completes transport checksums */
     uint8_t mtu_varies;     /* RFC 9293 3.7.3 (SHLD-6) */
@@ -70,7 +71,7 @@ struct salut_config {
     /* IP. */
     uint8_t ttl;                         /* 64; ip_default_ttl */
     uint8_t ping;                        /* answer echo requests; icmp_echo_ignore_all inverted */
-    uint8_t duplicate_address_detection; /* IPv6 addresses start tentative (RFC 4862) */
+    uint8_t duplicate_address_detection; /* addresses are tested before use (RFC 4862, 5227) */
     uint8_t slaac;                       /* take prefixes and routers from router advertisements */
     int64_t fragment_timeout4_ns;        /* 30 s Linux, 60..120 s RFC 1122 */
     int64_t fragment_timeout6_ns;        /* 60 s RFC 8200 */

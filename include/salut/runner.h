@@ -127,8 +127,8 @@ struct salut_runner_timer {
 
 /* Set a timer, again to move it; INT64_MAX stops it. It fires once. Setting costs time in
  * proportion to the timers that are set: keep one for many connections. */
-SALUT_API void salut_runner_set_timer(struct salut_runner *runner,
-                                      struct salut_runner_timer *timer, int64_t at_ns);
+SALUT_API void salut_runner_set_timer(struct salut_runner *runner, struct salut_runner_timer *timer,
+                                      int64_t at_ns);
 
 /* Do not sleep before the next turn. */
 SALUT_API void salut_runner_again(struct salut_runner *runner);

@@ -102,8 +102,8 @@ SALUT_API ptrdiff_t salut_sock_recvmsg(struct salut_socks *socks, int fd, struct
  * -EPIPE. */
 SALUT_API ptrdiff_t salut_sock_write(struct salut_socks *socks, int fd, const void *data,
                                      size_t bytes);
-SALUT_API ptrdiff_t salut_sock_writev(struct salut_socks *socks, int fd,
-                                      const struct iovec *pieces, int count);
+SALUT_API ptrdiff_t salut_sock_writev(struct salut_socks *socks, int fd, const struct iovec *pieces,
+                                      int count);
 SALUT_API ptrdiff_t salut_sock_send(struct salut_socks *socks, int fd, const void *data,
                                     size_t bytes, int flags);
 

@@ -170,6 +170,7 @@ static bool evict_but(struct slt_frag *frag, uint32_t except)
         return false;
     }
     forget(frag, index);
+    frag->evicted++;
     return true;
 }
 

@@ -62,8 +62,9 @@ struct slt_frag {
     uint32_t newest[2];
     uint8_t *whole; /* whole_max bytes: the packet handed out */
     uint32_t whole_max;
-    bool lent;      /* `whole` is in the caller's hands */
-    uint64_t steps; /* of the table and its lists, for bound tests */
+    bool lent;        /* `whole` is in the caller's hands */
+    uint64_t steps;   /* of the table and its lists, for bound tests */
+    uint64_t evicted; /* datagrams that made room for newer ones */
 };
 
 struct slt_frag_setup {

@@ -43,6 +43,7 @@ void slt_after(struct salut_stack *stack, uint32_t index)
     struct slt_tcp *tcp = &stack->tcp;
     struct slt_tcp_conn *c = slt_tcp_conn_at(tcp, index);
     SLT_ASSERT((c->place.marks & SLT_MARK_DEAD) == 0);
+    SLT_DCHECK(slt_tcp_check(tcp, c, stack->now_ns) == NULL);
     slt_tcp_settle(tcp, c, stack->now_ns);
     bool wants = slt_tcp_wants_output(tcp, c, stack->now_ns);
     if (c->state == SALUT_STATE_CLOSED) {

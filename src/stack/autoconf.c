@@ -40,8 +40,7 @@ void slt_auto_init(struct salut_stack *stack)
 /* Add an address, tentative when it is to be tested; `bits` counts in 128. */
 enum salut_status slt_auto_add(struct salut_stack *stack, const uint8_t addr[16], uint8_t bits)
 {
-    bool test =
-        stack->config.duplicate_address_detection && is_ethernet(stack) && !slt_address_is_v4(addr);
+    bool test = stack->config.duplicate_address_detection && is_ethernet(stack);
     enum salut_status status = slt_ip_iface_add(&stack->iface, addr, bits,
                                                 test ? SLT_IP_OWN_TENTATIVE : SLT_IP_OWN_PREFERRED);
     if (status == SALUT_OK && test) {
@@ -105,7 +104,12 @@ enum slt_reason slt_auto_take_nd(struct salut_stack *stack, const struct slt_nei
     struct slt_neigh_nd_result result;
     if (in->ndp->type == SLT_ICMP6_ROUTER_ADVERT) {
         const struct slt_ra_targets to = {&stack->iface, &stack->neigh, &stack->dad};
-        return stack->config.slaac ? slt_ra_input(&stack->ra, &to, in) : SLT_DROP_ICMP_TYPE;
+        if (!stack->config.slaac) {
+            return SLT_DROP_ICMP_TYPE;
+        }
+        enum slt_reason heard = slt_ra_input(&stack->ra, &to, in);
+        stack->config.mtu6 = stack->iface.mtu6; /* R4861-06: what the MSS option says, too */
+        return heard;
     }
     if (in->ndp->type == SLT_ICMP6_ROUTER_SOLICIT) {
         return SLT_DROP_ICMP_TYPE; /* a host is no router */

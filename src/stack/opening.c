@@ -173,8 +173,9 @@ static enum salut_status choose_local(const struct salut_stack *stack,
         return SALUT_NET_UNREACHABLE;
     }
     if (slt_address_is_unspecified(params->local.b)) {
+        /* Without an address of the family nothing leaves, whatever the routes say (S-50). */
         return slt_net_source(stack, params->remote.b, id->local) ? SALUT_OK
-                                                                  : SALUT_ADDRESS_NOT_AVAILABLE;
+                                                                  : SALUT_NET_UNREACHABLE;
     }
     if (slt_address_is_v4(params->local.b) != slt_address_is_v4(params->remote.b)) {
         return SALUT_INVALID;

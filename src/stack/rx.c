@@ -143,8 +143,12 @@ static enum slt_reason take_fragment(struct salut_stack *stack, const struct rx_
 {
     struct slt_span whole;
     flush(stack);
+    uint64_t evicted = stack->frag.evicted;
     enum slt_reason why = slt_frag_input(&stack->frag, &rx->packet, stack->now_ns, &whole);
     slt_stack_tell(stack, why);
+    for (; evicted < stack->frag.evicted; evicted++) {
+        slt_stack_drop(stack, SLT_DROP_FRAG_MEMORY); /* R791-08 */
+    }
     if (why != SLT_NOTE_FRAG_DONE) {
         return SLT_PASS;
     }

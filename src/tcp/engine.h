@@ -3,11 +3,12 @@
  * Calls go down this list only (tools/tidy proves that there is no circle):
  *
  *   input output timeout user icmp halfopen timewait         the doors
- *   validate ack receive handshake                           steps of input
+ *   handshake validate ack                                   steps of input
  *   close                                                    how connections end
- *   recovery ackpolicy send window timestamps                what the steps act on
+ *   receive ackpolicy window                                 what the steps act on
+ *   cold recovery send options timestamps
  *   state                                                    the one writer of the state
- *   timers cold cc rtt options isn emit                      leaves
+ *   timers cc rtt sack isn emit                              leaves
  */
 #ifndef SLT_TCP_ENGINE_H
 #define SLT_TCP_ENGINE_H
@@ -44,6 +45,7 @@ struct slt_tcp_in {
     bool filled;         /* a gap was filled, in part or whole */
     bool duplicate_text; /* part of the text was there before */
     bool fin_taken;
+    bool after_close; /* it brings data nobody will read: the connection is to be reset */
     enum slt_reason dropped_text; /* why text was not taken, SLT_PASS if it was */
     struct slt_tcp_ack ack;
 };
@@ -122,6 +124,10 @@ void slt_cc_on_partial_ack(struct slt_tcp_cc *cc, uint32_t acked_bytes, uint32_t
 void slt_cc_on_recovered(struct slt_tcp_cc *cc, int64_t flight_bytes, uint32_t mss);
 void slt_cc_on_timeout(struct slt_tcp_cc *cc, int64_t flight_bytes, bool first, uint32_t mss);
 void slt_cc_on_mss(struct slt_tcp_cc *cc, uint32_t old_mss, uint32_t new_mss);
+
+/* sack.c: SACK and D-SACK blocks */
+uint32_t slt_tcp_sack_blocks(const struct slt_tcp *tcp, const struct slt_tcp_conn *c,
+                             struct slt_tcp_sack_block *out, uint32_t max);
 
 /* options.c: which options go on which segment, and what they leave for data */
 uint16_t slt_tcp_advertised_mss(const struct salut_config *config, uint32_t ip_bytes,
@@ -228,8 +234,6 @@ void slt_tcp_note_urgent(struct slt_tcp *tcp, struct slt_tcp_conn *c, struct slt
 void slt_tcp_take_text(struct slt_tcp *tcp, struct slt_tcp_conn *c, struct slt_tcp_in *in);
 void slt_tcp_note_duplicate(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t start, int64_t end,
                             int64_t now_ns);
-uint32_t slt_tcp_sack_blocks(const struct slt_tcp *tcp, const struct slt_tcp_conn *c,
-                             struct slt_tcp_sack_block *out, uint32_t max);
 void slt_tcp_rcv_passed_fin(struct slt_tcp_conn *c);
 void slt_tcp_rcv_fin_at(struct slt_tcp_conn *c, int64_t fin_pos);
 void slt_tcp_rcv_read(struct slt_tcp *tcp, struct slt_tcp_conn *c, uint32_t bytes);

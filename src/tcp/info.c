@@ -121,7 +121,7 @@ void slt_tcp_info(const struct slt_tcp *tcp, const struct slt_tcp_conn *c, int64
     info->status = c->status;
     info->soft_status = c->soft_status;
     info->end_reason = c->end_reason;
-    info->age_ns = now_ns - slt_tcp_state_since_ns(c, now_ns);
+    info->age_ns = now_ns / SLT_NS_PER_US * SLT_NS_PER_US - slt_tcp_state_since_ns(c, now_ns);
     info->reordering = 3;
     info->segs_in = c->segs_in;
     info->segs_out = c->segs_out;

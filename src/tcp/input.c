@@ -77,7 +77,11 @@ static enum slt_reason input_synchronized(struct slt_tcp *tcp, struct slt_tcp_co
     }
     slt_tcp_note_urgent(tcp, c, in); /* sixth */
     slt_tcp_take_text(tcp, c, in);   /* seventh */
-    slt_tcp_take_fin(tcp, c, in);    /* eighth */
+    if (in->after_close) {           /* SHLD-3, L-03 */
+        slt_tcp_abort(tcp, c, SLT_CAUSE_DATA_AFTER_CLOSE, in->now_ns);
+        return SLT_NOTE_TCP_ACCEPTED;
+    }
+    slt_tcp_take_fin(tcp, c, in); /* eighth */
     finish(tcp, c, in);
     return SLT_NOTE_TCP_ACCEPTED;
 }

@@ -18,7 +18,7 @@
 uint16_t slt_tcp_advertised_mss(const struct salut_config *config, uint32_t ip_bytes,
                                 uint16_t max_segment)
 {
-    uint32_t mtu = config->mtu;
+    uint32_t mtu = ip_bytes == 40 && config->mtu6 != 0 ? config->mtu6 : config->mtu;
 
     if (config->mtu_varies) { /* RFC 9293 3.7.3 (SHLD-6): the smallest it may become */
         mtu = slt_min32(mtu, ip_bytes == 40 ? 1280 : 576);

@@ -534,7 +534,6 @@ void slt_tcp_commit(struct slt_tcp *tcp, struct slt_tcp_conn *c, const struct sl
     if (plan->bytes > 0 || (plan->flags & (SLT_TCP_SYN | SLT_TCP_FIN))) {
         commit_octets(tcp, c, plan, now_ns);
     }
-    SLT_DCHECK(slt_tcp_check(tcp, c, now_ns) == NULL);
 }
 
 /* After each door: what still waits is held by a window, by Nagle or by cork; and what is idle

@@ -43,7 +43,7 @@ uint32_t slt_tcp_urgent_ahead(const struct slt_tcp_conn *c)
     return (uint32_t)slt_max64(slt_pos_expand(c->rcv.nxt, c->rcv.up_low) - read_pos, 0);
 }
 
-/* ---- duplicates and SACK blocks ------------------------------------------------------------- */
+/* ---- duplicates  ------------------------------------------------------------- */
 
 /* Remember a duplicate for one D-SACK report (R2883-01, R2883-02). */
 void slt_tcp_note_duplicate(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t start, int64_t end,
@@ -64,63 +64,6 @@ static void remember_run(struct slt_tcp_held *held, int64_t pos)
         held->recent[i] = held->recent[i - 1];
     }
     held->recent[0] = pos;
-}
-
-static bool listed(const struct slt_tcp_sack_block *out, uint32_t from, uint32_t count,
-                   uint32_t left)
-{
-    for (uint32_t i = from; i < count; i++) {
-        if (out[i].left == left) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* Add the run that holds `pos`, if there is one and it is not listed yet. */
-static uint32_t add_run(const struct slt_tcp *tcp, const struct slt_tcp_conn *c, int64_t pos,
-                        struct slt_tcp_sack_block *out, uint32_t from, uint32_t count)
-{
-    const struct slt_tcp_held *held = &slt_tcp_cold_of(tcp, c)->held;
-    uint32_t index = slt_ranges_floor(&held->runs, &tcp->ranges, pos);
-
-    if (index == SLT_NIL) {
-        return count;
-    }
-    const struct slt_range *run = slt_pool_at(&tcp->ranges, index);
-    uint32_t left = slt_tcp_wrap(run->start, c->rcv.isn);
-    if (pos >= run->end || listed(out, from, count, left)) {
-        return count;
-    }
-    out[count] = (struct slt_tcp_sack_block){left, slt_tcp_wrap(run->end, c->rcv.isn)};
-    return count + 1;
-}
-
-/* The SACK blocks of the next segment: a duplicate first (RFC 2883 4; with the run it belongs to
- * behind it, R2883-03), then the runs that grew last. */
-uint32_t slt_tcp_sack_blocks(const struct slt_tcp *tcp, const struct slt_tcp_conn *c,
-                             struct slt_tcp_sack_block *out, uint32_t max)
-{
-    const struct slt_tcp_held *held = &slt_tcp_cold_of(tcp, c)->held;
-    uint32_t count = 0;
-
-    if (held->dup_start != held->dup_end) {
-        out[count++] = (struct slt_tcp_sack_block){slt_tcp_wrap(held->dup_start, c->rcv.isn),
-                                                   slt_tcp_wrap(held->dup_end, c->rcv.isn)};
-    }
-    if (held->runs.count == 0) {
-        return count;
-    }
-    uint32_t from = count;
-    if (from > 0) {
-        count = add_run(tcp, c, held->dup_start, out, from, count);
-    }
-    for (int i = 0; i < RECENT_COUNT && count < max; i++) {
-        if (held->recent[i] >= c->rcv.nxt) {
-            count = add_run(tcp, c, held->recent[i], out, from, count);
-        }
-    }
-    return count;
 }
 
 /* ---- text above a gap ----------------------------------------------------------------------- */
@@ -324,7 +267,8 @@ void slt_tcp_take_text(struct slt_tcp *tcp, struct slt_tcp_conn *c, struct slt_t
         return;
     }
     if (is_data_after_close(c, in)) {
-        slt_tcp_abort(tcp, c, SLT_CAUSE_DATA_AFTER_CLOSE, in->now_ns);
+        in->after_close = true;
+        in->text_bytes = 0;
         return;
     }
     if (cut_at_fin(c, in)) {

@@ -116,7 +116,7 @@ static int64_t read_field(const struct slt_tcp_opts *opts, enum salut_option opt
         return opts->user_timeout_ms;
     }
     if (option == SALUT_OPT_TTL) {
-        return opts->ttl;
+        return opts->ttl; /* 0: what the interface uses */
     }
     if (option == SALUT_OPT_DSCP) {
         return opts->dscp >> 2;
@@ -173,7 +173,6 @@ enum salut_status slt_tcp_set_option(struct slt_tcp *tcp, struct slt_tcp_conn *c
 enum salut_status slt_tcp_get_option(const struct slt_tcp *tcp, const struct slt_tcp_conn *c,
                                      enum salut_option option, int64_t *value)
 {
-    (void)tcp;
     if ((unsigned)option >= SALUT_OPT_COUNT) {
         return SALUT_INVALID;
     }
@@ -184,6 +183,8 @@ enum salut_status slt_tcp_get_option(const struct slt_tcp *tcp, const struct slt
         *value = c->snd.buffer_max;
     } else if (option == SALUT_OPT_RECV_BUFFER) {
         *value = c->rcv.buffer_max;
+    } else if (option == SALUT_OPT_TTL && c->opts.ttl == 0) {
+        *value = tcp->config->ttl;
     } else {
         *value = read_field(&c->opts, option);
     }
@@ -221,5 +222,4 @@ void slt_tcp_defaults_init(struct slt_tcp_defaults *d, const struct salut_config
         (uint16_t)slt_min64(config->keepalive_interval_ns / SLT_NS_PER_S, 32767);
     d->opts.keep_probes = config->keepalive_probes;
     d->opts.syn_retries = config->syn_retries;
-    d->opts.ttl = config->ttl;
 }

@@ -1,0 +1,297 @@
+/* What an attacker sends: segments beside and inside windows, floods, lies about the path, and (in
+ * sim_forge_ip.c) everything that is malformed.
+ *
+ * Most of it is what someone off the path can send who guesses well: the numbers come from the
+ * flows the checkers follow. Four things are left out, because TCP has no defence against one who
+ * knows the numbers: the last segment of a handshake, octets inside the window, a FIN at the right place, an acknowledgement of
+ * octets in flight. Resets with the exact number are sent now and then; they end a connection, and
+ * the other end learns of it by the ordinary ways.
+ */
+#include "lab/sim_forge.h"
+
+#include <string.h>
+
+#include "wire/tcp.h"
+
+/* ---- building ------------------------------------------------------------------------------------ */
+
+/* An IP header for `payload` octets; returns its length. The frame's addresses are filled in by the
+ * net. */
+uint32_t slt_sim_forge_ip(const struct sim_world *w, const struct sim_forged *f, uint32_t payload,
+                          uint8_t *frame)
+{
+    uint8_t *ip = frame + slt_sim_kind_offset(w);
+    memset(frame, 0, 14 + 60);
+    if (!f->ip6) {
+        ip[0] = 0x45;
+        slt_sim_put16(ip + 2, 20 + payload);
+        slt_sim_put16(ip + 4, f->id);
+        ip[8] = 64;
+        ip[9] = f->protocol;
+        memcpy(ip + 12, f->src.b + 12, 4);
+        memcpy(ip + 16, f->dst.b + 12, 4);
+        return 20;
+    }
+    ip[0] = 0x60;
+    slt_sim_put16(ip + 4, payload);
+    ip[6] = f->protocol;
+    ip[7] = f->protocol == 58 ? 255 : 64;
+    memcpy(ip + 8, f->src.b, 16);
+    memcpy(ip + 24, f->dst.b, 16);
+    return 40;
+}
+
+/* Fill in who it is for and who it pretends to be from. */
+void slt_sim_forge_init(struct sim_world *w, struct sim_forged *f)
+{
+    memset(f, 0, sizeof(*f));
+    f->to = (uint8_t)slt_sim_below(w, w->host_count);
+    f->ip6 = w->is.ip6;
+    f->dst = w->host[f->to].addr[f->ip6];
+    slt_sim_station(w, f->ip6, SIM_ATTACKER, &f->src);
+    f->src_port = (uint16_t)(1024 + slt_sim_below(w, 60000));
+    f->dst_port = (uint16_t)(80 + slt_sim_below(w, SIM_LISTENERS_MAX));
+    f->seq = (uint32_t)slt_prng_u64(&w->prng);
+    f->ack = (uint32_t)slt_prng_u64(&w->prng);
+    f->window = (uint16_t)slt_sim_below(w, 65536);
+    f->id = (uint16_t)slt_sim_below(w, 65536);
+    f->protocol = 6;
+}
+
+/* Pretend to be the peer of a flow that the checkers know. False: there is none. */
+static bool aim(struct sim_world *w, struct sim_forged *f, const struct sim_flow **flow)
+{
+    slt_sim_forge_init(w, f);
+    uint64_t first = slt_sim_below(w, SIM_FLOWS_MAX);
+    for (uint64_t i = 0; i < SIM_FLOWS_MAX; i++) {
+        const struct sim_flow *o = &w->flow[(first + i) % SIM_FLOWS_MAX];
+        if (!o->used || !o->peer_known || o->peer == SIM_NOBODY || o->finished || o->ack_in < 1) {
+            continue;
+        }
+        *flow = o;
+        f->to = o->host;
+        f->ip6 = o->family == 6;
+        f->dst = w->host[o->host].addr[f->ip6];
+        f->src = w->host[o->peer].addr[f->ip6];
+        f->src_port = o->remote_port;
+        f->dst_port = o->local_port;
+        f->seq = o->irs + (uint32_t)slt_max64(o->ack_out, 1);
+        f->ack = o->isn + (uint32_t)slt_max64(o->ack_in, 1);
+        f->flags = SLT_TCP_ACK;
+        f->window = 20000;
+        return true;
+    }
+    return false;
+}
+
+uint32_t slt_sim_forge_segment(struct sim_world *w, const struct sim_forged *f, uint8_t *frame)
+{
+    uint32_t at = slt_sim_kind_offset(w);
+    uint32_t header = 20 + f->option_bytes;
+    uint32_t ip = slt_sim_forge_ip(w, f, header + f->payload_bytes, frame);
+    uint8_t *tcp = frame + at + ip;
+    memset(tcp, 0, header + f->payload_bytes);
+    slt_sim_put16(tcp, f->src_port);
+    slt_sim_put16(tcp + 2, f->dst_port);
+    slt_sim_put32(tcp + 4, f->seq);
+    slt_sim_put32(tcp + 8, f->ack);
+    slt_sim_put16(tcp + 12, header / 4 << 12 | f->flags);
+    slt_sim_put16(tcp + 14, f->window);
+    memcpy(tcp + 20, f->options, f->option_bytes);
+    memset(tcp + header, 0xee, f->payload_bytes);
+    slt_sim_seal(frame + at, ip + header + f->payload_bytes);
+    return at + ip + header + f->payload_bytes;
+}
+
+void slt_sim_forge_send(struct sim_world *w, const struct sim_forged *f)
+{
+    uint8_t *frame = w->scratch;
+    uint32_t bytes = slt_sim_forge_segment(w, f, frame);
+    slt_sim_net_inject(w, f->to, frame, bytes, SIM_MS(1));
+}
+
+/* ---- segments ------------------------------------------------------------------------------------ */
+
+static void forge_reset(struct sim_world *w)
+{
+    struct sim_forged f;
+    const struct sim_flow *flow;
+    if (!aim(w, &f, &flow)) {
+        return;
+    }
+    uint64_t kind = slt_sim_below(w, 12);
+    f.flags = SLT_TCP_RST | (slt_sim_below(w, 2) ? SLT_TCP_ACK : 0);
+    if (!(f.flags & SLT_TCP_ACK)) {
+        f.ack = 0;
+    }
+    if (kind < 5) {
+        f.seq += 1 + (uint32_t)slt_sim_below(w, 2000); /* in the window, not at its edge */
+    } else if (kind < 11) {
+        f.seq = (uint32_t)slt_prng_u64(&w->prng);
+    }
+    slt_sim_fault(w, SLT_SIM_INJECT_RST);
+    slt_sim_forge_send(w, &f);
+}
+
+static void forge_syn(struct sim_world *w)
+{
+    struct sim_forged f;
+    const struct sim_flow *flow;
+    if (!aim(w, &f, &flow)) {
+        return;
+    }
+    f.flags = SLT_TCP_SYN;
+    f.seq = slt_sim_below(w, 2) ? f.seq + (uint32_t)slt_sim_below(w, 1000)
+                                : (uint32_t)slt_prng_u64(&w->prng);
+    if (slt_sim_below(w, 4) == 0) {
+        f.flags |= SLT_TCP_ACK;
+    } else {
+        f.ack = 0;
+    }
+    slt_sim_fault(w, SLT_SIM_INJECT_SYN);
+    slt_sim_forge_send(w, &f);
+}
+
+/* Numbers of which one is wrong, none of which may change anything. */
+static void forge_numbers(struct sim_world *w, struct sim_forged *f, const struct sim_flow *flow,
+                          uint64_t kind)
+{
+    switch (kind) {
+    case 0: /* acknowledges what was never sent */
+        f->ack = flow->isn + (uint32_t)flow->nxt + 1 + (uint32_t)slt_sim_below(w, 100000);
+        break;
+    case 1: /* older than anything */
+        f->ack -= 0x7000000 + (uint32_t)slt_sim_below(w, 100000000);
+        break;
+    case 2: /* beside the window */
+        f->seq += 0x2000000;
+        f->payload_bytes = 1 + (uint32_t)slt_sim_below(w, 100);
+        break;
+    case 3: /* no ACK bit */
+        f->flags = SLT_TCP_PSH;
+        f->ack = 0;
+        break;
+    case 4: /* long delivered */
+        f->seq -= (uint32_t)slt_min64(flow->ack_out, 50);
+        f->payload_bytes = flow->ack_out > 50 ? 1 : 0;
+        break;
+    case 5: /* a keep-alive probe */
+        f->seq -= 1;
+        break;
+    case 6: /* behind the peer's FIN, which lies at ack_out - 1 when it was taken */
+        f->payload_bytes = 3;
+        f->seq += 70000;
+        break;
+    default: /* a closed window: the sender must probe its way out */
+        f->window = (uint16_t)slt_sim_below(w, 2);
+        break;
+    }
+}
+
+static void add_timestamp(struct sim_forged *f, uint32_t val, uint32_t ecr)
+{
+    f->options[0] = f->options[1] = 1;
+    f->options[2] = 8;
+    f->options[3] = 10;
+    slt_sim_put32(f->options + 4, val);
+    slt_sim_put32(f->options + 8, ecr);
+    f->option_bytes = 12;
+}
+
+static void forge_segment(struct sim_world *w)
+{
+    struct sim_forged f;
+    const struct sim_flow *flow;
+    if (!aim(w, &f, &flow)) {
+        return;
+    }
+    forge_numbers(w, &f, flow, slt_sim_below(w, 8));
+    uint64_t stamps = slt_sim_below(w, 4);
+    if (stamps == 0) {
+        add_timestamp(&f, (uint32_t)slt_prng_u64(&w->prng), 0);
+    }
+    slt_sim_fault(w, SLT_SIM_INJECT_SEGMENT);
+    slt_sim_forge_send(w, &f);
+}
+
+/* From addresses and ports that nobody has a connection with. */
+static void forge_stranger(struct sim_world *w)
+{
+    static const uint16_t flags[] = {SLT_TCP_SYN, SLT_TCP_ACK, SLT_TCP_RST, SLT_TCP_FIN,
+                                     SLT_TCP_SYN | SLT_TCP_FIN, SLT_TCP_SYN | SLT_TCP_ACK,
+                                     SLT_TCP_RST | SLT_TCP_ACK, 0, SLT_TCP_FIN | SLT_TCP_ACK};
+    struct sim_forged f;
+    slt_sim_forge_init(w, &f);
+    f.flags = flags[slt_sim_below(w, SLT_ARRAY_COUNT(flags))];
+    f.ack = (f.flags & SLT_TCP_ACK) ? f.ack : 0;
+    if (slt_sim_below(w, 3) == 0) {
+        f.dst_port = 9;
+    }
+    if (slt_sim_below(w, 6) == 0) { /* to itself, from itself */
+        f.src = f.dst;
+        f.src_port = f.dst_port;
+        f.flags = SLT_TCP_SYN;
+        f.ack = 0;
+    }
+    slt_sim_fault(w, SLT_SIM_INJECT_SEGMENT);
+    slt_sim_forge_send(w, &f);
+}
+
+static void forge_flood(struct sim_world *w)
+{
+    struct sim_forged f;
+    slt_sim_forge_init(w, &f);
+    uint64_t count = 1 + slt_sim_below(w, 12);
+    uint8_t to = f.to;
+    uint16_t port = f.dst_port;
+    for (uint64_t i = 0; i < count; i++) {
+        slt_sim_forge_init(w, &f);
+        f.to = to;
+        f.dst = w->host[to].addr[f.ip6];
+        f.dst_port = port;
+        f.flags = SLT_TCP_SYN;
+        f.ack = 0;
+        slt_sim_forge_send(w, &f);
+        if (slt_sim_below(w, 3) == 0) { /* the number guessed at, or the attempt taken back */
+            f.seq++;
+            f.flags = slt_sim_below(w, 2) ? SLT_TCP_ACK : SLT_TCP_RST;
+            f.ack = f.flags == SLT_TCP_ACK ? (uint32_t)slt_prng_u64(&w->prng) : 0;
+            slt_sim_forge_send(w, &f);
+        }
+    }
+    slt_sim_fault(w, SLT_SIM_SYN_FLOOD);
+}
+
+/* ---- the door ------------------------------------------------------------------------------------ */
+
+void slt_sim_forge(struct sim_world *w)
+{
+    switch (slt_sim_below(w, 8)) {
+    case 0:
+        forge_reset(w);
+        break;
+    case 1:
+        forge_syn(w);
+        break;
+    case 2:
+        forge_segment(w);
+        break;
+    case 3:
+        forge_stranger(w);
+        break;
+    case 4:
+        forge_flood(w);
+        break;
+    case 5: {
+        struct sim_forged f;
+        const struct sim_flow *flow;
+        if (aim(w, &f, &flow)) {
+            slt_sim_forge_icmp(w, &f, flow);
+        }
+        break;
+    }
+    default:
+        slt_sim_forge_malformed(w);
+        break;
+    }
+}

@@ -1,0 +1,21 @@
+/* Reasons that a simulation of this kind cannot produce, each with why. */
+#include "lab/sim.h"
+
+#include <stddef.h>
+
+static const struct {
+    enum slt_reason reason;
+    const char *why;
+} unreachable[] = {
+    {SLT_CAUSE_STACK_DESTROYED, "the stack is taken down without a word to anybody"},
+};
+
+const char *slt_sim_unreachable(enum slt_reason reason)
+{
+    for (size_t i = 0; i < sizeof(unreachable) / sizeof(unreachable[0]); i++) {
+        if (unreachable[i].reason == reason) {
+            return unreachable[i].why;
+        }
+    }
+    return NULL;
+}

@@ -1,0 +1,165 @@
+/* What the rows of the option table share: taking and handing out values, and the engine's options
+ * wherever they live at the moment: in the socket before there is a connection, in the listener,
+ * or in the connection.
+ */
+#include "sock/sock.h"
+
+#include "base/time.h"
+
+#include <errno.h>
+#include <string.h>
+
+int slt_opt_put(struct slt_sock_optcall *call, const void *value, uint32_t bytes)
+{
+    call->bytes = slt_min32(call->bytes, bytes);
+    if (call->bytes > 0) {
+        memcpy(call->value, value, call->bytes);
+    }
+    return 0;
+}
+
+int slt_opt_put_int(struct slt_sock_optcall *call, int value)
+{
+    return slt_opt_put(call, &value, sizeof(value));
+}
+
+int slt_opt_take_int(const struct slt_sock_optcall *call, int *value)
+{
+    if (call->bytes < sizeof(*value) || call->value == NULL) {
+        return -EINVAL;
+    }
+    memcpy(value, call->value, sizeof(*value));
+    return *value < call->row->low || *value > call->row->high ? -EINVAL : 0;
+}
+
+static int64_t seconds_of(int64_t ns)
+{
+    return ns / SLT_NS_PER_S;
+}
+
+/* What the instance's configuration says before anybody sets the option. */
+static int64_t default_of(const struct salut_config *c, enum salut_option option)
+{
+    switch (option) {
+    case SALUT_OPT_NODELAY:
+        return !c->nagle;
+    case SALUT_OPT_KEEPALIVE_IDLE_S:
+        return seconds_of(c->keepalive_idle_ns);
+    case SALUT_OPT_KEEPALIVE_INTERVAL_S:
+        return seconds_of(c->keepalive_interval_ns);
+    case SALUT_OPT_KEEPALIVE_PROBES:
+        return c->keepalive_probes;
+    case SALUT_OPT_USER_TIMEOUT_MS:
+        return c->user_timeout_ns / SLT_NS_PER_MS;
+    case SALUT_OPT_SEND_BUFFER:
+        return c->send_buffer_bytes;
+    case SALUT_OPT_RECV_BUFFER:
+        return c->recv_buffer_bytes;
+    case SALUT_OPT_TTL:
+        return c->ttl;
+    case SALUT_OPT_SYN_RETRIES:
+        return c->syn_retries;
+    case SALUT_OPT_LINGER2_S:
+        return seconds_of(c->fin_wait_2_ns);
+    case SALUT_OPT_RCVLOWAT:
+    case SALUT_OPT_QUICK_ACK:
+        return 1;
+    case SALUT_OPT_CORK:
+    case SALUT_OPT_KEEPALIVE:
+    case SALUT_OPT_LINGER_ABORT:
+    case SALUT_OPT_DSCP:
+    case SALUT_OPT_MAX_SEGMENT:
+    case SALUT_OPT_COUNT:
+        break;
+    }
+    return 0;
+}
+
+int64_t slt_opt_engine(const struct salut_socks *socks, const struct slt_sock *sock,
+                       enum salut_option option)
+{
+    int64_t value = 0;
+    if (sock->has_conn && salut_get_option(socks->stack, sock->conn, option, &value) == SALUT_OK) {
+        return value;
+    }
+    if ((sock->set.options_given & 1U << option) != 0) {
+        return sock->set.option[option];
+    }
+    return default_of(&socks->defaults, option);
+}
+
+static enum salut_status tell_engine(struct salut_socks *socks, const struct slt_sock *sock,
+                                     enum salut_option option, int64_t value)
+{
+    if (sock->has_conn) {
+        return salut_set_option(socks->stack, sock->conn, option, value);
+    }
+    if (sock->phase == SLT_SOCK_LISTENING) {
+        return salut_set_listener_option(socks->stack, sock->listener, option, value);
+    }
+    return SALUT_OK;
+}
+
+int slt_opt_set_engine_value(struct slt_sock_optcall *call, enum salut_option option, int64_t value)
+{
+    enum salut_status status = tell_engine(call->socks, call->sock, option, value);
+    if (status != SALUT_OK && status != SALUT_STALE) {
+        return -salut_status_errno(status);
+    }
+    call->sock->set.option[option] = value;
+    call->sock->set.options_given |= 1U << option;
+    return 0;
+}
+
+void slt_opt_apply(struct salut_socks *socks, const struct slt_sock *sock)
+{
+    for (unsigned option = 0; option < SALUT_OPT_COUNT; option++) {
+        if ((sock->set.options_given & 1U << option) != 0) {
+            (void)tell_engine(socks, sock, (enum salut_option)option, sock->set.option[option]);
+        }
+    }
+}
+
+int slt_opt_get_engine(struct slt_sock_optcall *call)
+{
+    return slt_opt_put_int(
+        call, (int)slt_opt_engine(call->socks, call->sock, (enum salut_option)call->row->arg));
+}
+
+int slt_opt_set_engine(struct slt_sock_optcall *call)
+{
+    int value;
+    int result = slt_opt_take_int(call, &value);
+    return result < 0 ? result
+                      : slt_opt_set_engine_value(call, (enum salut_option)call->row->arg, value);
+}
+
+static bool *flag_of(const struct slt_sock_optcall *call)
+{
+    return (bool *)((char *)&call->sock->set + call->row->arg);
+}
+
+int slt_opt_get_flag(struct slt_sock_optcall *call)
+{
+    return slt_opt_put_int(call, *flag_of(call));
+}
+
+int slt_opt_set_flag(struct slt_sock_optcall *call)
+{
+    int value;
+    int result = slt_opt_take_int(call, &value);
+    if (result == 0) {
+        *flag_of(call) = value != 0;
+    }
+    return result;
+}
+
+int slt_opt_get_plain(struct slt_sock_optcall *call)
+{
+    return slt_opt_put_int(call, call->sock->set.plain[call->row->arg]);
+}
+
+int slt_opt_set_plain(struct slt_sock_optcall *call)
+{
+    return slt_opt_take_int(call, &call->sock->set.plain[call->row->arg]);
+}
