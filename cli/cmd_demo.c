@@ -22,7 +22,9 @@ static const char help[] =
     "usage: salut demo [options]\n"
     "\n"
     "  --large BYTES      the size of the large file (default: 64M)\n"
-    "  --device D         tap, veth or memory, instead of the best there is\n";
+    "  --device D         tap, veth or memory, instead of the best there is\n"
+    "  --capture FILE     write every frame to a pcapng file, with the changes of state it "
+    "caused\n";
 
 static const char page[] =
     "<!doctype html>\n<title>salut</title>\n"
@@ -113,6 +115,7 @@ static bool make_stacks(struct slt_demo *demo)
         return false;
     }
     slt_story_attach(demo->story, demo->stack);
+    slt_commenter_attach(&demo->commenter, demo->stack);
     if (demo->device != SLT_DEMO_MEMORY) {
         return true;
     }
@@ -346,9 +349,26 @@ static void close_all(struct slt_demo *demo)
     slt_story_destroy(demo->story);
 }
 
+/* A second tee around the link. */
+static bool add_capture(struct slt_demo *demo)
+{
+    struct slt_link_error error;
+    struct slt_capture_params params = {
+        .kind = SALUT_LINK_ETHERNET, .comment_of = slt_comment_of, .comment_ctx = &demo->commenter};
+    struct slt_tee_sink *sink = slt_link_open_capture(demo->capture, &params, &error);
+    if (sink == NULL) {
+        (void)slt_fail(&slt_cli_demo, SLT_EXIT_FAILURE, "%s: %s", demo->capture, error.sentence);
+        return false;
+    }
+    return slt_tee_open(demo->link, sink, &demo->link) == SALUT_OK;
+}
+
 static int perform(struct slt_demo *demo)
 {
     (void)signal(SIGPIPE, SIG_IGN);
+    if (demo->capture != NULL && !add_capture(demo)) {
+        return SLT_EXIT_FAILURE;
+    }
     hash_files(demo);
     if (!make_stacks(demo) || !start_servers(demo)) {
         return slt_fail(&slt_cli_demo, SLT_EXIT_FAILURE, "the stack cannot be set up");
@@ -448,6 +468,7 @@ static int run(int argc, char **argv)
     const struct slt_arg options[] = {
         {"--large", SLT_ARG_BYTES, &large, 0, 0},
         {"--device", SLT_ARG_TEXT, &device, 0, 0},
+        {"--capture", SLT_ARG_TEXT, &demo.capture, 0, 0},
     };
     struct slt_args args = {
         .verb = &slt_cli_demo, .options = options, .option_count = SLT_ARRAY_COUNT(options)};

@@ -10,8 +10,10 @@
 static const char help[] =
     "usage: salut test [options] SCRIPT|DIRECTORY ...\n"
     "\n"
-    "Runs scripts in packetdrill's language against this stack, in virtual time: thousands a second,\n"
-    "no privilege. A failure shows the line, what was expected, what came, and the last changes of\n"
+    "Runs scripts in packetdrill's language against this stack, in virtual time: thousands a "
+    "second,\n"
+    "no privilege. A failure shows the line, what was expected, what came, and the last changes "
+    "of\n"
     "state with their reasons.\n"
     "\n"
     "  --ip_version=ipv4|ipv6|ipv4-mapped-ipv6\n"

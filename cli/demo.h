@@ -7,6 +7,7 @@
 #include "cli/app_http.h"
 #include "cli/cli.h"
 #include "link/link.h"
+#include "observe/comment.h"
 #include "observe/story.h"
 
 #include <sys/types.h>
@@ -32,6 +33,8 @@ struct slt_demo {
     struct slt_link *peer_link; /* memory only: the other stack */
     struct salut_stack *peer_stack;
     struct slt_story *story;
+    const char *capture; /* --capture; NULL: none */
+    struct slt_commenter commenter;
     struct slt_app_server http;
     struct slt_http_options http_options;
     struct slt_app_server peer_echo; /* memory only */

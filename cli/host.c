@@ -24,7 +24,7 @@ const char slt_host_help[] =
     "  --mtu BYTES        the longest IP packet\n"
     "  --impair SPEC      make the link a bad one: loss=1%,dup=1%,reorder=1%,corrupt=0.1%,\n"
     "                     delay=20ms,jitter=5ms,rate=10mbit,queue=100,seed=7\n"
-    "  --capture FILE     write every frame to a pcapng file\n"
+    "  --capture FILE     write every frame to a pcapng file, with the changes of state it caused\n"
     "  --no-offload       wire frames with complete checksums\n"
     "  --rfc              the RFCs to the letter instead of Linux's defaults\n"
     "  --verbose          one line for every change of state\n"
@@ -95,8 +95,12 @@ static int open_link(struct slt_host *host)
         plan.impair = &impair;
     }
     if (w->capture != NULL) {
-        plan.sink = slt_link_open_capture(
-            w->capture, w->tun != NULL ? SALUT_LINK_IP : SALUT_LINK_ETHERNET, &error);
+        struct slt_capture_params capture = {
+            .kind = w->tun != NULL ? SALUT_LINK_IP : SALUT_LINK_ETHERNET,
+            .comment_of = slt_comment_of,
+            .comment_ctx = &host->commenter,
+        };
+        plan.sink = slt_link_open_capture(w->capture, &capture, &error);
         if (plan.sink == NULL) {
             return slt_fail(host->verb, SLT_EXIT_FAILURE, "%s: %s", w->capture, error.sentence);
         }
@@ -207,6 +211,7 @@ static int make_stack(struct slt_host *host)
         return slt_fail(host->verb, SLT_EXIT_FAILURE, "the stack cannot be made: %s",
                         salut_status_text(status));
     }
+    slt_commenter_attach(&host->commenter, host->stack);
     int result = add_addresses(host);
     return result == SLT_EXIT_FINE ? add_gateways(host) : result;
 }

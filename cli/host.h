@@ -5,6 +5,7 @@
 
 #include "cli/cli.h"
 #include "link/link.h"
+#include "observe/comment.h"
 #include "observe/narrate.h"
 #include "salut/runner.h"
 
@@ -36,7 +37,8 @@ struct slt_host {
     struct slt_link *impair; /* NULL: none */
     struct salut_config config;
     struct salut_stack *stack;
-    struct slt_narrator narrator; /* --verbose */
+    struct slt_narrator narrator;   /* --verbose */
+    struct slt_commenter commenter; /* --capture */
 };
 
 /* The help text of the options below. */

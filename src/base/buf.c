@@ -114,17 +114,21 @@ uint32_t slt_chain_append(struct slt_chain *chain, struct slt_pool *bufs, const 
                           uint32_t bytes)
 {
     uint32_t taken = 0;
+    uint32_t room = tail_room(chain, bufs);
+    SLT_ASSERT(bytes <= UINT32_MAX - chain->bytes);
     while (taken < bytes) {
-        uint32_t room;
-        uint8_t *to = slt_chain_reserve(chain, bufs, &room);
-        if (!to) {
+        if (room == 0 && !add_buf(chain, bufs)) {
             break;
         }
+        struct slt_buf *buf = slt_buf_at(bufs, chain->tail);
+        room = buf_capacity(bufs) - buf->end;
         uint32_t n = slt_min32(room, bytes - taken);
-        memcpy(to, data + taken, n);
-        slt_chain_grow(chain, bufs, n);
+        memcpy(buf->data + buf->end, data + taken, n);
+        buf->end += n;
         taken += n;
+        room -= n;
     }
+    chain->bytes += taken;
     return taken;
 }
 
@@ -278,18 +282,25 @@ uint32_t slt_chain_peek(const struct slt_chain *chain, const struct slt_pool *bu
     if (offset >= chain->bytes) {
         return 0;
     }
-    struct slt_cursor at = slt_chain_seek(chain, bufs, offset);
-    uint32_t copied = 0;
-    while (copied < bytes) {
-        struct slt_piece piece;
-        uint32_t seen;
-        if (slt_chain_view(chain, bufs, at, bytes - copied, &piece, 1, &seen, &at) == 0) {
-            break;
-        }
-        memcpy(out + copied, piece.data, seen);
-        copied += seen;
+    uint32_t wanted = slt_min32(bytes, chain->bytes - offset);
+    uint32_t index = chain->head;
+    const struct slt_buf *buf = slt_buf_at(bufs, index);
+    while (offset > buf_bytes(buf)) {
+        offset -= buf_bytes(buf);
+        index = buf->next;
+        buf = slt_buf_at(bufs, index);
     }
-    return copied;
+    uint32_t copied = 0;
+    for (;;) {
+        uint32_t n = slt_min32(buf_bytes(buf) - offset, wanted - copied);
+        memcpy(out + copied, buf->data + buf->start + offset, n);
+        copied += n;
+        if (copied == wanted) {
+            return copied;
+        }
+        offset = 0;
+        buf = slt_buf_at(bufs, buf->next);
+    }
 }
 
 void slt_pieces_hold(struct slt_pool *bufs, const struct slt_piece *pieces, uint32_t count)

@@ -33,7 +33,7 @@ static inline uint64_t load_rest(const uint8_t *p, size_t bytes)
     return word;
 }
 
-static inline void stir(struct sip_lanes *l, unsigned rounds)
+static inline __attribute__((always_inline)) void stir(struct sip_lanes *l, unsigned rounds)
 {
     for (unsigned i = 0; i < rounds; i++) {
         l->v[0] += l->v[1];
@@ -56,8 +56,11 @@ static inline void absorb(struct sip_lanes *l, uint64_t word, unsigned rounds)
     l->v[0] ^= word;
 }
 
-static inline uint64_t sip_hash(const struct slt_sipkey *key, const uint8_t *data, size_t bytes,
-                                unsigned word_rounds, unsigned final_rounds)
+/* Inlined for its two numbers of rounds, so that the rounds are unrolled. */
+static inline __attribute__((always_inline)) uint64_t sip_hash(const struct slt_sipkey *key,
+                                                               const uint8_t *data, size_t bytes,
+                                                               unsigned word_rounds,
+                                                               unsigned final_rounds)
 {
     /* The constants spell "somepseudorandomlygeneratedbytes". */
     struct sip_lanes l = {

@@ -101,6 +101,12 @@ static inline void slt_put_u32(uint8_t *p, uint32_t v)
     p[3] = (uint8_t)v;
 }
 
+/* Read a number in network order where the bytes are known to be there. */
+static inline uint32_t slt_get_u32(const uint8_t *p)
+{
+    return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
+}
+
 static inline void slt_write_bytes(struct slt_writer *w, const void *data, uint32_t n)
 {
     uint8_t *p = slt_write_room(w, n);

@@ -6,6 +6,8 @@
  */
 #include "ip/addr.h"
 
+#include "base/span.h"
+
 bool slt_ip_addr_is_loopback(const uint8_t addr[16])
 {
     static const uint8_t one[16] = {[15] = 1};
@@ -32,18 +34,13 @@ bool slt_ip_addr_is_unfit_source(const uint8_t addr[16])
 
 uint32_t slt_ip_addr_common_bits(const uint8_t a[16], const uint8_t b[16])
 {
-    uint32_t i = 0;
-    while (i < SLT_ADDRESS_BYTES && a[i] == b[i]) {
-        i++;
+    for (uint32_t i = 0; i < SLT_ADDRESS_BYTES; i += 4) {
+        uint32_t differ = slt_get_u32(a + i) ^ slt_get_u32(b + i);
+        if (differ != 0) {
+            return 8 * i + (uint32_t)__builtin_clz(differ);
+        }
     }
-    if (i == SLT_ADDRESS_BYTES) {
-        return 128;
-    }
-    uint32_t bits = 8 * i;
-    for (uint32_t differ = a[i] ^ b[i]; (differ & 0x80U) == 0; differ <<= 1) {
-        bits++;
-    }
-    return bits;
+    return 128;
 }
 
 bool slt_ip_addr_in_prefix(const uint8_t addr[16], const uint8_t prefix[16], uint32_t bits)

@@ -98,7 +98,7 @@ enum slt_reason slt_icmp4_notice(const struct slt_ip_packet *packet, const struc
     case SLT_ICMP4_PARAMETER_PROBLEM:
         out->kind = SLT_ICMP_PARAMETER_PROBLEM;
         break;
-    case SLT_ICMP4_SOURCE_QUENCH:
+    case SLT_ICMP4_SOURCE_QUENCH: /* MUST-55 */
         return SLT_DROP_ICMP_QUENCH;
     case SLT_ICMP4_REDIRECT:
         return SLT_DROP_ICMP_REDIRECT;

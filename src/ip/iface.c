@@ -9,6 +9,8 @@
  */
 #include "ip/iface.h"
 
+#include "base/span.h"
+
 static const uint8_t no_gateway[16];
 
 bool slt_ip_iface_init(struct slt_ip_iface *iface, struct slt_mem *mem,
@@ -124,21 +126,18 @@ bool slt_ip_is_local(const struct slt_ip_iface *iface, const uint8_t addr[16])
     return own && own->state != SLT_IP_OWN_TENTATIVE;
 }
 
+/* `addr` is an IPv4 address. */
 static bool is_broadcast_of(const struct slt_ip_own *own, const uint8_t addr[16])
 {
     /* RFC 3021: a /31 has no broadcast, and a /32 no subnet. */
-    if (!slt_address_is_v4(own->addr) || own->bits > 126 ||
-        !slt_ip_addr_in_prefix(addr, own->addr, own->bits)) {
+    if (!slt_address_is_v4(own->addr) || own->bits > 126) {
         return false;
     }
-    uint8_t end[16];
-    slt_ip_addr_copy(end, addr);
-    slt_ip_addr_fill_host(end, own->bits, true);
-    if (slt_ip_addr_equal(end, addr)) {
-        return true;
-    }
-    slt_ip_addr_fill_host(end, own->bits, false);
-    return slt_ip_addr_equal(end, addr);
+    const uint32_t host_mask = UINT32_MAX >> (own->bits - SLT_IP_V4_BITS);
+    const uint32_t v4 = slt_get_u32(addr + 12);
+    const uint32_t host = v4 & host_mask;
+    bool same_subnet = ((v4 ^ slt_get_u32(own->addr + 12)) & ~host_mask) == 0;
+    return same_subnet && (host == 0 || host == host_mask);
 }
 
 bool slt_ip_is_subnet_broadcast(const struct slt_ip_iface *iface, const uint8_t addr[16])

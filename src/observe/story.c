@@ -2,9 +2,9 @@
 #include "observe/story.h"
 
 #include "base/event.h"
+#include "observe/glimpse.h"
 #include "observe/peer.h"
 #include "sock/inside.h"
-#include "wire/tcp.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -45,14 +45,6 @@ struct slt_story {
     struct slt_ladder_step steps[];
 };
 
-/* A frame of the connection, parsed. */
-struct glimpse {
-    struct slt_tcp_segment seg; /* payload is not looked at */
-    salut_addr src;
-    salut_addr dst;
-    uint32_t bytes;
-};
-
 static void take(struct slt_tee_sink *sink, const struct slt_tee_frame *frame);
 
 struct slt_story *slt_story_create(const struct slt_story_filter *filter, size_t steps_max)
@@ -85,38 +77,6 @@ void slt_story_attach(struct slt_story *story, const struct salut_stack *stack)
 
 /* ---- frames --------------------------------------------------------------------------------- */
 
-static salut_addr read_address(const uint8_t *at, uint8_t family)
-{
-    salut_addr addr = {.zone = 0};
-    if (family == 6) {
-        memcpy(addr.b, at, 16);
-    } else {
-        addr.b[10] = 0xff;
-        addr.b[11] = 0xff;
-        memcpy(&addr.b[12], at, 4);
-    }
-    return addr;
-}
-
-static bool parse_frame(const struct slt_frame_view *view, struct glimpse *out)
-{
-    struct slt_frame_layout layout;
-    if (!slt_frame_layout_find(view->head, view->head_bytes, view->bytes, view->kind, &layout) ||
-        layout.protocol != 6 || layout.fragment || layout.payload_offset > view->head_bytes) {
-        return false;
-    }
-    struct slt_span header = {.data = view->head + layout.transport_offset,
-                              .bytes = layout.payload_offset - layout.transport_offset};
-    if (slt_tcp_parse(header, &out->seg) != SLT_PASS) {
-        return false;
-    }
-    const uint8_t *ip = view->head + layout.network_offset;
-    out->bytes = layout.end_offset - layout.payload_offset;
-    out->src = read_address(ip + (layout.family == 6 ? 8 : 12), layout.family);
-    out->dst = read_address(ip + (layout.family == 6 ? 24 : 16), layout.family);
-    return true;
-}
-
 static bool same_addr(const salut_addr *a, const salut_addr *b)
 {
     return memcmp(a->b, b->b, sizeof(a->b)) == 0;
@@ -128,7 +88,7 @@ static bool is_v4(const salut_addr *addr)
     return memcmp(addr->b, prefix, sizeof(prefix)) == 0;
 }
 
-static bool matches_filter(const struct slt_story *s, const struct glimpse *g)
+static bool matches_filter(const struct slt_story *s, const struct slt_glimpse *g)
 {
     bool opens = (g->seg.flags & (SLT_TCP_SYN | SLT_TCP_ACK | SLT_TCP_RST)) == SLT_TCP_SYN;
     uint8_t family = is_v4(&g->src) ? 4 : 6;
@@ -136,7 +96,7 @@ static bool matches_filter(const struct slt_story *s, const struct glimpse *g)
            (s->filter.family == 0 || s->filter.family == family);
 }
 
-static void begin(struct slt_story *s, const struct glimpse *g, bool outbound)
+static void begin(struct slt_story *s, const struct slt_glimpse *g, bool outbound)
 {
     struct end from = {.addr = g->src, .port = g->seg.src_port};
     struct end to = {.addr = g->dst, .port = g->seg.dst_port};
@@ -149,7 +109,7 @@ static void begin(struct slt_story *s, const struct glimpse *g, bool outbound)
     s->peer.state = s->their_first;
 }
 
-static bool belongs(const struct slt_story *s, const struct glimpse *g, bool outbound)
+static bool belongs(const struct slt_story *s, const struct slt_glimpse *g, bool outbound)
 {
     const struct end *from = outbound ? &s->ours : &s->theirs;
     const struct end *to = outbound ? &s->theirs : &s->ours;
@@ -210,7 +170,7 @@ static int64_t relative(uint32_t number, const struct end *end)
     return end->syn_seen ? (int64_t)(uint32_t)(number - end->isn) : (int64_t)number;
 }
 
-static void write_label(const struct slt_story *s, const struct glimpse *g, bool outbound,
+static void write_label(const struct slt_story *s, const struct slt_glimpse *g, bool outbound,
                         struct slt_ladder_step *step)
 {
     static const struct {
@@ -242,7 +202,7 @@ static void write_label(const struct slt_story *s, const struct glimpse *g, bool
 }
 
 /* What a SYN offers. */
-static void write_detail(const struct glimpse *g, struct slt_ladder_step *step)
+static void write_detail(const struct slt_glimpse *g, struct slt_ladder_step *step)
 {
     const struct slt_tcp_options *o = &g->seg.opt;
     char mss[16] = "";
@@ -261,7 +221,7 @@ static void write_detail(const struct glimpse *g, struct slt_ladder_step *step)
                    (o->present & SLT_TCP_OPT_TIMESTAMPS) != 0 ? ", timestamps" : "");
 }
 
-static void note_syn(struct slt_story *s, const struct glimpse *g, bool outbound)
+static void note_syn(struct slt_story *s, const struct slt_glimpse *g, bool outbound)
 {
     struct end *from = outbound ? &s->ours : &s->theirs;
     if ((g->seg.flags & SLT_TCP_SYN) != 0) {
@@ -271,7 +231,7 @@ static void note_syn(struct slt_story *s, const struct glimpse *g, bool outbound
     }
 }
 
-static struct slt_ladder_step *add_segment(struct slt_story *s, const struct glimpse *g,
+static struct slt_ladder_step *add_segment(struct slt_story *s, const struct slt_glimpse *g,
                                            const struct slt_tee_frame *frame)
 {
     struct slt_ladder_step *step = add_step(s, frame->at_ns);
@@ -288,8 +248,8 @@ static struct slt_ladder_step *add_segment(struct slt_story *s, const struct gli
 
 /* What the segment says about the peer: a segment it sent shows its new state, so the change
  * stands before the segment; one sent to it changes it on arrival. */
-static bool infer(struct slt_story *s, const struct glimpse *g, const struct slt_tee_frame *frame,
-                  struct slt_ladder_step *change)
+static bool infer(struct slt_story *s, const struct slt_glimpse *g,
+                  const struct slt_tee_frame *frame, struct slt_ladder_step *change)
 {
     const struct end *from = frame->outbound ? &s->ours : &s->theirs;
     const struct end *to = frame->outbound ? &s->theirs : &s->ours;
@@ -367,7 +327,7 @@ static void drop_pending(struct slt_story *s, size_t count)
 
 /* How many pending events belong to a frame that came in: up to and with the one that says what
  * became of it. Half-open entries have no such event; there the changes alone belong to it. */
-static size_t events_of_frame(const struct slt_story *s, const struct glimpse *g)
+static size_t events_of_frame(const struct slt_story *s, const struct slt_glimpse *g)
 {
     size_t changes = 0;
     for (size_t i = 0; i < s->pending_count; i++) {
@@ -401,7 +361,7 @@ static const char *drop_reason(const struct slt_story *s, size_t count)
 
 /* ---- the sink ------------------------------------------------------------------------------- */
 
-static void take_inbound(struct slt_story *s, const struct glimpse *g,
+static void take_inbound(struct slt_story *s, const struct slt_glimpse *g,
                          const struct slt_tee_frame *frame)
 {
     struct slt_ladder_step change;
@@ -418,7 +378,7 @@ static void take_inbound(struct slt_story *s, const struct glimpse *g,
     show_changes(s, events);
 }
 
-static void take_outbound(struct slt_story *s, const struct glimpse *g,
+static void take_outbound(struct slt_story *s, const struct slt_glimpse *g,
                           const struct slt_tee_frame *frame)
 {
     struct slt_ladder_step change;
@@ -432,8 +392,8 @@ static void take_outbound(struct slt_story *s, const struct glimpse *g,
 static void take(struct slt_tee_sink *sink, const struct slt_tee_frame *frame)
 {
     struct slt_story *s = (struct slt_story *)(void *)sink;
-    struct glimpse g;
-    if (!parse_frame(&frame->view, &g)) {
+    struct slt_glimpse g;
+    if (!slt_glimpse_take(&frame->view, &g)) {
         return;
     }
     if (!s->begun && matches_filter(s, &g)) {

@@ -1,7 +1,6 @@
 /* See link_open.h. */
 #include "sock/link_open.h"
 
-#include "link/capture.h"
 #include "link/loopback.h"
 #include "link/packet_linux.h"
 #include "link/tap_linux.h"
@@ -116,7 +115,8 @@ enum slt_link_trouble slt_link_open_plan(const struct slt_link_plan *plan, struc
     return decorate(plan, link, impair, error);
 }
 
-struct slt_tee_sink *slt_link_open_capture(const char *path, enum salut_link_kind kind,
+struct slt_tee_sink *slt_link_open_capture(const char *path,
+                                           const struct slt_capture_params *params,
                                            struct slt_link_error *error)
 {
     struct slt_tee_sink *sink = NULL;
@@ -126,9 +126,11 @@ struct slt_tee_sink *slt_link_open_capture(const char *path, enum salut_link_kin
                                  "the capture file cannot be written", NULL);
         return NULL;
     }
-    struct slt_capture_params params = {
-        .fd = fd, .kind = kind, .name = "salut", .epoch_ns = slt_runner_epoch()};
-    if (slt_capture_open(&params, &sink) != SALUT_OK) {
+    struct slt_capture_params whole = *params;
+    whole.fd = fd;
+    whole.name = "salut";
+    whole.epoch_ns = slt_runner_epoch();
+    if (slt_capture_open(&whole, &sink) != SALUT_OK) {
         (void)slt_link_error_set(error, SLT_LINK_SYSTEM_ERROR, errno,
                                  "the capture file cannot be begun", NULL);
         (void)close(fd);
@@ -177,8 +179,8 @@ enum salut_status salut_link_open(const struct salut_link_params *params, struct
     }
     if (params->capture != NULL) {
         bool ip = params->device == SALUT_DEVICE_TUN || params->device == SALUT_DEVICE_LOOP;
-        plan.sink = slt_link_open_capture(params->capture, ip ? SALUT_LINK_IP : SALUT_LINK_ETHERNET,
-                                          &error);
+        struct slt_capture_params capture = {.kind = ip ? SALUT_LINK_IP : SALUT_LINK_ETHERNET};
+        plan.sink = slt_link_open_capture(params->capture, &capture, &error);
     }
     struct slt_link *made = NULL;
     enum slt_link_trouble trouble = error.trouble;

@@ -5,6 +5,7 @@
 #ifndef SLT_SOCK_LINK_OPEN_H
 #define SLT_SOCK_LINK_OPEN_H
 
+#include "link/capture.h"
 #include "link/impair.h"
 #include "link/link.h"
 #include "link/tee.h"
@@ -24,8 +25,10 @@ struct slt_link_plan {
 enum slt_link_trouble slt_link_open_plan(const struct slt_link_plan *plan, struct slt_link **link,
                                          struct slt_link **impair, struct slt_link_error *error);
 
-/* Open a capture file as a tee's sink. NULL: *error says why. */
-struct slt_tee_sink *slt_link_open_capture(const char *path, enum salut_link_kind kind,
+/* Open a capture file as a tee's sink. Of `params` only the link's kind and the comments are looked
+ * at. NULL: *error says why. */
+struct slt_tee_sink *slt_link_open_capture(const char *path,
+                                           const struct slt_capture_params *params,
                                            struct slt_link_error *error);
 
 /* Write what the link is into a configuration. */

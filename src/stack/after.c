@@ -1,9 +1,15 @@
 /* What follows every door of the engine, in one place.
  *
- * A door changes a connection and calls nobody. Here the stack draws the consequences: a CLOSED
- * connection can no longer be found, its timers are set anew, it joins the queue of those that
- * have something to send and the queue of those that have news, a connection in TIME-WAIT that
- * nobody holds shrinks to its small entry, and what is over is given back.
+ * A door changes a connection and calls nobody. Here the stack draws the consequences, in two
+ * steps. slt_after comes after every door: the connection joins the queue of those that have news
+ * and of those that may have something to send, and its deadline moves if it came nearer. The rest
+ * waits for the transmit step that follows (slt_after_turn), however many doors a turn opens: what
+ * is idle folds, timers are set anew, a connection in TIME-WAIT that nobody holds shrinks to its
+ * small entry, a CLOSED one can no longer be found, and what is over is given back. The last two
+ * states, and a connection that no transmit step will visit, do not wait.
+ *
+ * The wheel may hold an earlier instant than the connection's next deadline: most timers are moved
+ * on or stopped long before they fire, and it is cheaper to look once in vain.
  */
 #include "stack/stack.h"
 
@@ -38,7 +44,16 @@ void slt_after_news(struct salut_stack *stack, uint32_t index)
     }
 }
 
-void slt_after(struct salut_stack *stack, uint32_t index)
+/* The wheel holds the next deadline, or an earlier instant; nothing when there is no deadline. */
+static void set_wheel(struct salut_stack *stack, struct slt_tcp_conn *c, uint32_t index)
+{
+    int64_t due_at_ns = slt_tcp_next_deadline(&stack->tcp, c);
+    if (due_at_ns < c->place.wheel.due_at_ns || due_at_ns == SLT_NEVER) {
+        slt_wheel_set(&stack->wheel, &stack->tcp.conns, index, due_at_ns);
+    }
+}
+
+void slt_after_turn(struct salut_stack *stack, uint32_t index)
 {
     struct slt_tcp *tcp = &stack->tcp;
     struct slt_tcp_conn *c = slt_tcp_conn_at(tcp, index);
@@ -57,9 +72,37 @@ void slt_after(struct salut_stack *stack, uint32_t index)
         shrink(stack, index);
         return;
     }
-    slt_wheel_set(&stack->wheel, &tcp->conns, index, slt_tcp_next_deadline(tcp, c));
+    set_wheel(stack, c, index);
     if (wants && !slt_queue_has(stack, index, SLT_LINK_DIRTY)) {
         slt_queue_push(stack, &stack->dirty, index, SLT_LINK_DIRTY);
+    }
+    slt_after_news(stack, index);
+}
+
+/* The transmit step will come by: the connection stands in its queue, or joins it now. */
+static bool awaits_turn(struct salut_stack *stack, const struct slt_tcp_conn *c, uint32_t index)
+{
+    if (c->state == SALUT_STATE_CLOSED || c->state == SALUT_STATE_TIME_WAIT ||
+        c->place.parked != SLT_PARKED_NOT || slt_tx_is_quiet(stack)) {
+        return false;
+    }
+    if (!slt_queue_has(stack, index, SLT_LINK_DIRTY)) {
+        slt_queue_push(stack, &stack->dirty, index, SLT_LINK_DIRTY);
+    }
+    return true;
+}
+
+void slt_after(struct salut_stack *stack, uint32_t index)
+{
+    struct slt_tcp_conn *c = slt_tcp_conn_at(&stack->tcp, index);
+    SLT_ASSERT((c->place.marks & SLT_MARK_DEAD) == 0);
+    if (!awaits_turn(stack, c, index)) {
+        slt_after_turn(stack, index);
+        return;
+    }
+    int64_t due_at_ns = slt_tcp_next_deadline(&stack->tcp, c);
+    if (due_at_ns < c->place.wheel.due_at_ns) {
+        slt_wheel_set(&stack->wheel, &stack->tcp.conns, index, due_at_ns);
     }
     slt_after_news(stack, index);
 }

@@ -65,8 +65,8 @@ static void set_tcp(struct salut_config *config)
     config->syn_ack_retries = 5;
     config->retries1 = 3;
     config->orphan_retries = 8;
-    config->reset_on_half_open_timeout = 0; /* D-22 */
-    config->keepalive_idle_ns = 7200 * SLT_NS_PER_S;
+    config->reset_on_half_open_timeout = 0;          /* D-22 */
+    config->keepalive_idle_ns = 7200 * SLT_NS_PER_S; /* MUST-28 */
     config->keepalive_interval_ns = 75 * SLT_NS_PER_S;
     config->keepalive_probes = 9;
     config->quiet_time_ns = 0;
@@ -85,7 +85,7 @@ static void set_linux(struct salut_config *config)
     config->rto_min_ns = 200 * SLT_NS_PER_MS;  /* D-12 */
     config->quick_acks = 16;                   /* L-19 */
     config->syn_retries = 6;                   /* D-11 */
-    config->retries2 = 15;                     /* D-10 */
+    config->retries2 = 15;                     /* D-10, SHLD-11 */
     config->reset_on_timeout = 0;              /* D-07 */
     config->user_timeout_ns = 0;               /* D-10 */
     config->fin_wait_2_ns = 60 * SLT_NS_PER_S; /* D-08 */

@@ -40,7 +40,7 @@ static uint32_t flow_label(const struct salut_stack *stack, const struct slt_tcp
 static void write_network(const struct salut_stack *stack, const struct slt_frame_to *to,
                           uint32_t payload_bytes, struct slt_writer *w)
 {
-    if (to->family == 4) {
+    if (to->family == 4) { /* SHLD-22: the DS field as the user set it */
         struct slt_ipv4 ip = {.dscp = (uint8_t)(to->dscp >> 2),
                               .ttl = to->ttl ? to->ttl : stack->iface.ttl,
                               .protocol = SLT_IP_PROTOCOL_TCP,
@@ -72,6 +72,7 @@ static uint32_t sum_pieces(const struct salut_tx_frame *frame, uint32_t sum)
     return sum;
 }
 
+/* Every segment has a checksum, ours to complete or the link's (MUST-2). */
 static void write_checksum(const struct salut_stack *stack, const struct slt_frame_to *to,
                            uint32_t tcp_bytes, struct salut_tx_frame *frame)
 {

@@ -63,6 +63,9 @@ void slt_listen_deinit(struct salut_stack *stack)
     table->buckets = NULL;
 }
 
+/* A new listener is a new record or an error; connections of its port stay what they are, and may
+ * be there before it (MUST-41, MUST-42). */
+
 /* ---- the table ------------------------------------------------------------------------------ */
 
 static bool any_v4(const uint8_t addr[16])

@@ -173,9 +173,12 @@ static enum salut_status choose_local(const struct salut_stack *stack,
         return SALUT_NET_UNREACHABLE;
     }
     if (slt_address_is_unspecified(params->local.b)) {
-        /* Without an address of the family nothing leaves, whatever the routes say (S-50). */
-        return slt_net_source(stack, params->remote.b, id->local) ? SALUT_OK
-                                                                  : SALUT_NET_UNREACHABLE;
+        /* Without an address of the family and scope nothing gets through, whatever the routes say
+         * (S-50; RFC 4291 2.5.6: no router forwards a link-local source). */
+        bool found =
+            slt_net_source(stack, params->remote.b, id->local) &&
+            (!slt_address_is_link_local(id->local) || slt_address_is_link_local(params->remote.b));
+        return found ? SALUT_OK : SALUT_NET_UNREACHABLE;
     }
     if (slt_address_is_v4(params->local.b) != slt_address_is_v4(params->remote.b)) {
         return SALUT_INVALID;

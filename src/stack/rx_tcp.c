@@ -135,7 +135,7 @@ void slt_rx_tcp(struct salut_stack *stack, const struct slt_rx_item *item)
     }
 }
 
-/* RFC 9293 3.9.2.2: what the network says goes to the connection it is about. */
+/* RFC 9293 3.9.2.2 (MUST-54): what the network says goes to the connection it is about. */
 enum slt_reason slt_rx_tcp_notice(struct salut_stack *stack, const struct slt_tcp_id *id,
                                   const struct slt_tcp_notice *notice)
 {

@@ -411,8 +411,10 @@ int64_t slt_auto_next(const struct salut_stack *stack);
 void slt_auto_take_arp(struct salut_stack *stack, const struct slt_arp *arp);
 enum slt_reason slt_auto_take_nd(struct salut_stack *stack, const struct slt_neigh_nd *in);
 
-/* after.c: once after every door of the engine; the connection may be gone afterwards */
+/* after.c: `after` after every door of the engine, `after_turn` when the transmit step has looked at
+ * the connection; it may be gone afterwards */
 void slt_after(struct salut_stack *stack, uint32_t index);
+void slt_after_turn(struct salut_stack *stack, uint32_t index);
 void slt_after_news(struct salut_stack *stack, uint32_t index);
 
 /* tx.c: an unanswered batch was not taken */

@@ -114,7 +114,7 @@ static void lose_segment(struct salut_stack *stack, uint32_t index, enum slt_net
     if (slt_tcp_plan(tcp, c, &burst, stack->now_ns, &plan)) {
         slt_tcp_commit(tcp, c, &plan, stack->now_ns);
     }
-    slt_after(stack, index);
+    slt_after_turn(stack, index);
 }
 
 static uint32_t offer_conn(struct salut_stack *stack, uint32_t index, struct salut_tx_frame *frames,
@@ -129,7 +129,7 @@ static uint32_t offer_conn(struct salut_stack *stack, uint32_t index, struct sal
     if (answer == SLT_NET_SEND) {
         uint32_t count = offer_segments(stack, index, &way, frames, max);
         if (count == 0) {
-            slt_after(stack, index);
+            slt_after_turn(stack, index);
         }
         return count;
     }
@@ -198,7 +198,7 @@ static uint32_t settle_conn(struct salut_stack *stack, uint32_t at, uint32_t tak
         }
         at++;
     }
-    slt_after(stack, index);
+    slt_after_turn(stack, index);
     return at;
 }
 

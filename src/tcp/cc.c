@@ -57,7 +57,8 @@ static void grow(struct slt_tcp_cc *cc, uint32_t by)
     cc->cwnd_bytes = slt_min32(cc->cwnd_bytes + by, WINDOW_MAX);
 }
 
-/* New data was acknowledged outside recovery; `flight_bytes` were in flight before. */
+/* RFC 9293 3.8.2 (MUST-19). New data was acknowledged outside recovery; `flight_bytes` were in
+ * flight before. */
 void slt_cc_on_ack(struct slt_tcp_cc *cc, uint32_t acked_bytes, int64_t flight_bytes, uint32_t mss)
 {
     if (cc->cwnd_bytes < cc->ssthresh_bytes) { /* slow start: RFC 5681 3.1 (R5681-05) */

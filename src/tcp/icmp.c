@@ -1,7 +1,8 @@
 /* What the network says about a connection's segments (RFC 9293 3.9.2.2; RFC 5927; RFC 1191).
  *
  * A notice counts only if the quoted sequence number is in flight (R5927-01). In synchronized
- * states every error is soft (D-09): it is remembered, told as advice, and becomes the status if
+ * states every error is soft (D-09): it is remembered, told as advice to who is interested in it
+ * (SHLD-20: off until asked for), and becomes the status if
  * the connection later times out (SHLD-25). In SYN-SENT a hard error ends the attempt, a soft one
  * only where the profile does as Linux does (D-26). A path MTU message lowers the MTU at once if
  * packets of the claimed size have never been acknowledged, else only after a timeout proves it

@@ -214,7 +214,9 @@ static bool plan_keepalive(const struct slt_tcp_conn *c, struct slt_tcp_burst *b
     return plan_bare(plan, c->snd.nxt - 1, SLT_TCP_ACK, SLT_SEND_KEEPALIVE);
 }
 
-/* May a segment of `bytes` that is not full leave now? `rest` is what the queue holds. */
+/* May a segment of `bytes` that is not full leave now? `rest` is what the queue holds. Nothing
+ * waits for ever for a push that cannot be asked for (MUST-60); Nagle is the user's to switch
+ * (MUST-17). */
 static bool partial_may_leave(const struct slt_tcp_conn *c, const struct slt_tcp_burst *b,
                               int64_t bytes, int64_t rest)
 {
@@ -238,7 +240,8 @@ static int64_t pieces_bytes(const struct slt_tcp *tcp)
     return (SALUT_FRAME_PIECES_MAX - 1) * per_buffer;
 }
 
-/* How many new bytes the next segment takes, 0 for none. */
+/* How many new bytes the next segment takes, 0 for none: as large as the peer and the path take
+ * (SHLD-28), none beyond an edge that has moved left (SHLD-15). */
 static int64_t new_bytes(const struct slt_tcp *tcp, const struct slt_tcp_conn *c,
                          const struct slt_tcp_burst *b, uint32_t mss)
 {
@@ -446,14 +449,15 @@ static void commit_octets(struct slt_tcp *tcp, struct slt_tcp_conn *c,
     if (plan->bytes > 0) {
         cold->data_segs_out++;
         cold->size_sent = (uint16_t)slt_max32(cold->size_sent, size);
-        if (plan->bytes % slt_tcp_full_mss(tcp, c) != 0) {
-            cold->small_pos = end;
-        }
     }
     if (plan->flags & SLT_TCP_FIN) {
         c->flags |= SLT_CONN_FIN_SENT;
     }
     if (end > c->snd.nxt) {
+        bool small = plan->bytes % slt_tcp_full_mss(tcp, c) != 0;
+        if (small && !(plan->spent & SLT_DUE_PROBE)) {
+            cold->small_pos = end; /* what Nagle waits for: new, partial, and not a probe's octet */
+        }
         slt_tcp_snd_sent(c, end, plan->after);
         slt_tcp_rtt_on_sent(cold, end, now_ns);
     } else {

@@ -33,6 +33,7 @@ void slt_tcp_note_urgent(struct slt_tcp *tcp, struct slt_tcp_conn *c, struct slt
     }
 }
 
+/* How far the last urgent byte lies ahead of what was read (MUST-33). */
 uint32_t slt_tcp_urgent_ahead(const struct slt_tcp_conn *c)
 {
     if (!slt_tcp_has(c, SLT_CONN_URGENT_IN)) {
@@ -134,7 +135,7 @@ static int64_t skip_held(struct slt_tcp *tcp, struct slt_tcp_conn *c, struct slt
     return run->end;
 }
 
-/* Hold text that lies above a gap: only the bytes no run has yet. */
+/* Hold text that lies above a gap (SHLD-31): only the bytes no run has yet. */
 static enum slt_reason hold_text(struct slt_tcp *tcp, struct slt_tcp_conn *c, struct slt_tcp_in *in)
 {
     struct slt_tcp_held *held = &slt_tcp_cold_of(tcp, c)->held;

@@ -60,7 +60,7 @@ void slt_tcp_snd_acked(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t ack_
         slt_chain_drop(&c->snd.queue, &tcp->bufs, (uint32_t)bytes);
     }
     c->snd.una = ack_pos;
-    if (c->snd.una == c->snd.nxt) {
+    if (c->snd.una == c->snd.nxt || c->snd.queue.bytes == 0) {
         c->snd.cursor = (struct slt_cursor){.buf = SLT_NIL};
     }
     if (slt_tcp_has(c, SLT_CONN_URGENT_OUT) && slt_pos_expand(ack_pos, c->snd.up_low) <= ack_pos) {

@@ -1,7 +1,8 @@
 /* Options of a connection and of what a listener hands down (RFC 9293 3.9.1; tcp(7)).
  *
- * One table says each option's domain; where a flag or a field of struct slt_tcp_opts holds the
- * value, connection and listener share the code.
+ * Keep-alive (MUST-24, MUST-25: off until asked for; MUST-27), the DS field (MUST-48, SHLD-21) and
+ * the TTL (MUST-49) can be changed at any time. One table says each option's domain; where a flag
+ * or a field of struct slt_tcp_opts holds the value, connection and listener share the code.
  */
 #include "tcp/engine.h"
 

@@ -89,7 +89,7 @@ void slt_tcp_timers_cold_init(struct slt_tcp_cold *cold)
     }
 }
 
-/* RFC 6298 5.5: RTO doubled per consecutive timeout, up to the maximum (2.5). */
+/* MUST-19; RFC 6298 5.5: RTO doubled per consecutive timeout, up to the maximum (2.5). */
 static int64_t backed_off(const struct slt_tcp *tcp, const struct slt_tcp_conn *c, uint8_t times)
 {
     int64_t rto_ns = (int64_t)c->rtt.rto_us * SLT_NS_PER_US;
@@ -105,6 +105,7 @@ int64_t slt_tcp_rto_ns(const struct slt_tcp *tcp, const struct slt_tcp_conn *c)
     return backed_off(tcp, c, c->backoff);
 }
 
+/* R2 as a time, the connection's own or the configuration's (MUST-21). */
 int64_t slt_tcp_user_timeout_ns(const struct slt_tcp *tcp, const struct slt_tcp_conn *c)
 {
     if (c->opts.user_timeout_ms != 0) {

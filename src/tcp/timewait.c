@@ -12,12 +12,13 @@
  */
 #include "tcp/engine.h"
 
-#define DUE_BITS       22
-#define DUE_MASK       ((UINT32_C(1) << DUE_BITS) - 1)
-#define REASON_SHIFT   DUE_BITS
-#define FACT_TS_OK     (UINT32_C(1) << 30)
-#define FACT_SLOT      (UINT32_C(1) << 31)
-#define REUSE_ISN_STEP 65537U /* above everything the window could hold unscaled (MAY-2) */
+#define DUE_BITS         22
+#define DUE_MASK         ((UINT32_C(1) << DUE_BITS) - 1)
+#define REASON_SHIFT     DUE_BITS
+#define FACT_TS_OK       (UINT32_C(1) << 30)
+#define FACT_SLOT        (UINT32_C(1) << 31)
+#define PLAUSIBLE_WINDOW 65535  /* the entry does not keep MAX.SND.WND */
+#define REUSE_ISN_STEP   65537U /* above everything the window could hold unscaled (MAY-2) */
 
 static void set_due(struct slt_tcp_time_wait *tw, int64_t due_at_ns)
 {
@@ -102,7 +103,8 @@ static void judge(struct slt_tcp_verdict *v, enum slt_verdict_kind kind, enum sl
     v->why = why;
 }
 
-/* May this SYN take over (RFC 6191 2, R6191-01..06; n2)? "Last" is the number of the FIN. */
+/* May this SYN take over (SHLD-4; RFC 6191 2, R6191-01..06; n2)? "Last" is the number of the FIN.
+ */
 static bool may_take_over(const struct slt_tcp_time_wait *tw, const struct slt_tcp_segment *syn)
 {
     bool old_ts = (tw->facts & FACT_TS_OK) != 0;
@@ -164,6 +166,9 @@ static void on_bare_in_order(const struct slt_tcp *tcp, struct slt_tcp_time_wait
         if (!tcp->config->ack_unsent_silent) {
             reply_ack_limited(tcp, tw, SLT_SEND_CHALLENGE, now_ns, v);
         }
+    } else if ((int32_t)(tw->snd_nxt - seg->ack) > PLAUSIBLE_WINDOW) { /* K7, MAY-12 */
+        judge(v, SLT_VERDICT_REPLY, SLT_DROP_TCP_ACK_ANCIENT);
+        reply_ack_limited(tcp, tw, SLT_SEND_CHALLENGE, now_ns, v);
     } else {
         judge(v, SLT_VERDICT_DROP, SLT_DROP_TCP_TW_IGNORED); /* n6 */
     }

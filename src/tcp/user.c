@@ -74,7 +74,7 @@ enum salut_status slt_tcp_send(struct slt_tcp *tcp, struct slt_tcp_conn *c,
         slt_tcp_timers_on_waiting(tcp, c, now_ns);
         c->flags &= ~(uint32_t)SLT_CONN_MORE;
         c->flags |= (flags & SALUT_SEND_MORE) ? (uint32_t)SLT_CONN_MORE : 0;
-        if ((flags & SALUT_SEND_URGENT) && *accepted == wanted) {
+        if ((flags & SALUT_SEND_URGENT) && *accepted == wanted) { /* MUST-30 */
             slt_tcp_snd_urgent(c);
         }
     }
@@ -107,7 +107,8 @@ static enum salut_status nothing_to_read(const struct slt_tcp_conn *c)
     return SALUT_WOULD_BLOCK;
 }
 
-/* A connection that ended in an error says so once everything was read, FIN or not (D-18). */
+/* A connection that ended in an error says so once everything was read, FIN or not (D-18): an abort
+ * is never an end of stream (MUST-12). */
 static enum salut_status read_status(const struct slt_tcp_conn *c)
 {
     if (c->rcv.queue.bytes > 0) { /* never before ESTABLISHED: U-18 holds by construction */

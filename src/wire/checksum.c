@@ -163,9 +163,9 @@ uint32_t slt_checksum_pseudo(const uint8_t src[16], const uint8_t dst[16], uint8
 {
     const bool v4 = slt_address_is_v4(src) && slt_address_is_v4(dst);
     const uint32_t skip = v4 ? 12 : 0;
-    uint32_t sum = protocol + (length >> 16) + (length & 0xffffU);
-    sum = slt_checksum_add(sum, src + skip, 16 - skip);
-    return slt_checksum_add(sum, dst + skip, 16 - skip);
+    const uint32_t sum = protocol + (length >> 16) + (length & 0xffffU);
+    const uint64_t addresses = sum_tail(src + skip, 16 - skip) + sum_tail(dst + skip, 16 - skip);
+    return slt_checksum_add_u16(sum, fold_native(addresses));
 }
 
 uint16_t slt_checksum_update(uint16_t checksum, uint16_t old_word, uint16_t new_word)

@@ -11,6 +11,7 @@
 
 #include "base/print.h"
 
+/* MUST-4: EOL, NOP and MSS; the others are the standard's later ones. */
 enum {
     KIND_EOL = 0,
     KIND_NOP = 1,

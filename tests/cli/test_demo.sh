@@ -6,7 +6,8 @@ salut=${1:?usage: test_demo.sh PATH-TO-SALUT}
 [ -x "$salut" ] || { echo "there is no program $salut" >&2; exit 1; }
 failed=0
 out=$(mktemp)
-trap 'rm -f "$out"' EXIT
+capture=$(mktemp)
+trap 'rm -f "$out" "$capture"' EXIT
 
 fail() {
     echo "demo --device $device: $*" >&2
@@ -18,7 +19,7 @@ for device in memory veth tap any; do
     args="--device $device"
     [ "$device" = any ] && args=""
     start=$(date +%s%N)
-    LC_ALL=C.UTF-8 timeout 20 "$salut" demo $args --large 16M >"$out" 2>&1
+    LC_ALL=C.UTF-8 timeout 20 "$salut" demo $args --large 16M --capture "$capture" >"$out" 2>&1
     status=$?
     took=$((($(date +%s%N) - start) / 1000000))
     if [ "$status" -eq 3 ]; then
@@ -34,6 +35,10 @@ for device in memory veth tap any; do
         'the user closed the connection' 'twice the maximum segment lifetime passed' \
         'closed first:  salut' 'TIME-WAIT:     salut, for 0.5'; do
         grep -qF -- "$word" "$out" || fail "no '$word'"
+    done
+    for word in 'LISTEN -> SYN-RECEIVED: a SYN arrived for a listener' \
+        'ESTABLISHED -> FIN-WAIT-1: the user closed' 'FIN-WAIT-2 -> TIME-WAIT: the peer sent FIN'; do
+        grep -qaF -- "$word" "$capture" || fail "no comment '$word' in the capture"
     done
     ! grep -q "$(printf '\033')" "$out" || fail "colour without a terminal"
     echo "demo --device $device: fine in $took ms"

@@ -42,6 +42,37 @@ static void both_ways(void **state)
     assert_int_equal(salut_sock_send(w->socks[CLIENT], t.client, &byte, 0, 0), 0);
 }
 
+static void messages(void **state)
+{
+    struct world *w = *state;
+    struct trio t = world_trio(w);
+    char a[2];
+    char b[8];
+    struct sockaddr_in from;
+    salut_conn conn;
+    struct iovec out[] = {{"one", 3}, {"two", 3}};
+    struct iovec in[] = {{a, 2}, {b, 8}};
+    struct msghdr send = {.msg_iov = out, .msg_iovlen = 2};
+    struct msghdr recv = {
+        .msg_name = &from, .msg_namelen = sizeof(from), .msg_iov = in, .msg_iovlen = 2};
+    assert_int_equal(salut_sock_sendmsg(w->socks[CLIENT], t.client, &send, MSG_NOSIGNAL), 6);
+    world_turn(w);
+    assert_int_equal(salut_sock_recvmsg(w->socks[SERVER], t.server, &recv, 0), 6);
+    assert_memory_equal(a, "on", 2);
+    assert_memory_equal(b, "etwo", 4);
+    assert_int_equal(recv.msg_namelen, 0);
+    send.msg_iovlen = 5000;
+    assert_int_equal(salut_sock_sendmsg(w->socks[CLIENT], t.client, &send, 0), -EMSGSIZE);
+    struct salut_sock_peer peer = {.addr = (struct sockaddr *)&from, .bytes = sizeof(from)};
+    assert_int_equal(salut_sock_sendto(w->socks[CLIENT], t.client, "x", 1, &peer), 1);
+    world_turn(w);
+    assert_int_equal(salut_sock_recvfrom(w->socks[SERVER], t.server, b, 8, &peer), 1);
+    assert_int_equal(peer.bytes, 0);
+    assert_int_equal(salut_sock_conn(w->socks[SERVER], t.server, &conn), SALUT_OK);
+    assert_int_equal(salut_sock_conn(w->socks[SERVER], t.listener, &conn), SALUT_NOT_CONNECTED);
+    assert_int_equal(salut_sock_conn(w->socks[SERVER], 999, &conn), SALUT_STALE);
+}
+
 /* SOCK-70: what does not fit is not taken; nothing is lost, and the order is kept. */
 static void partial_writes(void **state)
 {
@@ -259,6 +290,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         world_test(both_ways),
+        world_test(messages),
         world_test(partial_writes),
         world_test(peek_and_trunc),
         world_test(urgent_byte),
