@@ -76,6 +76,7 @@ bool slt_pool_init(struct slt_pool *pool, struct slt_mem *mem, enum slt_owner ow
     *pool = (struct slt_pool){.mem = mem,
                               .object_bytes = rounded,
                               .shift = shift,
+                              .mask = (1U << shift) - 1U,
                               .slab_max = slabs_needed(max_objects, shift),
                               .max_objects = max_objects,
                               .free_head = SLT_NIL,

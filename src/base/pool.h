@@ -22,6 +22,7 @@ struct slt_pool {
     uint8_t **slabs;       /* slab_max entries, filled up to slab_count */
     uint32_t object_bytes; /* rounded up to a multiple of 4 */
     uint32_t shift;        /* objects per slab = 1 << shift */
+    uint32_t mask;         /* ... minus one: an index's place in its slab */
     uint32_t slab_count;
     uint32_t slab_max;
     uint32_t max_objects;
@@ -51,8 +52,7 @@ void slt_pool_give(struct slt_pool *pool, uint32_t index);
 static inline void *slt_pool_at(const struct slt_pool *pool, uint32_t index)
 {
     SLT_DCHECK(index < pool->fresh);
-    return pool->slabs[index >> pool->shift] +
-           (size_t)(index & ((1U << pool->shift) - 1U)) * pool->object_bytes;
+    return pool->slabs[index >> pool->shift] + (size_t)(index & pool->mask) * pool->object_bytes;
 }
 
 /* The largest slab's size in bytes that a pool of this shape takes. */

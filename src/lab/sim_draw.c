@@ -26,7 +26,7 @@ static void draw_limits(struct sim_world *w, struct salut_config *c)
 {
     bool small = slt_sim_chance(w, 1500);
     c->conns_max = small ? 4 + up_to(w, 8) : 48;
-    c->half_open_max = small ? 1 + up_to(w, 3) : 16;
+    c->half_open_max = small ? up_to(w, 4) : 16;
     c->time_wait_max = small ? 1 + up_to(w, 3) : 48;
     c->listeners_max = 8;
     c->udp_max = 2;
@@ -278,6 +278,7 @@ static void draw_character(struct sim_world *w, bool calm)
     is->crash_quiet = half(w);
     is->path_event = rate(w, 4000, 300);
     is->alloc = rate(w, 1500, 200);
+    is->rx_empty = rate(w, 1500, 500);
 }
 
 void slt_sim_draw(struct sim_world *w)

@@ -58,14 +58,17 @@ void slt_sim_forge_init(struct sim_world *w, struct sim_forged *f)
     f->protocol = 6;
 }
 
-/* Pretend to be the peer of a flow that the checkers know. False: there is none. */
-static bool aim(struct sim_world *w, struct sim_forged *f, const struct sim_flow **flow)
+/* Pretend to be the peer of a flow that the checkers know, one in its handshake only when
+ * `handshake` says so. False: there is none. */
+static bool aim(struct sim_world *w, struct sim_forged *f, bool handshake,
+                const struct sim_flow **flow)
 {
     slt_sim_forge_init(w, f);
     uint64_t first = slt_sim_below(w, SIM_FLOWS_MAX);
     for (uint64_t i = 0; i < SIM_FLOWS_MAX; i++) {
         const struct sim_flow *o = &w->flow[(first + i) % SIM_FLOWS_MAX];
-        if (!o->used || !o->peer_known || o->peer == SIM_NOBODY || o->finished || o->ack_in < 1) {
+        bool ready = o->peer_known && o->ack_in >= 1;
+        if (!o->used || o->peer == SIM_NOBODY || o->finished || !(ready || handshake)) {
             continue;
         }
         *flow = o;
@@ -116,7 +119,7 @@ static void forge_reset(struct sim_world *w)
 {
     struct sim_forged f;
     const struct sim_flow *flow;
-    if (!aim(w, &f, &flow)) {
+    if (!aim(w, &f, false, &flow)) {
         return;
     }
     uint64_t kind = slt_sim_below(w, 12);
@@ -137,7 +140,7 @@ static void forge_syn(struct sim_world *w)
 {
     struct sim_forged f;
     const struct sim_flow *flow;
-    if (!aim(w, &f, &flow)) {
+    if (!aim(w, &f, false, &flow)) {
         return;
     }
     f.flags = SLT_TCP_SYN;
@@ -150,6 +153,19 @@ static void forge_syn(struct sim_world *w)
     }
     slt_sim_fault(w, SLT_SIM_INJECT_SYN);
     slt_sim_forge_send(w, &f);
+}
+
+/* Was the FIN of the flow's peer taken? */
+static bool peer_finished(const struct sim_world *w, const struct sim_flow *flow)
+{
+    for (int i = 0; i < SIM_FLOWS_MAX; i++) {
+        const struct sim_flow *o = &w->flow[i];
+        if (o->used && o->host == flow->peer && o->local_port == flow->remote_port &&
+            o->remote_port == flow->local_port && o->fin_pos >= 0) {
+            return flow->ack_out > o->fin_pos;
+        }
+    }
+    return false;
 }
 
 /* Numbers of which one is wrong, none of which may change anything. */
@@ -178,9 +194,9 @@ static void forge_numbers(struct sim_world *w, struct sim_forged *f, const struc
     case 5: /* a keep-alive probe */
         f->seq -= 1;
         break;
-    case 6: /* behind the peer's FIN, which lies at ack_out - 1 when it was taken */
-        f->payload_bytes = 3;
-        f->seq += 70000;
+    case 6: /* behind the peer's FIN: of octets that can never be part of the stream */
+        f->payload_bytes = peer_finished(w, flow) ? 3 : 0;
+        f->seq += f->payload_bytes > 0 ? (uint32_t)slt_sim_below(w, 50) : 0;
         break;
     default: /* a closed window: the sender must probe its way out */
         f->window = (uint16_t)slt_sim_below(w, 2);
@@ -202,7 +218,7 @@ static void forge_segment(struct sim_world *w)
 {
     struct sim_forged f;
     const struct sim_flow *flow;
-    if (!aim(w, &f, &flow)) {
+    if (!aim(w, &f, false, &flow)) {
         return;
     }
     forge_numbers(w, &f, flow, slt_sim_below(w, 8));
@@ -285,7 +301,7 @@ void slt_sim_forge(struct sim_world *w)
     case 5: {
         struct sim_forged f;
         const struct sim_flow *flow;
-        if (aim(w, &f, &flow)) {
+        if (aim(w, &f, true, &flow)) {
             slt_sim_forge_icmp(w, &f, flow);
         }
         break;

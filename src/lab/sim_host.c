@@ -268,7 +268,11 @@ void slt_sim_host_deliver(struct sim_world *w, struct sim_host *h, struct sim_pa
     struct salut_rx_frame frame = {
         .data = p->data, .bytes = p->bytes, .link_broadcast = p->link_broadcast};
     slt_sim_trace_packet(w, "->", p);
-    if (!h->up) {
+    if (w->net.faults && slt_sim_chance(w, w->is.rx_empty)) {
+        h->rx_until_ns = w->now_ns + slt_sim_log_between(w, SIM_MS(1) / 10, SIM_MS(100));
+        slt_sim_fault(w, SLT_SIM_RX_EMPTY);
+    }
+    if (!h->up || h->rx_until_ns > w->now_ns) {
         return;
     }
     h->frames_in++;
@@ -387,7 +391,14 @@ bool slt_sim_host_settle(struct sim_world *w, struct sim_host *h)
     if (slt_sim_failed(w)) {
         return false;
     }
+    static const uint8_t stated[] = {8, 9, 14, 16, 30, 31, 32, 38};
     const char *broken = salut_check(h->stack);
+    for (size_t i = 0; i < sizeof(stated); i++) {
+        slt_sim_checked(w, stated[i]);
+    }
+    if (h->alloc_fail_from <= h->alloc_calls) {
+        slt_sim_checked(w, 52);
+    }
     if (broken) {
         unsigned id = 0;
         if (sscanf(broken, "I-%u", &id) == 1) {

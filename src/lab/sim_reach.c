@@ -8,6 +8,8 @@ static const struct {
     const char *why;
 } unreachable[] = {
     {SLT_CAUSE_STACK_DESTROYED, "the stack is taken down without a word to anybody"},
+    {SLT_CAUSE_NO_MEMORY, "every connection that must close finds its block in the pool"},
+    {SLT_CAUSE_SHRUNK, "an entry tells the end of TIME-WAIT, not its change of form"},
 };
 
 const char *slt_sim_unreachable(enum slt_reason reason)

@@ -214,12 +214,12 @@ static void heal(struct sim_world *w)
 {
     slt_sim_note(w, "the faults end");
     slt_sim_net_heal(w);
-    w->faults_off_ns = w->now_ns;
     w->phase = SIM_FINISH;
     for (uint8_t i = 0; i < w->host_count; i++) {
         struct sim_host *h = &w->host[i];
         h->alloc_fail_to = 0;
         h->tx_until_ns = 0;
+        h->rx_until_ns = 0;
         h->boot_at_ns = h->up ? SLT_NEVER : w->now_ns;
         slt_sim_clock_set(w, h, 0, 0);
     }
@@ -251,7 +251,7 @@ static uint64_t idle_packets(const struct sim_world *w)
     for (uint32_t i = 0; i < w->end_count; i++) {
         held += w->end[i].shut_read && w->end[i].held && !w->end[i].dead;
     }
-    return 20 + held * 8 * (1 + (uint64_t)(SIM_S(600) / shortest));
+    return 40 + held * 8 * (1 + (uint64_t)(SIM_S(600) / shortest));
 }
 
 /* Nobody has anything to say: few packets, and both ends of one mind (I-24, I-42). */

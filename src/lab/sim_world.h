@@ -36,7 +36,7 @@
 #define SIM_FRAME_MAX     66000
 #define SIM_OUT_MAX       24
 #define SIM_EVENT_RING    1024
-#define SIM_WORK_MAX      200000
+#define SIM_WORK_MAX      1000 /* steps of one turn: some 60 frames and as many timers */
 #define SIM_CANARY_BYTES  65536U
 
 #define SIM_MS(n) ((n) * SLT_NS_PER_MS)
@@ -297,6 +297,7 @@ struct sim_host {
     struct sim_listener listener[SIM_LISTENERS_MAX];
     int64_t asleep_until_ns; /* the application handles no events */
     int64_t tx_until_ns;     /* the link takes nothing */
+    int64_t rx_until_ns;     /* the link has no buffer for what arrives */
     int64_t boot_at_ns;      /* while down */
     uint32_t isn_base;
     uint64_t frames_in;
@@ -308,7 +309,6 @@ struct sim_host {
     bool odd; /* it was sent something the decoder does not understand */
     struct slt_ledger boot_ledger;
     uint32_t peak_buffer; /* the largest receive buffer an end may have */
-    uint64_t slow_turns; /* turns that began at the instant of the one before */
     struct sim_wait wait[SIM_WAITS_MAX];
     uint32_t wait_count;
 };
@@ -318,12 +318,10 @@ enum sim_phase { SIM_SAFETY, SIM_FINISH, SIM_IDLE, SIM_PARTING, SIM_AFTER };
 struct sim_character {
     bool ip6;
     bool wrap;
-    bool shift;
-    bool may_crash;
     bool crash_quiet;
-    uint32_t tamper; /* chances per 10,000 events */
-    uint32_t noise;
+    uint32_t noise; /* chances per 10,000 events */
     uint32_t tx_full;
+    uint32_t rx_empty;
     uint32_t stall;
     uint32_t jump;
     uint32_t crash;
@@ -333,7 +331,6 @@ struct sim_character {
     uint32_t alloc;
     int64_t phase_ns;
     uint32_t turns_max;
-    uint32_t window_ns;
 };
 
 struct sim_world {
@@ -353,10 +350,7 @@ struct sim_world {
     struct sim_flow flow[SIM_FLOWS_MAX];
     uint64_t flow_stamp;
     int64_t next_fault_ns;
-    int64_t faults_off_ns;
-    int64_t clog_until_ns;
     uint64_t packets_since_idle;
-    bool ambiguous;  /* an attacker's packet or a crash may have ended a connection one-sidedly */
     uint32_t spin;     /* steps since time last passed */
     uint64_t work_max; /* steps of the longest turn */
     struct slt_digest hash;

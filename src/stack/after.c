@@ -83,7 +83,7 @@ void slt_after_turn(struct salut_stack *stack, uint32_t index)
 static bool awaits_turn(struct salut_stack *stack, const struct slt_tcp_conn *c, uint32_t index)
 {
     if (c->state == SALUT_STATE_CLOSED || c->state == SALUT_STATE_TIME_WAIT ||
-        c->place.parked != SLT_PARKED_NOT || slt_tx_is_quiet(stack)) {
+        c->place.parked != SLT_PARKED_NOT || slt_stack_is_quiet(stack)) {
         return false;
     }
     if (!slt_queue_has(stack, index, SLT_LINK_DIRTY)) {

@@ -1,5 +1,5 @@
-/* From a tuple to the object that owns it: a keyed hash over the 36 bytes of the tuple, one flow
- * table for the three kinds of objects, chains compared by the full tuple.
+/* From a tuple to the object that owns it: a keyed hash of the tuple, one flow table for the three
+ * kinds of objects, chains compared by the full tuple.
  *
  * The hash is SipHash-1-3 under a key of the instance's own, so that nobody outside can choose
  * tuples that share a chain; the number of buckets follows the limits of the configuration (three
@@ -34,18 +34,11 @@ bool slt_demux_init(struct salut_stack *stack)
     return true;
 }
 
-/* Of IPv4 addresses the last four bytes say everything: a third of the message, a third of the
- * work. The lengths differ, so the two families cannot be made to meet. */
 uint32_t slt_demux_hash(const struct salut_stack *stack, const struct slt_tcp_id *id)
 {
-    if (slt_tcp_id_is_v4(id)) {
-        uint8_t message[12];
-        memcpy(message, id->local + 12, 4);
-        memcpy(message + 4, id->remote + 12, 4);
-        memcpy(message + 8, &id->local_port, 4);
-        return (uint32_t)slt_siphash13(&stack->flow_key, message, sizeof(message));
-    }
-    return (uint32_t)slt_siphash13(&stack->flow_key, id, sizeof(*id));
+    uint8_t message[SLT_TCP_ID_MESSAGE_MAX];
+    size_t bytes = slt_tcp_id_message(id, message);
+    return (uint32_t)slt_siphash13(&stack->flow_key, message, bytes);
 }
 
 static const struct slt_tcp_id *id_of(const struct salut_stack *stack, slt_flow_ref ref)

@@ -27,9 +27,11 @@ static void write_link(const struct salut_stack *stack, const uint8_t mac[6], ui
     if (stack->config.link_kind != SALUT_LINK_ETHERNET) {
         return;
     }
-    slt_write_bytes(w, mac, SLT_MAC_BYTES);
-    slt_write_bytes(w, stack->config.mac, SLT_MAC_BYTES);
-    slt_write_u16(w, family == 4 ? SLT_ETHERTYPE_IPV4 : SLT_ETHERTYPE_IPV6);
+    uint8_t *header = slt_write_room(w, SLT_ETHERNET_HEADER_BYTES);
+    SLT_ASSERT(header != NULL);
+    memcpy(header, mac, SLT_MAC_BYTES);
+    memcpy(header + SLT_MAC_BYTES, stack->config.mac, SLT_MAC_BYTES);
+    slt_put_u16(header + 2 * SLT_MAC_BYTES, family == 4 ? SLT_ETHERTYPE_IPV4 : SLT_ETHERTYPE_IPV6);
 }
 
 static uint32_t flow_label(const struct salut_stack *stack, const struct slt_tcp_id *id)

@@ -27,8 +27,10 @@ static uint32_t *start_of(struct salut_stack *stack, const struct slt_tcp_id *id
     struct slt_tcp_id key = *id;
     key.local_port = 0;
     struct slt_port_chooser *ports = &stack->ports;
-    *offset = (uint32_t)slt_siphash24(&ports->offset_key, &key, sizeof(key));
-    uint32_t which = (uint32_t)slt_siphash24(&ports->table_key, &key, sizeof(key));
+    uint8_t message[SLT_TCP_ID_MESSAGE_MAX];
+    size_t bytes = slt_tcp_id_message(&key, message);
+    *offset = (uint32_t)slt_siphash24(&ports->offset_key, message, bytes);
+    uint32_t which = (uint32_t)slt_siphash24(&ports->table_key, message, bytes);
     return &ports->counters[which % SLT_PORT_COUNTERS];
 }
 

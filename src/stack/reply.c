@@ -61,7 +61,7 @@ void slt_reply_tcp(struct salut_stack *stack, const struct slt_tcp_reply *tcp,
 {
     struct slt_reply *reply = take(stack, SLT_REPLY_TCP);
     if (!reply) {
-        slt_stack_note(stack, SLT_NOTE_TCP_ACK_LIMITED);
+        slt_stack_note(stack, SLT_NOTE_REPLY_FULL);
         return;
     }
     reply->of.tcp = *tcp;
@@ -134,8 +134,19 @@ void slt_reply_unpop(struct salut_stack *stack, uint32_t index)
     ready->count++;
 }
 
+/* At most half of the pool waits, so that the question that would release it finds room; the oldest
+ * makes way. */
 void slt_reply_wait(struct salut_stack *stack, uint32_t index)
 {
+    struct slt_conn_queue *waiting = &stack->replies.waiting;
+    uint32_t oldest = waiting->head;
+    if (waiting->count >= stack->replies.pool.max_objects / 2 && oldest != SLT_NIL) {
+        waiting->head = slt_reply_at(stack, oldest)->next;
+        waiting->tail = waiting->head == SLT_NIL ? SLT_NIL : waiting->tail;
+        waiting->count--;
+        slt_stack_note(stack, SLT_NOTE_REPLY_FULL);
+        slt_reply_free(stack, oldest);
+    }
     push(stack, &stack->replies.waiting, index);
 }
 

@@ -39,7 +39,7 @@ static void input_listener(struct salut_stack *stack, const struct slt_rx_item *
         input_closed(stack, item);
         return;
     }
-    if (slt_tx_is_quiet(stack)) { /* RFC 9293 3.4.2: no sequence number is used yet */
+    if (slt_stack_is_quiet(stack)) { /* RFC 9293 3.4.2: no sequence number is used yet */
         slt_stack_drop_segment(stack, item, SLT_DROP_TCP_QUIET);
         return;
     }

@@ -411,16 +411,14 @@ int64_t slt_auto_next(const struct salut_stack *stack);
 void slt_auto_take_arp(struct salut_stack *stack, const struct slt_arp *arp);
 enum slt_reason slt_auto_take_nd(struct salut_stack *stack, const struct slt_neigh_nd *in);
 
-/* after.c: `after` after every door of the engine, `after_turn` when the transmit step has looked at
- * the connection; it may be gone afterwards */
+/* after.c: `after` after every door of the engine, `after_turn` when the transmit step has looked
+ * at the connection; it may be gone afterwards */
 void slt_after(struct salut_stack *stack, uint32_t index);
 void slt_after_turn(struct salut_stack *stack, uint32_t index);
 void slt_after_news(struct salut_stack *stack, uint32_t index);
 
 /* tx.c: an unanswered batch was not taken */
 void slt_tx_cancel(struct salut_stack *stack);
-bool slt_tx_is_quiet(const struct salut_stack *stack);
-bool slt_tx_is_quiet(const struct salut_stack *stack);
 
 /* halfopen.c: `listen` takes a segment for a listener, `segment` one for an entry */
 bool slt_half_open_init(struct salut_stack *stack);
@@ -449,5 +447,11 @@ void slt_turn_begin(struct salut_stack *stack, int64_t now_ns);
 /* info.c */
 void slt_info_conn(const struct salut_stack *stack, const struct slt_tcp_conn *c,
                    struct salut_info *info);
+
+/* RFC 9293 3.4.2: after a start without memory of the past, no segments for one MSL. */
+static inline bool slt_stack_is_quiet(const struct salut_stack *stack)
+{
+    return stack->now_ns < slt_time_add(stack->config.start_at_ns, stack->config.quiet_time_ns);
+}
 
 #endif

@@ -143,12 +143,6 @@ static uint32_t offer_conn(struct salut_stack *stack, uint32_t index, struct sal
 
 /* ---- doors ---------------------------------------------------------------------------------- */
 
-/* RFC 9293 3.4.2: after a start without memory of the past, no segments for one MSL. */
-bool slt_tx_is_quiet(const struct salut_stack *stack)
-{
-    return stack->now_ns < slt_time_add(stack->config.start_at_ns, stack->config.quiet_time_ns);
-}
-
 static void offer_replies(struct salut_stack *stack, struct salut_tx_frame *frames, uint32_t limit)
 {
     uint32_t index;
@@ -162,7 +156,7 @@ static void offer_replies(struct salut_stack *stack, struct salut_tx_frame *fram
 static void offer_conns(struct salut_stack *stack, struct salut_tx_frame *frames, uint32_t limit)
 {
     struct slt_tx_batch *tx = &stack->tx;
-    uint32_t turns = slt_tx_is_quiet(stack) ? 0 : stack->dirty.count;
+    uint32_t turns = slt_stack_is_quiet(stack) ? 0 : stack->dirty.count;
     while (tx->count < limit && turns > 0) {
         uint32_t index = slt_queue_pop(stack, &stack->dirty, SLT_LINK_DIRTY);
         if (index == SLT_NIL) {
@@ -254,5 +248,5 @@ bool salut_wants_output(const struct salut_stack *stack)
     if (stack->tx.pending || stack->replies.ready.head != SLT_NIL || slt_park_has_work(stack)) {
         return true;
     }
-    return stack->dirty.head != SLT_NIL && !slt_tx_is_quiet(stack);
+    return stack->dirty.head != SLT_NIL && !slt_stack_is_quiet(stack);
 }

@@ -13,13 +13,16 @@ static int64_t oldest_plausible(const struct slt_tcp_conn *c)
     return slt_max64(c->snd.una - (int64_t)c->snd.wnd_max, slt_min64(c->snd.una, 1));
 }
 
+/* What moves SND.UNA brings its own window, or the right edge would slide past anything the peer
+ * ever offered (I-10); else the RFC's WL1/WL2 test decides. */
 static void update_window(struct slt_tcp *tcp, struct slt_tcp_conn *c, struct slt_tcp_in *in)
 {
     uint32_t wnd = (uint32_t)in->seg->window << c->snd.wscale; /* MUST-1, R7323-06 */
     int64_t old_right = c->snd.una + c->snd.wnd;
     bool was_closed = slt_tcp_snd_usable(c, c->snd.nxt) <= 0;
 
-    if (in->ack_pos < c->snd.una || !slt_tcp_snd_window_is_news(c, in->pos, in->ack_pos)) {
+    bool news = in->ack.advanced || slt_tcp_snd_window_is_news(c, in->pos, in->ack_pos);
+    if (in->ack_pos < c->snd.una || !news) {
         return; /* U-15: an old segment must not change SND.WND (G07) */
     }
     in->ack.window_changed = wnd != c->snd.wnd;

@@ -126,6 +126,10 @@ void slt_cc_on_timeout(struct slt_tcp_cc *cc, int64_t flight_bytes, bool first, 
 void slt_cc_on_mss(struct slt_tcp_cc *cc, uint32_t old_mss, uint32_t new_mss);
 
 /* sack.c: SACK and D-SACK blocks */
+static inline bool slt_tcp_sack_waits(const struct slt_tcp_cold *cold)
+{
+    return cold->held.runs.count > 0 || cold->held.dup_start != cold->held.dup_end;
+}
 uint32_t slt_tcp_sack_blocks(const struct slt_tcp *tcp, const struct slt_tcp_conn *c,
                              struct slt_tcp_sack_block *out, uint32_t max);
 

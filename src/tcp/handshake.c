@@ -82,17 +82,13 @@ static void text_after_syn(struct slt_tcp *tcp, struct slt_tcp_conn *c, struct s
     slt_tcp_take_fin(tcp, c, in);
 }
 
-/* Our SYN is acknowledged and the peer's is here: ESTABLISHED. */
-static void synchronized(struct slt_tcp *tcp, struct slt_tcp_conn *c, struct slt_tcp_in *in)
+/* The peer's MSS is known: the initial window, and what a lost SYN means for it. */
+static void start_congestion(struct slt_tcp *tcp, struct slt_tcp_conn *c)
 {
     struct slt_tcp_cold *cold = slt_tcp_cold_of(tcp, c);
-
-    in->ack.advanced = true;
-    in->ack.acked_bytes = 1;
-    slt_tcp_snd_acked(tcp, c, in->ack_pos);
-    slt_tcp_snd_window(c, in->seg->window, 0, in->ack_pos); /* not scaled: R7323-04 */
-    uint8_t lost = cold->recovery.syn_timeouts;
     uint32_t mss = slt_tcp_full_mss(tcp, c);
+    uint8_t lost = cold->recovery.syn_timeouts;
+
     slt_cc_init(&cold->cc, tcp->config, mss);
     if (lost > 0) {
         slt_tcp_rtt_syn_lost(c);
@@ -100,6 +96,16 @@ static void synchronized(struct slt_tcp *tcp, struct slt_tcp_conn *c, struct slt
     if (lost > 1) { /* RFC 6928 2 (R6928-02), RFC 5681 3.1 (R5681-03) */
         slt_cc_on_syn_lost(&cold->cc, mss);
     }
+}
+
+/* Our SYN is acknowledged and the peer's is here: ESTABLISHED. */
+static void synchronized(struct slt_tcp *tcp, struct slt_tcp_conn *c, struct slt_tcp_in *in)
+{
+    in->ack.advanced = true;
+    in->ack.acked_bytes = 1;
+    slt_tcp_snd_acked(tcp, c, in->ack_pos);
+    slt_tcp_snd_window(c, in->seg->window, 0, in->ack_pos); /* not scaled: R7323-04 */
+    start_congestion(tcp, c);
     slt_tcp_established(tcp, c, SLT_CAUSE_SYN_ACKED, in->now_ns);
     slt_tcp_ack_now(c, SLT_SEND_HANDSHAKE_ACK);
     text_after_syn(tcp, c, in);
@@ -125,6 +131,7 @@ enum slt_reason slt_tcp_syn_sent_input(struct slt_tcp *tcp, struct slt_tcp_conn 
     }
     /* Simultaneous open (MUST-10): <SEQ=ISS><ACK=RCV.NXT><CTL=SYN,ACK>. */
     slt_tcp_snd_window(c, in->seg->window, 0, 0);
+    start_congestion(tcp, c);
     slt_tcp_set_state(tcp, c, SALUT_STATE_SYN_RECEIVED, SLT_CAUSE_SIMULTANEOUS_OPEN, in->now_ns);
     c->due |= SLT_DUE_SYN;
     return SLT_NOTE_TCP_ACCEPTED;

@@ -9,16 +9,23 @@
 
 #define ISN_CLOCK_SHIFT 12 /* 4096 ns per tick */
 
+static uint32_t keyed(const struct slt_sipkey *key, const struct slt_tcp_id *id)
+{
+    uint8_t message[SLT_TCP_ID_MESSAGE_MAX];
+    size_t bytes = slt_tcp_id_message(id, message);
+
+    return (uint32_t)slt_siphash24(key, message, bytes);
+}
+
 uint32_t slt_tcp_isn(struct slt_tcp *tcp, const struct slt_tcp_id *id, int64_t now_ns)
 {
     if (tcp->isn_fixed) {
         return tcp->isn_next;
     }
-    uint64_t f = slt_siphash24(&tcp->isn_key, id, sizeof(*id));
-    return (uint32_t)f + (uint32_t)((uint64_t)now_ns >> ISN_CLOCK_SHIFT);
+    return keyed(&tcp->isn_key, id) + (uint32_t)((uint64_t)now_ns >> ISN_CLOCK_SHIFT);
 }
 
 uint32_t slt_tcp_ts_offset(const struct slt_tcp *tcp, const struct slt_tcp_id *id)
 {
-    return (uint32_t)slt_siphash24(&tcp->ts_key, id, sizeof(*id));
+    return keyed(&tcp->ts_key, id);
 }

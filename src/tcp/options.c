@@ -81,7 +81,8 @@ void slt_tcp_segment_options(const struct slt_tcp *tcp, const struct slt_tcp_con
         opt->ts_ecr = c->ts.recent;
         max_blocks = 3; /* RFC 2018 3: what fits beside timestamps */
     }
-    if (slt_tcp_has(c, SLT_CONN_SACK_OK) && c->cold != SLT_NIL) { /* R2018-02, R2018-03 */
+    if (slt_tcp_has(c, SLT_CONN_SACK_OK) && c->cold != SLT_NIL &&
+        slt_tcp_sack_waits(slt_tcp_cold_of(tcp, c))) { /* R2018-02, R2018-03 */
         opt->sack_count = (uint8_t)slt_tcp_sack_blocks(tcp, c, opt->sack, max_blocks);
         if (opt->sack_count > 0) {
             opt->present |= SLT_TCP_OPT_SACK;
@@ -108,7 +109,8 @@ uint32_t slt_tcp_data_mss(const struct slt_tcp *tcp, const struct slt_tcp_conn *
     uint32_t mss = slt_tcp_full_mss(tcp, c);
     struct slt_tcp_sack_block blocks[SLT_TCP_SACK_MAX];
 
-    if (c->cold == SLT_NIL || !slt_tcp_has(c, SLT_CONN_SACK_OK)) {
+    if (c->cold == SLT_NIL || !slt_tcp_has(c, SLT_CONN_SACK_OK) ||
+        !slt_tcp_sack_waits(slt_tcp_cold_of(tcp, c))) {
         return mss;
     }
     uint32_t max_blocks = slt_tcp_has(c, SLT_CONN_TS_OK) ? 3 : SLT_TCP_SACK_MAX;

@@ -329,10 +329,23 @@ static void acknowledge(const struct slt_tcp *tcp, const struct slt_tcp_conn *c,
     }
 }
 
+/* False: no rung of the ladder but those of `due` can apply, because nothing is to be sent again
+ * and everything that is queued has been sent. Most questions end here. */
+static bool text_waits(const struct slt_tcp *tcp, const struct slt_tcp_conn *c, int64_t nxt,
+                       int64_t rtx_next, bool fin_sent)
+{
+    return c->cold != SLT_NIL &&
+           (unsent_bytes(c, nxt) > 0 || (slt_tcp_has(c, SLT_CONN_FIN_QUEUED) && !fin_sent) ||
+            rtx_next < slt_tcp_cold_of(tcp, c)->recovery.rtx_end);
+}
+
 bool slt_tcp_plan(const struct slt_tcp *tcp, const struct slt_tcp_conn *c, struct slt_tcp_burst *b,
                   int64_t now_ns, struct slt_tcp_plan *plan)
 {
     (void)now_ns;
+    if (b->due == 0 && !text_waits(tcp, c, b->nxt, b->rtx_next, b->fin_sent)) {
+        return false;
+    }
     memset(plan, 0, sizeof(*plan));
     plan->at.buf = SLT_NIL;
     if (c->state == SALUT_STATE_CLOSED) {
@@ -379,7 +392,9 @@ bool slt_tcp_wants_output(const struct slt_tcp *tcp, const struct slt_tcp_conn *
     if (c->due != 0) {
         return true;
     }
-    if (c->state == SALUT_STATE_CLOSED || c->cold == SLT_NIL) {
+    if (c->state == SALUT_STATE_CLOSED || c->cold == SLT_NIL ||
+        !text_waits(tcp, c, c->snd.nxt, slt_tcp_cold_of(tcp, c)->recovery.rtx_next,
+                    slt_tcp_has(c, SLT_CONN_FIN_SENT))) {
         return false;
     }
     slt_tcp_burst_begin(tcp, c, &burst);

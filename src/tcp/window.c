@@ -27,16 +27,16 @@ static int64_t least_step(const struct slt_tcp *tcp, const struct slt_tcp_conn *
 int64_t slt_tcp_window_edge(const struct slt_tcp *tcp, const struct slt_tcp_conn *c)
 {
     int64_t wanted = c->rcv.nxt + free_bytes(c);
-    int64_t step = INT64_C(1) << c->rcv.wscale;
+    int64_t below_step = (INT64_C(1) << c->rcv.wscale) - 1;
 
     if (wanted - c->rcv.edge < least_step(tcp, c)) {
         wanted = c->rcv.edge;
     }
     int64_t wnd = slt_max64(wanted - c->rcv.nxt, 0);
     wnd = slt_min64(wnd, (int64_t)WINDOW_FIELD_MAX << c->rcv.wscale);
-    int64_t rounded = wnd / step * step;
+    int64_t rounded = wnd & ~below_step;
     if (c->rcv.nxt + rounded < c->rcv.edge) {
-        rounded = (wnd + step - 1) / step * step;
+        rounded = (wnd + below_step) & ~below_step;
     }
     return c->rcv.nxt + rounded;
 }

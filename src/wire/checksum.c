@@ -30,21 +30,25 @@ static uint16_t fold_native(uint64_t sum)
     return (uint16_t)((uint32_t)bytes[0] << 8 | bytes[1]);
 }
 
+static inline uint32_t load_u32(const uint8_t *p)
+{
+    uint32_t word;
+    memcpy(&word, p, sizeof(word));
+    return word;
+}
+
 /* What the blocks leave over: fewer than 64 bytes. */
 static uint64_t sum_tail(const uint8_t *p, uint32_t bytes)
 {
     uint64_t sum = 0;
     while (bytes >= 8) {
-        uint64_t word;
-        memcpy(&word, p, sizeof(word));
-        sum += (word & 0xffffffffU) + (word >> 32);
+        sum += load_u32(p);
+        sum += load_u32(p + 4);
         p += 8;
         bytes -= 8;
     }
     if (bytes >= 4) {
-        uint32_t word;
-        memcpy(&word, p, sizeof(word));
-        sum += word;
+        sum += load_u32(p);
         p += 4;
         bytes -= 4;
     }

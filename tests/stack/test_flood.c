@@ -143,7 +143,7 @@ static void the_ring_of_replies_is_bounded(void **state)
         struct slt_tcp_segment syn = syn_of((uint16_t)(2000 + i), i);
         craft_segment(world, 1, &peer, &syn);
     }
-    assert_int_equal(world_count(world, 1, SLT_NOTE_TCP_ACK_LIMITED), 2 * max);
+    assert_int_equal(world_count(world, 1, SLT_NOTE_REPLY_FULL), 2 * max);
     assert_int_equal(drain(world, 1, &flags), max);
     assert_int_equal(flags, SLT_TCP_RST | SLT_TCP_ACK);
     /* Not taken: in the same order again. */
