@@ -65,7 +65,7 @@ static enum slt_reason parse_tcp(struct salut_stack *stack, const struct rx_fram
     if (packet->target != SLT_IP_TARGET_OURS && !packet->foreign) {
         return SLT_DROP_TCP_BAD_ADDRESS;
     }
-    if (slt_tx_is_quiet(stack)) {
+    if (slt_stack_is_quiet(stack)) {
         return SLT_DROP_TCP_QUIET; /* RFC 9293 3.4.2: nothing could be answered */
     }
     enum slt_reason why = slt_tcp_parse(packet->payload, &item->seg);
