@@ -76,7 +76,6 @@ static bool listed(const uint8_t *list, size_t count, uint8_t why)
 bool slt_sim_check_edge(struct sim_world *w, const struct slt_event *e)
 {
     slt_sim_checked(w, 20);
-    slt_sim_checked(w, 25);
     slt_sim_checked(w, 36);
     for (size_t i = 0; i < SLT_ARRAY_COUNT(edges); i++) {
         if (edges[i].from == e->from && edges[i].to == e->to &&
@@ -167,6 +166,24 @@ static void note_killed(struct sim_world *w, const struct sim_host *h, const str
     }
 }
 
+/* I-25: a reset in SYN-RECEIVED refuses an active opener, and sends a passive one back to LISTEN,
+ * which here means that nobody is told of a refusal. */
+static bool check_origin(struct sim_world *w, const struct sim_host *h, const struct slt_event *e)
+{
+    if (e->object_kind != SLT_OBJECT_CONN || e->from != SALUT_STATE_SYN_RECEIVED ||
+        (e->reason != SLT_CAUSE_REFUSED && e->reason != SLT_CAUSE_RESET_RECEIVED)) {
+        return true;
+    }
+    const struct slt_tcp_conn *c = slt_tcp_conn_at(&h->stack->tcp, e->object);
+    bool passive = slt_tcp_has(c, SLT_CONN_PASSIVE);
+    slt_sim_checked(w, 25);
+    if (c->generation == e->generation && passive == (e->reason == SLT_CAUSE_REFUSED)) {
+        return slt_sim_fail(w, 25, "%s opener in SYN-RECEIVED ended by '%s'",
+                            passive ? "a passive" : "an active", slt_reason_token(e->reason));
+    }
+    return true;
+}
+
 static bool on_state(struct sim_world *w, struct sim_host *h, const struct slt_event *e)
 {
     if (e->object_kind == SLT_OBJECT_HALF_OPEN && e->from == SALUT_STATE_SYN_RECEIVED &&
@@ -178,7 +195,7 @@ static bool on_state(struct sim_world *w, struct sim_host *h, const struct slt_e
     slt_sim_note(w, "%c %u/%u: %s -> %s, %s", 'A' + h->number, e->local_port, e->remote_port,
                  salut_state_name((enum salut_state)e->from),
                  salut_state_name((enum salut_state)e->to), slt_reason_token(e->reason));
-    if (!slt_sim_check_edge(w, e)) {
+    if (!slt_sim_check_edge(w, e) || !check_origin(w, h, e)) {
         return false;
     }
     if (e->object_kind == SLT_OBJECT_CONN && e->to == SALUT_STATE_CLOSED && !is_normal_end(e)) {
@@ -457,6 +474,37 @@ bool slt_sim_check_resources(struct sim_world *w, struct sim_host *h)
     w->work_max = work > w->work_max ? work : w->work_max;
     if (work > SIM_WORK_MAX) {
         return slt_sim_fail(w, 50, "a turn took %llu steps", (unsigned long long)work);
+    }
+    return true;
+}
+
+/* I-31, the part that holds only when a turn is over: bytes that a closed window holds back are
+ * watched by the persist timer. */
+static bool check_watched(struct sim_world *w, const struct sim_host *h,
+                          const struct slt_tcp_conn *c, uint32_t index)
+{
+    const struct slt_tcp *tcp = &h->stack->tcp;
+    bool waits = c->snd.queue.bytes > 0 && c->snd.una > 0 && c->snd.una == c->snd.nxt &&
+                 c->state != SALUT_STATE_CLOSED &&
+                 !slt_queue_has(h->stack, index, SLT_LINK_DIRTY);
+    if (!waits || slt_tcp_timer_due(tcp, c, SLT_TIMER_PERSIST) != SLT_NEVER ||
+        slt_tcp_timer_due(tcp, c, SLT_TIMER_CORK) != SLT_NEVER ||
+        slt_tcp_wants_output(tcp, c, h->stack->now_ns)) {
+        return true;
+    }
+    return slt_sim_fail(w, 31, "%u bytes wait, nothing is in flight and no timer runs",
+                        c->snd.queue.bytes);
+}
+
+bool slt_sim_check_conns(struct sim_world *w, struct sim_host *h)
+{
+    const struct slt_pool *pool = &h->stack->tcp.conns;
+    for (uint32_t i = 0; i < pool->fresh; i++) {
+        const struct slt_tcp_conn *c = slt_tcp_conn_at(&h->stack->tcp, i);
+        bool used = c->generation % 2 == 1 && !(c->place.marks & SLT_MARK_DEAD);
+        if (used && !check_watched(w, h, c, i)) {
+            return false;
+        }
     }
     return true;
 }

@@ -407,5 +407,6 @@ bool slt_sim_host_settle(struct sim_world *w, struct sim_host *h)
         }
         return slt_sim_fail(w, 0, "%s", broken);
     }
-    return slt_sim_check_events(w, h) && slt_sim_check_resources(w, h);
+    return slt_sim_check_events(w, h) && slt_sim_check_conns(w, h) &&
+           slt_sim_check_resources(w, h);
 }

@@ -479,6 +479,7 @@ void slt_sim_before_input(struct sim_world *w, struct sim_host *h, const struct 
 bool slt_sim_after_input(struct sim_world *w, struct sim_host *h, const struct sim_packet *p,
                          const struct sim_before *before);
 bool slt_sim_check_events(struct sim_world *w, struct sim_host *h);
+bool slt_sim_check_conns(struct sim_world *w, struct sim_host *h);
 bool slt_sim_check_resources(struct sim_world *w, struct sim_host *h);
 bool slt_sim_check_ledger(struct sim_world *w, struct sim_host *h);
 void slt_sim_count_reasons(struct sim_world *w, struct sim_host *h);

@@ -1,0 +1,135 @@
+#!/usr/bin/env python3
+"""salut as the client: `salut nc` fetches a file from nginx on the kernel's TCP, IPv4 and IPv6.
+
+    nginx.py [--size 64M]
+
+nginx runs in the foreground, as one process, with its files in a directory that goes away. The
+SHA-256 of the body must be that of the file. nc sends the request and closes its sending side: the
+whole answer comes over a half-closed connection. Where the device is a TAP and the example
+http_get stands beside the program, it fetches the same file.
+"""
+import argparse
+import hashlib
+import os
+import shutil
+import socket
+import subprocess
+import time
+
+import peers
+
+PORT = 8080
+CONF = """daemon off;
+master_process off;
+pid {folder}/pid;
+error_log stderr;
+events {{ worker_connections 64; }}
+http {{
+    access_log off;
+    client_body_temp_path {folder}/body;
+    proxy_temp_path {folder}/proxy;
+    fastcgi_temp_path {folder}/fastcgi;
+    uwsgi_temp_path {folder}/uwsgi;
+    scgi_temp_path {folder}/scgi;
+    server {{
+        listen 0.0.0.0:{port};
+        listen [::]:{port};
+        root {folder};
+    }}
+}}
+"""
+
+
+def find_nginx():
+    found = shutil.which("nginx", path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
+    if found is None:
+        peers.skip("nginx is not installed: make deps-test")
+    return found
+
+
+def start_nginx(folder):
+    conf = os.path.join(folder, "nginx.conf")
+    with open(conf, "w", encoding="ascii") as file:
+        file.write(CONF.format(folder=folder, port=PORT))
+    process = subprocess.Popen([find_nginx(), "-p", folder, "-c", conf], stderr=subprocess.PIPE,
+                               text=True)
+    for _ in range(100):
+        peers.check(process.poll() is None, "nginx: " + (process.stderr.read() or "ended"))
+        try:
+            socket.create_connection(("127.0.0.1", PORT), 1).close()
+            return process
+        except OSError:
+            time.sleep(0.05)
+    process.kill()
+    raise peers.Failure("nginx does not listen")
+
+
+def take_answer(client):
+    """The SHA-256 of the body that the client prints, behind the head it prints first."""
+    head = b""
+    while b"\r\n\r\n" not in head:
+        piece = client.stdout.read1(1 << 16)
+        peers.check(piece, f"the answer ends in its head: {head!r}")
+        head += piece
+    head, _, rest = head.partition(b"\r\n\r\n")
+    peers.check(b" 200 " in head.split(b"\r\n")[0], f"nginx answered {head!r}")
+    digest = hashlib.sha256(rest)
+    for piece in iter(lambda: client.stdout.read(1 << 18), b""):
+        digest.update(piece)
+    return digest.hexdigest()
+
+
+def fetch(command, request, digest):
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE) as client:
+        try:
+            client.stdin.write(request)
+            client.stdin.close()
+            got = take_answer(client)
+            trouble = client.stderr.read().decode()
+        finally:
+            if client.poll() is None and client.stdout.read(1):
+                client.kill()
+    if client.returncode == 3:
+        peers.skip("salut cannot have its device: " + trouble.strip())
+    peers.check(client.returncode == 0, f"{command[0]}: exit {client.returncode}: {trouble}")
+    peers.check(got == digest, f"{' '.join(command)}: digests differ")
+
+
+def fetch_by_nc(family, size, digest):
+    request = b"GET /large HTTP/1.0\r\nHost: nginx\r\n\r\n"
+    command = [peers.SALUT, "nc", "--timeout", "20s"] + peers.device_options()
+    with peers.Timer(f"nc over IPv{family}", size):
+        fetch(command + [peers.KERNEL[family], str(PORT)], request, digest)
+
+
+def fetch_by_example(size, digest):
+    """http_get expects the device to be there, as its own words say."""
+    program = os.path.join(os.path.dirname(peers.SALUT), "examples/http_get")
+    if peers.device_options()[0] != "--tap" or not os.access(program, os.X_OK):
+        return
+    peers.run(["ip", "tuntap", "add", "salut0", "mode", "tap", "vnet_hdr"])
+    peers.run(["ip", "address", "add", f"{peers.KERNEL[4]}/24", "dev", "salut0"])
+    peers.run(["ip", "link", "set", "salut0", "up"])
+    with peers.Timer("the example http_get", size):
+        fetch([program, peers.KERNEL[4], str(PORT), "/large"], b"", digest)
+
+
+def body():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--size", type=peers.parse_size, default=64 << 20)
+    arguments = parser.parse_args()
+    with peers.scratch() as folder:
+        os.chmod(folder, 0o755)
+        digest = peers.make_file(os.path.join(folder, "large"), arguments.size)
+        nginx = start_nginx(folder)
+        try:
+            for family in (4, 6):
+                fetch_by_nc(family, arguments.size, digest)
+            fetch_by_example(arguments.size, digest)
+        finally:
+            nginx.terminate()
+            nginx.communicate(timeout=10)
+
+
+peers.main(body)
