@@ -483,7 +483,8 @@ static struct sim_flow *flow_of(struct sim_world *w, struct sim_host *h,
                                 const struct sim_decoded *d, const struct slt_tcp_conn *c)
 {
     struct sim_flow *f = find_flow(w, h, d->src_port, d->dst_port, d->dst);
-    bool anew = f && !c && f->nxt > 1; /* a cookie for a SYN that comes again is the same number */
+    /* A cookie for a SYN that comes again is the same number. */
+    bool anew = f && !c && (f->nxt > 1 || f->ack_out > 1 || f->finished);
     if ((d->flags & SLT_TCP_SYN) && (!f || f->isn != d->seq || anew)) {
         f = new_flow(w, h, d, f);
     }
