@@ -67,7 +67,8 @@ static bool aim(struct sim_world *w, struct sim_forged *f, bool handshake,
     uint64_t first = slt_sim_below(w, SIM_FLOWS_MAX);
     for (uint64_t i = 0; i < SIM_FLOWS_MAX; i++) {
         const struct sim_flow *o = &w->flow[(first + i) % SIM_FLOWS_MAX];
-        bool ready = o->peer_known && o->ack_in >= 1;
+        uint32_t end = slt_sim_end_by_isn(w, o);
+        bool ready = o->peer_known && end != SLT_NIL && w->end[end].connected;
         if (!o->used || o->peer == SIM_NOBODY || o->finished || !(ready || handshake)) {
             continue;
         }

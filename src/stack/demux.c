@@ -2,8 +2,8 @@
  * kinds of objects, chains compared by the full tuple.
  *
  * The hash is SipHash-1-3 under a key of the instance's own, so that nobody outside can choose
- * tuples that share a chain; the number of buckets follows the limits of the configuration (three
- * quarters of all objects together), so the expected chain is short when everything is full.
+ * tuples that share a chain; the number of buckets follows the limits of the configuration (half of
+ * all objects together: four bytes each are what an entry's budget leaves), so the expected chain is short when everything is full.
  */
 #include "stack/stack.h"
 
@@ -16,7 +16,7 @@ _Static_assert(sizeof(struct slt_tcp_id) == 36, "the tuple is hashed and compare
 uint32_t slt_demux_bucket_count(const struct salut_config *config)
 {
     uint64_t objects = (uint64_t)config->conns_max + config->half_open_max + config->time_wait_max;
-    return slt_max32((uint32_t)(objects * 3 / 4), BUCKETS_MIN);
+    return slt_max32((uint32_t)(objects / 2), BUCKETS_MIN);
 }
 
 bool slt_demux_init(struct salut_stack *stack)

@@ -15,11 +15,11 @@ static int64_t oldest_plausible(const struct slt_tcp_conn *c)
 
 /* What moves SND.UNA brings its own window, or the right edge would slide past anything the peer
  * ever offered (I-10); else the RFC's WL1/WL2 test decides. */
-static void update_window(struct slt_tcp *tcp, struct slt_tcp_conn *c, struct slt_tcp_in *in)
+static void update_window(struct slt_tcp *tcp, struct slt_tcp_conn *c, struct slt_tcp_in *in,
+                          int64_t old_right)
 {
     uint32_t wnd = (uint32_t)in->seg->window << c->snd.wscale; /* MUST-1, R7323-06 */
-    int64_t old_right = c->snd.una + c->snd.wnd;
-    bool was_closed = slt_tcp_snd_usable(c, c->snd.nxt) <= 0;
+    bool was_closed = old_right <= c->snd.nxt;
 
     bool news = in->ack.advanced || slt_tcp_snd_window_is_news(c, in->pos, in->ack_pos);
     if (in->ack_pos < c->snd.una || !news) {
@@ -33,14 +33,31 @@ static void update_window(struct slt_tcp *tcp, struct slt_tcp_conn *c, struct sl
     }
 }
 
+/* RFC 6675 2: a block that reports octets above SND.UNA, unless it is a duplicate told within the
+ * second block (RFC 2883 4). */
+static bool sacks_above(const struct slt_tcp_conn *c, const struct slt_tcp_options *opt)
+{
+    if (!slt_tcp_has(c, SLT_CONN_SACK_OK) || !(opt->present & SLT_TCP_OPT_SACK)) {
+        return false;
+    }
+    int64_t left = slt_tcp_unwrap(c->snd.una, c->snd.isn, opt->sack[0].left);
+    int64_t right = slt_tcp_unwrap(c->snd.una, c->snd.isn, opt->sack[0].right);
+    bool told_again = opt->sack_count > 1 &&
+                      (int32_t)(opt->sack[0].left - opt->sack[1].left) >= 0 &&
+                      (int32_t)(opt->sack[1].right - opt->sack[0].right) >= 0;
+
+    return left > c->snd.una && left < right && right <= c->snd.nxt && !told_again;
+}
+
 /* RFC 5681 2 (R5681-09): data outstanding, none in the segment, no SYN or FIN, the same number,
  * the same window (X11: a window update is none). While the window is closed, what repeats the
- * number is the answer to a probe and says nothing about loss. */
+ * number is the answer to a probe and says nothing about loss. A receiver that tunes its buffer
+ * moves its window on duplicates, too; then SACK tells (RFC 6675 2). */
 static bool is_duplicate(const struct slt_tcp_conn *c, const struct slt_tcp_in *in)
 {
     return in->ack_pos == c->snd.una && c->snd.nxt > c->snd.una && in->seg->payload_bytes == 0 &&
-           !(in->seg->flags & (SLT_TCP_SYN | SLT_TCP_FIN)) && !in->ack.window_changed &&
-           c->snd.wnd > 0;
+           !(in->seg->flags & (SLT_TCP_SYN | SLT_TCP_FIN)) &&
+           (!in->ack.window_changed || sacks_above(c, &in->seg->opt)) && c->snd.wnd > 0;
 }
 
 static void advance(struct slt_tcp *tcp, struct slt_tcp_conn *c, struct slt_tcp_in *in)
@@ -116,10 +133,11 @@ enum slt_reason slt_tcp_take_ack(struct slt_tcp *tcp, struct slt_tcp_conn *c, st
     if (c->state == SALUT_STATE_TIME_WAIT) {
         return in_time_wait(tcp, c, in);
     }
+    int64_t old_right = c->snd.una + c->snd.wnd;
     if (in->ack_pos > c->snd.una) {
         advance(tcp, c, in);
     }
-    update_window(tcp, c, in);
+    update_window(tcp, c, in, old_right);
     in->ack.duplicate = !in->ack.advanced && is_duplicate(c, in);
     if (!in->ack.advanced && c->cold != SLT_NIL) {
         in->ack.flight_bytes = slt_tcp_flight(c, &slt_tcp_cold_of(tcp, c)->recovery);

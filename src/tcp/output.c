@@ -240,6 +240,15 @@ static int64_t pieces_bytes(const struct slt_tcp *tcp)
     return (SALUT_FRAME_PIECES_MAX - 1) * per_buffer;
 }
 
+/* What `bytes` has beyond whole segments; nearly always there is at most one, and no division. */
+static uint32_t beyond_whole(uint32_t bytes, uint32_t mss)
+{
+    if (bytes < mss) {
+        return bytes;
+    }
+    return bytes == mss ? 0 : bytes % mss;
+}
+
 /* How many new bytes the next segment takes, 0 for none: as large as the peer and the path take
  * (SHLD-28), none beyond an edge that has moved left (SHLD-15). */
 static int64_t new_bytes(const struct slt_tcp *tcp, const struct slt_tcp_conn *c,
@@ -254,7 +263,7 @@ static int64_t new_bytes(const struct slt_tcp *tcp, const struct slt_tcp_conn *c
         return 0;
     }
     if (bytes >= mss) {
-        int64_t whole = bytes / mss * mss;
+        int64_t whole = bytes - beyond_whole((uint32_t)bytes, mss);
         bool tail = bytes == rest && partial_may_leave(c, b, bytes - whole, bytes - whole);
         return tail ? bytes : whole;
     }
@@ -293,7 +302,7 @@ static bool plan_new(const struct slt_tcp *tcp, const struct slt_tcp_conn *c,
     }
     b->nxt += bytes + (fin ? 1 : 0);
     b->left_bytes -= slt_min32(b->left_bytes, plan->bytes);
-    b->small_held = b->small_held || (bytes > 0 && (bytes % mss) != 0);
+    b->small_held = b->small_held || (bytes > 0 && beyond_whole(plan->bytes, mss) != 0);
     return true;
 }
 
@@ -469,7 +478,7 @@ static void commit_octets(struct slt_tcp *tcp, struct slt_tcp_conn *c,
         c->flags |= SLT_CONN_FIN_SENT;
     }
     if (end > c->snd.nxt) {
-        bool small = plan->bytes % slt_tcp_full_mss(tcp, c) != 0;
+        bool small = beyond_whole(plan->bytes, slt_tcp_full_mss(tcp, c)) != 0;
         if (small && !(plan->spent & SLT_DUE_PROBE)) {
             cold->small_pos = end; /* what Nagle waits for: new, partial, and not a probe's octet */
         }

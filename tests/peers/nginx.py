@@ -4,8 +4,9 @@
     nginx.py [--size 64M]
 
 nginx runs in the foreground, as one process, with its files in a directory that goes away. The
-SHA-256 of the body must be that of the file. nc sends the request and closes its sending side: the
-whole answer comes over a half-closed connection. Where the device is a TAP and the example
+SHA-256 of the body must be that of the file. nginx closes first, and nc ends with
+it. (nc's input stays open until then: nginx takes the FIN of a client for a sign that nobody reads
+any more, and cuts its answer short.) Where the device is a TAP and the example
 http_get stands beside the program, it fetches the same file.
 """
 import argparse
@@ -14,11 +15,13 @@ import os
 import shutil
 import socket
 import subprocess
+import threading
 import time
 
 import peers
 
 PORT = 8080
+LIMIT_S = 60
 CONF = """daemon off;
 master_process off;
 pid {folder}/pid;
@@ -82,14 +85,17 @@ def take_answer(client):
 def fetch(command, request, digest):
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                           stderr=subprocess.PIPE) as client:
+        watch = threading.Timer(LIMIT_S, client.kill)
+        watch.start()
         try:
             client.stdin.write(request)
-            client.stdin.close()
+            client.stdin.flush()
             got = take_answer(client)
             trouble = client.stderr.read().decode()
         finally:
-            if client.poll() is None and client.stdout.read(1):
-                client.kill()
+            client.stdin.close()
+            client.wait()
+            watch.cancel()
     if client.returncode == 3:
         peers.skip("salut cannot have its device: " + trouble.strip())
     peers.check(client.returncode == 0, f"{command[0]}: exit {client.returncode}: {trouble}")

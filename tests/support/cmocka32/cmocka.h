@@ -65,6 +65,32 @@ CM_UNUSED static _Noreturn void cm_stop(const char *file, int line, int how)
     longjmp(cm_exit, how);
 }
 
+/* A call that must end in mock_assert. */
+static jmp_buf cm_expected CM_UNUSED;
+static int cm_expecting CM_UNUSED;
+
+static CM_UNUSED void mock_assert(int result, const char *what, const char *file, int line)
+{
+    if (!result) {
+        if (cm_expecting) {
+            longjmp(cm_expected, 1);
+        }
+        fprintf(stderr, "%s:%d: %s\n", file, line, what);
+        abort();
+    }
+}
+
+#define expect_assert_failure(call)                                                                \
+    do {                                                                                           \
+        cm_expecting = 1;                                                                          \
+        if (setjmp(cm_expected) == 0) {                                                            \
+            call;                                                                                  \
+            cm_expecting = 0;                                                                      \
+            cm_stop(__FILE__, __LINE__, CM_FAILED);                                                        \
+        }                                                                                          \
+        cm_expecting = 0;                                                                          \
+    } while (0)
+
 CM_UNUSED static void cm_true(uint64_t fact, const char *text, const char *file, int line)
 {
     if (!fact) {
