@@ -73,7 +73,9 @@ static enum slt_link_trouble open_veth(struct slt_demo *demo, struct slt_link_er
 
 static void say_why_not(const char *what, const struct slt_link_error *error)
 {
-    (void)printf("no %s: %s\n", what, error->sentence);
+    bool helps = error->remedy[0] != '\0';
+    (void)printf("no %s: %s%s%s%s\n", what, error->sentence, helps ? " (" : "", error->remedy,
+                 helps ? ")" : "");
 }
 
 bool slt_demo_open_device(struct slt_demo *demo)

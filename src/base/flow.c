@@ -40,13 +40,28 @@ void slt_flow_add(struct slt_flow *flow, uint32_t hash, slt_flow_ref ref)
     *bucket = ref;
 }
 
-void slt_flow_remove(struct slt_flow *flow, uint32_t hash, slt_flow_ref ref)
+/* What points to `ref`: its bucket, or the link of the one before it. */
+static slt_flow_ref *find_link(struct slt_flow *flow, uint32_t hash, slt_flow_ref ref)
 {
     slt_flow_ref *link = &flow->buckets[slt_flow_bucket(flow, hash)];
     while (*link != ref) {
         SLT_ASSERT(*link != SLT_FLOW_NONE);
         link = slt_flow_link(flow, *link);
     }
+    return link;
+}
+
+void slt_flow_replace(struct slt_flow *flow, uint32_t hash, slt_flow_ref old, slt_flow_ref ref)
+{
+    SLT_ASSERT(slt_flow_kind(ref) < SLT_ARRAY_COUNT(flow->kinds));
+    *slt_flow_link(flow, ref) = *slt_flow_link(flow, old);
+    *find_link(flow, hash, old) = ref;
+    *slt_flow_link(flow, old) = SLT_FLOW_NONE;
+}
+
+void slt_flow_remove(struct slt_flow *flow, uint32_t hash, slt_flow_ref ref)
+{
+    slt_flow_ref *link = find_link(flow, hash, ref);
     *link = *slt_flow_link(flow, ref);
     *slt_flow_link(flow, ref) = SLT_FLOW_NONE;
 }

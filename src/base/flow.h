@@ -64,6 +64,9 @@ static inline slt_flow_ref *slt_flow_link(const struct slt_flow *flow, slt_flow_
 
 void slt_flow_add(struct slt_flow *flow, uint32_t hash, slt_flow_ref ref);
 
+/* Let `ref` take the place of `old`, which must be in the chain of `hash`. */
+void slt_flow_replace(struct slt_flow *flow, uint32_t hash, slt_flow_ref old, slt_flow_ref ref);
+
 /* Unlink `ref`, which must be in the chain of `hash`. */
 void slt_flow_remove(struct slt_flow *flow, uint32_t hash, slt_flow_ref ref);
 

@@ -102,6 +102,11 @@ static inline void slt_put_u32(uint8_t *p, uint32_t v)
 }
 
 /* Read a number in network order where the bytes are known to be there. */
+static inline uint16_t slt_get_u16(const uint8_t *p)
+{
+    return (uint16_t)((uint32_t)p[0] << 8 | p[1]);
+}
+
 static inline uint32_t slt_get_u32(const uint8_t *p)
 {
     return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];

@@ -33,7 +33,7 @@ static void draw_limits(struct sim_world *w, struct salut_config *c)
     c->buffer_bytes = 512U << up_to(w, 3);
     c->buffers_max = small ? 64 + up_to(w, 200) : 2048 * 1024 / c->buffer_bytes;
     c->ranges_max = small ? 2 + up_to(w, 10) : 256;
-    c->ranges_per_conn_max = small ? 1 + up_to(w, 8) : 64;
+    c->ranges_per_conn_max = small || slt_sim_chance(w, 3000) ? 1 + up_to(w, 4) : 64;
     c->neighbours_max = small ? 1 + up_to(w, 3) : 16;
     c->fragments_max = small ? 1 : 8;
     c->fragment_bytes_max = small ? 8192 : 65536;

@@ -248,7 +248,8 @@ static enum slt_link_trouble take_facts(struct packet *p, const struct slt_packe
     }
     if (!facts->ethernet) {
         return slt_link_error_set(error, SLT_LINK_NOT_SUPPORTED, 0,
-                                  "the interface is not an Ethernet interface", NULL);
+                                  "the interface is not an Ethernet interface",
+                                  "choose one that is: ip link shows link/ether for those");
     }
     p->link.caps = (struct slt_link_caps){
         .kind = SALUT_LINK_ETHERNET,

@@ -23,8 +23,11 @@ static bool may_shrink(const struct slt_tcp_conn *c)
 static void shrink(struct salut_stack *stack, uint32_t index)
 {
     struct slt_tcp_conn *c = slt_tcp_conn_at(&stack->tcp, index);
-    slt_conns_hide(stack, index);
-    if (!slt_waits_add(stack, c)) {
+    SLT_ASSERT((c->place.marks & SLT_MARK_FOUND) != 0);
+    if (slt_waits_add(stack, c)) {
+        c->place.marks &= (uint8_t) ~(unsigned)SLT_MARK_FOUND;
+    } else {
+        slt_conns_hide(stack, index);
         /* L-38: what does not fit in the table does without TIME-WAIT, and is counted. */
         slt_stack_note(stack, SLT_NOTE_TCP_TW_FULL);
         slt_tcp_abort(&stack->tcp, c, SLT_CAUSE_EVICTED, stack->now_ns);

@@ -38,6 +38,16 @@ void slt_conns_find_by_tuple(struct salut_stack *stack, uint32_t index)
     place->marks |= SLT_MARK_FOUND;
 }
 
+/* The same, in the place of the half-open entry that it comes from. */
+void slt_conns_take_over(struct salut_stack *stack, uint32_t index, uint32_t half_open)
+{
+    struct slt_tcp_place *place = &slt_tcp_conn_at(&stack->tcp, index)->place;
+    SLT_ASSERT((place->marks & SLT_MARK_FOUND) == 0);
+    slt_demux_replace(stack, slt_flow_ref_make(SLT_FLOW_HALF_OPEN, half_open),
+                      slt_flow_ref_make(SLT_FLOW_CONN, index));
+    place->marks |= SLT_MARK_FOUND;
+}
+
 void slt_conns_hide(struct salut_stack *stack, uint32_t index)
 {
     struct slt_tcp_place *place = &slt_tcp_conn_at(&stack->tcp, index)->place;

@@ -81,6 +81,12 @@ void slt_demux_add(struct salut_stack *stack, enum slt_flow_object kind, uint32_
     slt_flow_add(&stack->flow, slt_demux_hash(stack, id_of(stack, ref)), ref);
 }
 
+void slt_demux_replace(struct salut_stack *stack, slt_flow_ref old, slt_flow_ref ref)
+{
+    SLT_DCHECK(memcmp(id_of(stack, old), id_of(stack, ref), sizeof(struct slt_tcp_id)) == 0);
+    slt_flow_replace(&stack->flow, slt_demux_hash(stack, id_of(stack, ref)), old, ref);
+}
+
 void slt_demux_remove(struct salut_stack *stack, enum slt_flow_object kind, uint32_t index)
 {
     slt_flow_ref ref = slt_flow_ref_make((uint32_t)kind, index);

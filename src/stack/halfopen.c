@@ -69,17 +69,24 @@ static void dequeue(struct salut_stack *stack, uint32_t index)
     queue->count--;
 }
 
-/* Take an entry out of everything; an entry in use names its listener, a free one nobody. */
-static void discard(struct salut_stack *stack, uint32_t index)
+/* Give an entry back that the flow table no longer knows; an entry in use names its listener, a free
+ * one nobody. */
+static void free_entry(struct salut_stack *stack, uint32_t index)
 {
     struct slt_tcp_half_open *h = slt_half_open_at(stack, index);
     dequeue(stack, index);
-    slt_demux_remove(stack, SLT_FLOW_HALF_OPEN, index);
     struct slt_listener *l = slt_listener_at(stack, h->listener);
     SLT_ASSERT(l->half_open_count > 0);
     l->half_open_count--;
     h->listener = SLT_NIL;
     slt_pool_give(&stack->half_open.pool, index);
+}
+
+/* Take an entry out of everything. */
+static void discard(struct salut_stack *stack, uint32_t index)
+{
+    slt_demux_remove(stack, SLT_FLOW_HALF_OPEN, index);
+    free_entry(stack, index);
 }
 
 static void end_entry(struct salut_stack *stack, uint32_t index, enum slt_reason why)
@@ -163,9 +170,11 @@ static void complete(struct salut_stack *stack, const struct slt_rx_item *item,
         return;
     }
     if (index != SLT_NIL) {
-        discard(stack, index);
+        slt_conns_take_over(stack, conn, index);
+        free_entry(stack, index);
+    } else {
+        slt_conns_find_by_tuple(stack, conn);
     }
-    slt_conns_find_by_tuple(stack, conn);
     struct slt_tcp_conn *c = slt_tcp_conn_at(&stack->tcp, conn);
     slt_tcp_input(&stack->tcp, c, &item->seg, stack->now_ns);
     if (c->state >= SALUT_STATE_ESTABLISHED) {

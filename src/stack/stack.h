@@ -285,7 +285,8 @@ void slt_queue_join(struct salut_stack *stack, struct slt_conn_queue *to,
                     struct slt_conn_queue *from, enum slt_queue_link link);
 uint32_t slt_queue_next(const struct salut_stack *stack, uint32_t index, enum slt_queue_link link);
 
-/* demux.c: by tuple. `probes` grows by the objects compared. */
+/* demux.c: by tuple. `probes` grows by the objects compared; `replace` lets one object take the place
+ * of another with the same tuple. */
 uint32_t slt_demux_bucket_count(const struct salut_config *config);
 bool slt_demux_init(struct salut_stack *stack);
 uint32_t slt_demux_hash(const struct salut_stack *stack, const struct slt_tcp_id *id);
@@ -293,6 +294,7 @@ slt_flow_ref slt_demux_find(const struct salut_stack *stack, uint32_t hash,
                             const struct slt_tcp_id *id, uint32_t *probes);
 bool slt_demux_has(const struct salut_stack *stack, const struct slt_tcp_id *id);
 void slt_demux_add(struct salut_stack *stack, enum slt_flow_object kind, uint32_t index);
+void slt_demux_replace(struct salut_stack *stack, slt_flow_ref old, slt_flow_ref ref);
 void slt_demux_remove(struct salut_stack *stack, enum slt_flow_object kind, uint32_t index);
 
 /* reply.c: `opts` gives TTL and DS field, NULL the defaults */
@@ -309,7 +311,8 @@ void slt_reply_wait(struct salut_stack *stack, uint32_t index);
 void slt_reply_wake(struct salut_stack *stack);
 void slt_reply_free(struct salut_stack *stack, uint32_t index);
 
-/* waits.c: TIME-WAIT entries. `add` shrinks a connection (false: the table is full), `end` takes an
+/* waits.c: TIME-WAIT entries. `add` puts one in a connection's place in the flow table (false: the
+ * table of entries is full), `end` takes an
  * entry away before its time; `expire` answers true when the budget ended first. */
 bool slt_waits_init(struct salut_stack *stack);
 bool slt_waits_add(struct salut_stack *stack, const struct slt_tcp_conn *c);
@@ -362,6 +365,7 @@ bool slt_stack_frame_reply(const struct salut_stack *stack, const struct slt_rep
 uint32_t slt_conns_new(struct salut_stack *stack, const struct slt_tcp_id *id,
                        const struct slt_tcp_defaults *defaults, enum salut_state from);
 void slt_conns_find_by_tuple(struct salut_stack *stack, uint32_t index);
+void slt_conns_take_over(struct salut_stack *stack, uint32_t index, uint32_t half_open);
 void slt_conns_hide(struct salut_stack *stack, uint32_t index);
 void slt_conns_release(struct salut_stack *stack, uint32_t index);
 bool slt_conns_let_go(struct salut_stack *stack, uint32_t index);

@@ -124,7 +124,8 @@ bool slt_waits_add(struct salut_stack *stack, const struct slt_tcp_conn *c)
     SLT_ASSERT(tw->id.local_port != 0);
     stack->waits.count++;
     file_entry(stack, index, stack->now_ns);
-    slt_demux_add(stack, SLT_FLOW_TIME_WAIT, index);
+    slt_demux_replace(stack, slt_flow_ref_make(SLT_FLOW_CONN, c->index),
+                      slt_flow_ref_make(SLT_FLOW_TIME_WAIT, index));
     return true;
 }
 

@@ -10,20 +10,24 @@
 
 enum slt_reason slt_tcp_parse(struct slt_span packet, struct slt_tcp_segment *out)
 {
-    memset(out, 0, sizeof(*out));
-    if (packet.bytes < SLT_TCP_HEADER_BYTES) {
+    struct slt_reader r = slt_reader_of(packet);
+    const uint8_t *header = slt_read_bytes(&r, SLT_TCP_HEADER_BYTES);
+    if (!header) {
+        memset(out, 0, sizeof(*out));
         return SLT_DROP_TCP_SHORT;
     }
-    struct slt_reader r = slt_reader_of(packet);
-    out->src_port = slt_read_u16(&r);
-    out->dst_port = slt_read_u16(&r);
-    out->seq = slt_read_u32(&r);
-    out->ack = slt_read_u32(&r);
-    const uint16_t offset_and_flags = slt_read_u16(&r);
-    out->window = slt_read_u16(&r);
-    out->checksum = slt_read_u16(&r);
-    out->urgent = slt_read_u16(&r);
+    const uint16_t offset_and_flags = slt_get_u16(header + 12);
+    out->src_port = slt_get_u16(header);
+    out->dst_port = slt_get_u16(header + 2);
+    out->seq = slt_get_u32(header + 4);
+    out->ack = slt_get_u32(header + 8);
     out->flags = offset_and_flags & 0x1ffU;
+    out->window = slt_get_u16(header + 14);
+    out->checksum = slt_get_u16(header + 16);
+    out->urgent = slt_get_u16(header + 18);
+    out->payload = NULL;
+    out->payload_bytes = 0;
+    out->ecn = 0;
     const uint32_t header_bytes = (uint32_t)(offset_and_flags >> 12) * 4;
     if (header_bytes < SLT_TCP_HEADER_BYTES || header_bytes > packet.bytes) {
         return SLT_DROP_TCP_DATA_OFFSET;
@@ -38,14 +42,11 @@ enum slt_reason slt_tcp_parse(struct slt_span packet, struct slt_tcp_segment *ou
 
 uint32_t slt_tcp_emit(const struct slt_tcp_segment *seg, struct slt_writer *w)
 {
-    const uint32_t option_bytes = slt_tcp_options_bytes(&seg->opt);
-    const uint32_t header_bytes = SLT_TCP_HEADER_BYTES + option_bytes;
-    if (option_bytes > SLT_TCP_OPTIONS_MAX || header_bytes > w->capacity - w->at) {
-        w->failed = true;
-        return 0;
-    }
+    const uint32_t start = w->at;
     uint8_t *header = slt_write_room(w, SLT_TCP_HEADER_BYTES);
-    if (!header) {
+    const uint32_t header_bytes = SLT_TCP_HEADER_BYTES + slt_tcp_options_emit(&seg->opt, w);
+    if (w->failed) {
+        w->at = start;
         return 0;
     }
     slt_put_u16(header, seg->src_port);
@@ -56,8 +57,7 @@ uint32_t slt_tcp_emit(const struct slt_tcp_segment *seg, struct slt_writer *w)
     slt_put_u16(header + 14, seg->window);
     slt_put_u16(header + 16, 0);
     slt_put_u16(header + 18, seg->urgent);
-    slt_tcp_options_emit(&seg->opt, w);
-    return w->failed ? 0 : header_bytes;
+    return header_bytes;
 }
 
 void slt_tcp_flags_print(uint16_t flags, char out[12])

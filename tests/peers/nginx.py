@@ -23,6 +23,7 @@ import peers
 PORT = 8080
 LIMIT_S = 60
 CONF = """daemon off;
+user root root;
 master_process off;
 pid {folder}/pid;
 error_log stderr;
@@ -57,7 +58,8 @@ def start_nginx(folder):
     process = subprocess.Popen([find_nginx(), "-p", folder, "-c", conf], stderr=subprocess.PIPE,
                                text=True)
     for _ in range(100):
-        peers.check(process.poll() is None, "nginx: " + (process.stderr.read() or "ended"))
+        if process.poll() is not None:
+            raise peers.Failure("nginx: " + process.stderr.read())
         try:
             socket.create_connection(("127.0.0.1", PORT), 1).close()
             return process

@@ -77,13 +77,18 @@ def device_options():
         return ["--tap", "salut0"]
     except OSError:
         pass
-    if not os.path.exists("/sys/class/net/salut0") and not made_pair():
+    if not have_pair() and not make_pair():
         skip("neither a TAP (/dev/net/tun) nor a virtual Ethernet pair can be had here")
     addresses = [f"{SALUTS[family]}/{BITS[family]}" for family in (4, 6)]
     return ["--packet", "salut1", "--address", addresses[0], "--address", addresses[1]]
 
 
-def made_pair():
+def have_pair():
+    look = ["ip", "link", "show", "salut1"]
+    return subprocess.run(look, capture_output=True, check=False).returncode == 0
+
+
+def make_pair():
     pair = ["ip", "link", "add", "salut0", "type", "veth", "peer", "name", "salut1"]
     if subprocess.run(pair, capture_output=True, check=False).returncode != 0:
         return False
@@ -228,6 +233,7 @@ def parse_size(text):
 def main(body):
     """Run a test inside its namespace. Exit 0, or 1 after saying what is wrong."""
     enter()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that it still ends what it started
     try:
         body()
     except Failure as failure:

@@ -141,7 +141,8 @@ class Judge:
         if from_kernel and segment.flags & (SYN | ACK) == SYN:
             self._syn(entry, segment)
         elif from_kernel:
-            entry.stamp = segment.stamp
+            if segment.stamp is not None:  # a reset of no connection has none
+                entry.stamp = segment.stamp
             if segment.flags & FIN:
                 entry.waits = entry.salut_closed
                 entry.fin_seq = segment.seq

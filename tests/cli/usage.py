@@ -1,0 +1,153 @@
+#!/usr/bin/env python3
+"""What salut says to a wrong command line, and to a machine that lacks what it needs.
+
+    usage.py
+
+A wrong command line exits 2 and names on standard error what is wrong; a missing privilege or
+device exits 3, names what is missing and says what to do. Neither prints anything on standard
+output, and neither may take more than a moment. What needs root (taking privileges and devices
+away) is left out for anybody else, which the last line says.
+"""
+import os
+import re
+import subprocess
+import sys
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+SALUT = os.path.abspath(os.environ.get("SALUT", os.path.join(ROOT, "build-debug/salut")))
+LIMIT_S = 20
+
+# The command line, and what its message must name.
+USAGE = (
+    ("", "usage: salut VERB"),
+    ("frobnicate", "no verb 'frobnicate'"),
+    ("help frobnicate", "no verb 'frobnicate'"),
+    ("serve", "what is to be served"),
+    ("serve --bogus", "no option --bogus"),
+    ("serve --echo --port x", "--port wants a number, not 'x'"),
+    ("serve --echo --port 0", "--port must be 1 to 65535, not 0"),
+    ("serve --echo --port 70000", "--port must be 1 to 65535, not 70000"),
+    ("serve --echo --sink --port 5", "--port is for one service; 2 are given"),
+    ("serve --echo --port", "--port needs a value"),
+    ("serve --http", "--http needs a value"),
+    ("serve --http /no/such/place", "/no/such/place"),
+    ("serve --echo=3", "--echo takes no value"),
+    ("serve --source=x", "--source wants bytes, not 'x'"),
+    ("serve --echo word", "'word'"),
+    ("serve --echo --idle-timeout 3parsecs", "--idle-timeout wants a time"),
+    ("serve --echo --tap a --tun b", "choose one of --tap, --tun and --packet"),
+    ("serve --echo --packet lo --kernel 10.0.0.1", "--kernel is for a TAP or TUN"),
+    ("serve --echo --tap averyveryverylongname", "at most 15 characters"),
+    ("serve --echo --mtu 10", "--mtu must be 68 to 65535, not 10"),
+    ("serve --echo --impair loss=200%", "a chance is at most 100%"),
+    ("serve --echo --impair loss", "name=number"),
+    ("serve --echo --impair what=1", "no such impairment"),
+    ("serve --echo --impair delay=1ms,jitter=2ms", "the jitter is larger than the delay"),
+    ("nc", "an ADDRESS and a PORT are wanted"),
+    ("nc 10.0.0.1", "an ADDRESS and a PORT are wanted"),
+    ("nc example.org 80", "'example.org' is no IP address"),
+    ("nc 10.0.0.1 99999", "not '99999'"),
+    ("nc 10.0.0.1 80 x", "'x'"),
+    ("nc -l", "-l wants a PORT"),
+    ("demo word", "'word'"),
+    ("demo --device x", "not 'x'"),
+    ("demo --large x", "--large wants bytes"),
+    ("test", "usage: salut test"),
+    ("test --bogus", "bogus: there is no such option"),
+    ("bench --bogus", "no option --bogus"),
+)
+
+# The same where a device must be opened before the mistake shows: in a private network.
+USAGE_INSIDE = (
+    ("serve --echo --address 1.2.3", "--address wants an address such as 10.99.0.2/24"),
+    ("serve --echo --address 10.0.0.1/40", "not '10.0.0.1/40'"),
+    ("serve --echo --gateway x", "--gateway wants an address such as 10.99.0.1, not 'x'"),
+    ("serve --echo --kernel x", "--kernel wants an address such as 10.99.0.1/24, not 'x'"),
+)
+
+NOBODY = "setpriv --reuid=65534 --regid=65534 --clear-groups"
+POWERLESS = "setpriv --bounding-set=-net_admin,-net_raw --inh-caps=-net_admin,-net_raw"
+
+# What is taken away, the command line, what is missing, and what to do.
+MISSING = (
+    (f"unshare --net {NOBODY}", "serve --echo",
+     r"/dev/net/tun may not be opened by this user|a TAP or TUN device needs CAP_NET_ADMIN",
+     "run as root, or"),
+    (f"unshare --net {NOBODY}", "serve --echo --packet lo --address 10.0.0.2",
+     "a packet socket needs CAP_NET_RAW", "run as root, or"),
+    (f"unshare --net {NOBODY}", "nc 10.0.0.1 80",
+     r"/dev/net/tun may not be opened by this user|a TAP or TUN device needs CAP_NET_ADMIN",
+     "run as root, or"),
+    (f"unshare --net {NOBODY}", "demo --device tap",
+     r"/dev/net/tun may not be opened by this user|CAP_NET_ADMIN", "run as root, or"),
+    (f"unshare --net {POWERLESS}", "serve --echo", "a TAP or TUN device needs CAP_NET_ADMIN",
+     "ip tuntap add salut0 mode tap vnet_hdr"),
+    (f"unshare --net {POWERLESS}", "serve --echo --packet lo --address 10.0.0.2",
+     "a packet socket needs CAP_NET_RAW", "run as root, or"),
+    ("unshare --net", "serve --echo --packet lo --address 10.0.0.2",
+     "not an Ethernet interface", "choose one that is"),
+    ("unshare --net", "serve --echo --packet nosuch0 --address 10.0.0.2",
+     "interface nosuch0: No such device", "ip link"),
+    ("unshare --net --mount sh -c 'mount -t tmpfs none /dev/net && exec \"$@\"' sh",
+     "serve --echo", "there is no /dev/net/tun", "modprobe tun"),
+)
+
+
+class Checks:
+    def __init__(self):
+        self.done = 0
+        self.failed = 0
+
+    def run(self, prefix, line, code, patterns):
+        command = f"{prefix} {SALUT} {line}" if prefix else f"{SALUT} {line}"
+        try:
+            got = subprocess.run(["sh", "-c", "exec " + command], stdin=subprocess.DEVNULL,
+                                 capture_output=True, text=True, timeout=LIMIT_S, check=False)
+        except subprocess.TimeoutExpired:
+            self._report(prefix, line, f"still there after {LIMIT_S} s")
+            return
+        said = got.stderr if not line.startswith("demo --device tap") else got.stdout + got.stderr
+        if got.returncode != code:
+            self._report(prefix, line, f"exit {got.returncode}, not {code}: {said}")
+        elif got.stdout and said == got.stderr:
+            self._report(prefix, line, f"printed on standard output: {got.stdout}")
+        else:
+            for pattern in patterns:
+                if not re.search(pattern, said):
+                    self._report(prefix, line, f"does not say '{pattern}': {said}")
+                    return
+            self.done += 1
+
+    def _report(self, prefix, line, why):
+        self.failed += 1
+        print(f"FAIL: {prefix} salut {line}\n      {why.strip()}")
+
+
+def can(command):
+    return subprocess.run(command.split(), capture_output=True, check=False).returncode == 0
+
+
+def main():
+    if not os.access(SALUT, os.X_OK):
+        print(f"there is no {SALUT}: run `make` first, or set SALUT")
+        return 1
+    checks = Checks()
+    left_out = ""
+    for line, pattern in USAGE:
+        checks.run("", line, 2, [re.escape(pattern)])
+    if os.geteuid() == 0 and can("unshare --net true") and os.path.exists("/dev/net/tun"):
+        for line, pattern in USAGE_INSIDE:
+            checks.run("unshare --net", line, 2, [re.escape(pattern)])
+        for prefix, line, what, remedy in MISSING:
+            if NOBODY in prefix and not can(f"{NOBODY} test -x {SALUT}"):
+                left_out = "; nobody cannot read this directory, so that part was left out"
+                continue
+            checks.run(prefix, line, 3, [what, re.escape(remedy)])
+    else:
+        left_out = "; what needs root and /dev/net/tun was left out"
+    print(f"{checks.done} command lines answered as they should be, {checks.failed} not{left_out}")
+    return 1 if checks.failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
