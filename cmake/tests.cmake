@@ -62,6 +62,19 @@ if(SALUT_TESTS)
   endif()
 endif()
 
+# Programs that the tests against real peers run as their kernel side: tests/peers/*_client.c.
+if(SALUT_TESTS)
+  file(GLOB peer_sources RELATIVE ${salut_root} CONFIGURE_DEPENDS tests/peers/*_client.c)
+  foreach(source IN LISTS peer_sources)
+    get_filename_component(name ${source} NAME_WE)
+    add_executable(peers-${name} ${source})
+    salut_flags(peers-${name})
+    salut_system(peers-${name})
+    set_target_properties(peers-${name} PROPERTIES
+      OUTPUT_NAME ${name} RUNTIME_OUTPUT_DIRECTORY ${CMAKE_CURRENT_BINARY_DIR}/tests/peers)
+  endforeach()
+endif()
+
 file(GLOB fuzz_sources RELATIVE ${salut_root} CONFIGURE_DEPENDS tests/fuzz/fuzz_*.c)
 foreach(source IN LISTS fuzz_sources)
   get_filename_component(name ${source} NAME_WE)

@@ -56,12 +56,26 @@ struct slt_telemetry {
     struct slt_event *ring; /* NULL when ring_count is 0 */
     uint32_t ring_count;    /* a power of two, or 0 */
     uint64_t written;       /* events written so far */
+    struct slt_event spare; /* where events go when there is no ring */
 };
 
 /* Count a reason. */
 static inline void slt_count(struct slt_telemetry *t, enum slt_reason reason)
 {
     t->counters[reason]++;
+}
+
+/* Count a reason and take the place of the next event, all zero but for its reason and its sequence
+ * number: the caller fills in the rest. */
+static inline struct slt_event *slt_event_place(struct slt_telemetry *t, enum slt_reason reason)
+{
+    SLT_DCHECK((t->ring_count & (t->ring_count - 1)) == 0);
+    struct slt_event *place =
+        t->ring_count > 0 ? &t->ring[t->written & (t->ring_count - 1)] : &t->spare;
+    t->counters[reason]++;
+    t->written++;
+    *place = (struct slt_event){.reason = (uint8_t)reason, .sequence = t->written};
+    return place;
 }
 
 /* Write an event (its sequence number is filled in) and count its reason. */

@@ -342,7 +342,7 @@ static const struct sim_end *accepted_before(const struct sim_world *w, const st
 }
 
 /* I-07: a connection is handed out once. One exception is the price of SYN cookies: when the first
- * ended in a reset or was given up, the cookie in what its peer still sends is as good as ever.
+ * is over, the cookie in what its peer still sends, or in a late copy, is as good as ever.
  * Nothing in the segments tells the two apart; the application here hangs up at once. */
 static bool accept_one(struct sim_world *w, struct sim_host *h, salut_conn conn)
 {
@@ -353,7 +353,7 @@ static bool accept_one(struct sim_world *w, struct sim_host *h, salut_conn conn)
         return true;
     }
     const struct sim_end *o = accepted_before(w, e);
-    if (o && o->killed && h->config.syn_cookies != SALUT_COOKIES_NEVER) {
+    if (o && (o->killed || !o->held) && h->config.syn_cookies != SALUT_COOKIES_NEVER) {
         w->end_count--;
         (void)salut_abort(h->stack, conn);
         return true;

@@ -292,9 +292,13 @@ static bool is_acceptable(const struct slt_tcp_conn *c, const struct sim_decoded
 void slt_sim_before_input(struct sim_world *w, struct sim_host *h, const struct sim_packet *p,
                           const struct sim_decoded *d, struct sim_before *before)
 {
-    (void)w;
     bool ours = d->dst_host == h->number && !(d->ip_at > 0 && (p->data[0] & 1));
     before->tcp = ours && d->kind == SIM_TCP;
+    if (d->kind == SIM_FRAGMENT) { /* it may complete a FIN */
+        for (uint32_t i = 0; i < h->wait_count; i++) {
+            h->wait[i].last_fin_ns = slt_sim_local(w, h);
+        }
+    }
     before->counted = before->tcp ? sum_of_counters(h) : 0;
     if (!ours || d->bad || (d->kind != SIM_TCP && d->kind != SIM_ICMP)) {
         return;

@@ -35,16 +35,20 @@ static void shrink(struct salut_stack *stack, uint32_t index)
     slt_conns_release(stack, index);
 }
 
-void slt_after_news(struct salut_stack *stack, uint32_t index)
+static void tell_news(struct salut_stack *stack, const struct slt_tcp_conn *c)
 {
-    const struct slt_tcp_conn *c = slt_tcp_conn_at(&stack->tcp, index);
     if (slt_tcp_has(c, SLT_CONN_ORPHAN) || (c->place.marks & SLT_MARK_QUEUED) != 0 ||
-        slt_queue_has(stack, index, SLT_LINK_READY)) {
+        slt_queue_holds(c, SLT_LINK_READY)) {
         return;
     }
     if ((slt_tcp_ready(&stack->tcp, c) & c->place.interest) != 0) {
-        slt_queue_push(stack, &stack->ready, index, SLT_LINK_READY);
+        slt_queue_push(stack, &stack->ready, c->index, SLT_LINK_READY);
     }
+}
+
+void slt_after_news(struct salut_stack *stack, uint32_t index)
+{
+    tell_news(stack, slt_tcp_conn_at(&stack->tcp, index));
 }
 
 /* The wheel holds the next deadline, or an earlier instant; nothing when there is no deadline. */
@@ -76,21 +80,21 @@ void slt_after_turn(struct salut_stack *stack, uint32_t index)
         return;
     }
     set_wheel(stack, c, index);
-    if (wants && !slt_queue_has(stack, index, SLT_LINK_DIRTY)) {
+    if (wants && !slt_queue_holds(c, SLT_LINK_DIRTY)) {
         slt_queue_push(stack, &stack->dirty, index, SLT_LINK_DIRTY);
     }
-    slt_after_news(stack, index);
+    tell_news(stack, c);
 }
 
 /* The transmit step will come by: the connection stands in its queue, or joins it now. */
-static bool awaits_turn(struct salut_stack *stack, const struct slt_tcp_conn *c, uint32_t index)
+static bool awaits_turn(struct salut_stack *stack, const struct slt_tcp_conn *c)
 {
     if (c->state == SALUT_STATE_CLOSED || c->state == SALUT_STATE_TIME_WAIT ||
         c->place.parked != SLT_PARKED_NOT || slt_stack_is_quiet(stack)) {
         return false;
     }
-    if (!slt_queue_has(stack, index, SLT_LINK_DIRTY)) {
-        slt_queue_push(stack, &stack->dirty, index, SLT_LINK_DIRTY);
+    if (!slt_queue_holds(c, SLT_LINK_DIRTY)) {
+        slt_queue_push(stack, &stack->dirty, c->index, SLT_LINK_DIRTY);
     }
     return true;
 }
@@ -99,7 +103,7 @@ void slt_after(struct salut_stack *stack, uint32_t index)
 {
     struct slt_tcp_conn *c = slt_tcp_conn_at(&stack->tcp, index);
     SLT_ASSERT((c->place.marks & SLT_MARK_DEAD) == 0);
-    if (!awaits_turn(stack, c, index)) {
+    if (!awaits_turn(stack, c)) {
         slt_after_turn(stack, index);
         return;
     }
@@ -107,5 +111,5 @@ void slt_after(struct salut_stack *stack, uint32_t index)
     if (due_at_ns < c->place.wheel.due_at_ns) {
         slt_wheel_set(&stack->wheel, &stack->tcp.conns, index, due_at_ns);
     }
-    slt_after_news(stack, index);
+    tell_news(stack, c);
 }

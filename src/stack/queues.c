@@ -23,11 +23,6 @@ void slt_queue_free_links(struct slt_tcp_place *place, uint32_t index)
     place->ready_next = index;
 }
 
-bool slt_queue_has(const struct salut_stack *stack, uint32_t index, enum slt_queue_link link)
-{
-    return *link_of(stack, index, link) != index;
-}
-
 void slt_queue_push(struct salut_stack *stack, struct slt_conn_queue *queue, uint32_t index,
                     enum slt_queue_link link)
 {

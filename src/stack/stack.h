@@ -276,7 +276,15 @@ enum slt_queue_link { SLT_LINK_DIRTY, SLT_LINK_READY };
 
 void slt_queue_init(struct slt_conn_queue *queue);
 void slt_queue_free_links(struct slt_tcp_place *place, uint32_t index);
-bool slt_queue_has(const struct salut_stack *stack, uint32_t index, enum slt_queue_link link);
+static inline bool slt_queue_holds(const struct slt_tcp_conn *c, enum slt_queue_link link)
+{
+    return (link == SLT_LINK_DIRTY ? c->place.dirty_next : c->place.ready_next) != c->index;
+}
+static inline bool slt_queue_has(const struct salut_stack *stack, uint32_t index,
+                                 enum slt_queue_link link)
+{
+    return slt_queue_holds(slt_tcp_conn_at(&stack->tcp, index), link);
+}
 void slt_queue_push(struct salut_stack *stack, struct slt_conn_queue *queue, uint32_t index,
                     enum slt_queue_link link);
 uint32_t slt_queue_pop(struct salut_stack *stack, struct slt_conn_queue *queue,

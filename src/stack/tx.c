@@ -11,13 +11,12 @@
 
 /* ---- replies -------------------------------------------------------------------------------- */
 
-static struct slt_tx_record *new_record(struct salut_stack *stack, uint32_t index, bool is_reply)
+static void new_record(struct salut_stack *stack, uint32_t index, bool is_reply)
 {
     SLT_ASSERT(stack->tx.count < SLT_TX_BATCH);
     struct slt_tx_record *record = &stack->tx.record[stack->tx.count++];
     record->index = index;
     record->is_reply = is_reply;
-    return record;
 }
 
 static void fill_reply(struct salut_stack *stack, const struct slt_reply *reply,
@@ -74,7 +73,6 @@ static uint32_t offer_segments(struct salut_stack *stack, uint32_t index,
     struct slt_piece pieces[SALUT_FRAME_PIECES_MAX];
     struct slt_tcp_segment seg;
     struct slt_tcp_burst burst;
-    struct slt_tcp_plan plan;
     struct slt_frame_to to = {.id = &c->id,
                               .mac = way->mac,
                               .family = slt_address_is_v4(c->id.remote) ? 4 : 6,
@@ -83,12 +81,16 @@ static uint32_t offer_segments(struct salut_stack *stack, uint32_t index,
     uint32_t count = 0;
     max = slt_min32(max, SLT_TX_SHARE);
     slt_tcp_burst_begin(tcp, c, &burst);
-    while (count < max && slt_tcp_plan(tcp, c, &burst, stack->now_ns, &plan)) {
+    while (count < max) {
+        struct slt_tcp_plan *plan = &stack->tx.record[stack->tx.count].plan;
+        if (!slt_tcp_plan(tcp, c, &burst, stack->now_ns, plan)) {
+            break;
+        }
         to.piece_count =
-            slt_tcp_build(tcp, c, &plan, stack->now_ns, &seg, pieces, SALUT_FRAME_PIECES_MAX);
-        to.gso_bytes = plan.gso ? plan.gso_bytes : 0;
+            slt_tcp_build(tcp, c, plan, stack->now_ns, &seg, pieces, SALUT_FRAME_PIECES_MAX);
+        to.gso_bytes = plan->gso ? plan->gso_bytes : 0;
         slt_stack_frame_tcp(stack, &to, &seg, pieces, &frames[count]);
-        new_record(stack, index, false)->plan = plan;
+        new_record(stack, index, false);
         count++;
     }
     return count;

@@ -4,45 +4,48 @@
  */
 #include "tcp/engine.h"
 
-static void fill_identity(struct slt_event *e, const struct slt_tcp_conn *c, int64_t now_ns)
+/* The next event, about this connection as it is now. */
+static struct slt_event *begin(struct slt_tcp *tcp, const struct slt_tcp_conn *c,
+                               enum slt_event_kind kind, enum slt_reason why, int64_t now_ns)
 {
+    struct slt_event *e = slt_event_place(tcp->telemetry, why);
+
     e->at_ns = now_ns;
     e->object = c->index;
     e->generation = c->generation;
+    e->kind = (uint8_t)kind;
     e->object_kind = SLT_OBJECT_CONN;
+    e->to = c->state;
     e->local_port = c->id.local_port;
     e->remote_port = c->id.remote_port;
+    return e;
 }
 
 void slt_tcp_emit_state(struct slt_tcp *tcp, const struct slt_tcp_conn *c, enum salut_state from,
                         enum slt_reason why, int64_t now_ns)
 {
-    struct slt_event e = {.kind = SLT_EVENT_STATE,
-                          .reason = (uint8_t)why,
-                          .from = (uint8_t)from,
-                          .to = c->state,
-                          .seq_pos = c->snd.nxt,
-                          .ack_pos = c->rcv.nxt};
+    struct slt_event *e = begin(tcp, c, SLT_EVENT_STATE, why, now_ns);
 
-    fill_identity(&e, c, now_ns);
-    slt_emit(tcp->telemetry, &e);
+    e->from = (uint8_t)from;
+    e->seq_pos = c->snd.nxt;
+    e->ack_pos = c->rcv.nxt;
 }
 
 void slt_tcp_emit_segment(struct slt_tcp *tcp, const struct slt_tcp_conn *c,
                           const struct slt_event *draft, int64_t now_ns)
 {
-    struct slt_event e = *draft;
+    struct slt_event *e = begin(tcp, c, (enum slt_event_kind)draft->kind,
+                                (enum slt_reason)draft->reason, now_ns);
 
-    fill_identity(&e, c, now_ns);
-    e.to = c->state;
-    slt_emit(tcp->telemetry, &e);
+    e->flags = draft->flags;
+    e->bytes = draft->bytes;
+    e->seq_pos = draft->seq_pos;
+    e->ack_pos = draft->ack_pos;
+    e->window = draft->window;
 }
 
 void slt_tcp_emit_note(struct slt_tcp *tcp, const struct slt_tcp_conn *c, enum slt_reason note,
                        int64_t now_ns)
 {
-    struct slt_event e = {.kind = SLT_EVENT_NOTE, .reason = (uint8_t)note, .to = c->state};
-
-    fill_identity(&e, c, now_ns);
-    slt_emit(tcp->telemetry, &e);
+    begin(tcp, c, SLT_EVENT_NOTE, note, now_ns);
 }

@@ -41,16 +41,14 @@ static inline uint32_t load_u32(const uint8_t *p)
 static uint64_t sum_tail(const uint8_t *p, uint32_t bytes)
 {
     uint64_t sum = 0;
-    while (bytes >= 8) {
-        sum += load_u32(p);
-        sum += load_u32(p + 4);
-        p += 8;
-        bytes -= 8;
+    for (; bytes >= 16; bytes -= 16) {
+        sum += (uint64_t)load_u32(p) + load_u32(p + 4);
+        sum += (uint64_t)load_u32(p + 8) + load_u32(p + 12);
+        p += 16;
     }
-    if (bytes >= 4) {
+    for (; bytes >= 4; bytes -= 4) {
         sum += load_u32(p);
         p += 4;
-        bytes -= 4;
     }
     if (bytes >= 2) {
         uint16_t word;

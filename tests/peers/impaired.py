@@ -10,10 +10,10 @@ way to salut by salut (its counters), what was flipped on the way to the kernel 
 counters of this namespace). Impair flips only bits that a checksum covers, in frames that have
 one, so the numbers must be equal, not close.
 
-Two things would spoil that, so they are off in this namespace (peers.enter): packets the kernel
-sends of its own accord to groups salut has not joined, which salut drops before any checksum.
-What is left of those, multicast listener reports as the device comes up, comes among the first
-frames; the seed is one that leaves the first frames alone, which is checked.
+What would spoil that are packets the kernel sends of its own accord to groups salut has not
+joined: salut drops them before it looks at any checksum. Those that can be are off in this
+namespace (peers.enter); the multicast listener reports that remain come within milliseconds, as
+the device comes up. They are the first frames, and the seed is one that leaves those alone.
 """
 import argparse
 import os

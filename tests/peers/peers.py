@@ -62,6 +62,7 @@ def enter():
     # Silence on the kernel's side: nothing is to travel but what the test sends, and what that needs.
     sysctl("ipv6/conf/default/router_solicitations", "0")
     sysctl("ipv6/conf/default/accept_dad", "0")
+    sysctl("ipv6/conf/default/mldv2_unsolicited_report_interval", "1")  # ms: said at once, or never
 
 
 def run(command, **more):
