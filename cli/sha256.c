@@ -36,26 +36,38 @@ static void load_schedule(const uint8_t *block, uint32_t w[64])
     }
 }
 
+/* The eight words stay in registers: an array that is moved along by one word in each round takes
+ * twice as long. */
 static void compress(uint32_t state[8], const uint8_t *block)
 {
     uint32_t w[64];
-    uint32_t v[8];
     load_schedule(block, w);
-    memcpy(v, state, sizeof(v));
+    uint32_t a = state[0];
+    uint32_t b = state[1];
+    uint32_t c = state[2];
+    uint32_t d = state[3];
+    uint32_t e = state[4];
+    uint32_t f = state[5];
+    uint32_t g = state[6];
+    uint32_t h = state[7];
     for (unsigned i = 0; i < 64; i++) {
-        uint32_t a = v[0];
-        uint32_t e = v[4];
         uint32_t sum1 = rotr(e, 6) ^ rotr(e, 11) ^ rotr(e, 25);
-        uint32_t choose = (e & v[5]) ^ (~e & v[6]);
-        uint32_t t1 = v[7] + sum1 + choose + k[i] + w[i];
+        uint32_t choose = g ^ (e & (f ^ g));
+        uint32_t t1 = h + sum1 + choose + k[i] + w[i];
         uint32_t sum0 = rotr(a, 2) ^ rotr(a, 13) ^ rotr(a, 22);
-        uint32_t majority = (a & v[1]) ^ (a & v[2]) ^ (v[1] & v[2]);
-        memmove(&v[1], &v[0], 7 * sizeof(v[0]));
-        v[4] += t1;
-        v[0] = t1 + sum0 + majority;
+        uint32_t majority = (a & b) | (c & (a | b));
+        h = g;
+        g = f;
+        f = e;
+        e = d + t1;
+        d = c;
+        c = b;
+        b = a;
+        a = t1 + sum0 + majority;
     }
+    const uint32_t after[8] = {a, b, c, d, e, f, g, h};
     for (unsigned i = 0; i < 8; i++) {
-        state[i] += v[i];
+        state[i] += after[i];
     }
 }
 

@@ -31,19 +31,19 @@ struct slt_sim_tally {
     uint64_t runs;
     uint64_t turns;
     uint64_t packets;
-    uint64_t bytes; /* delivered to applications */
+    uint64_t bytes;    /* delivered to applications */
     uint64_t work_max; /* steps of the longest turn */
-    uint64_t conns; /* connections that reached an application */
+    uint64_t conns;    /* connections that reached an application */
     uint64_t fault[SLT_SIM_FAULT_COUNT];
     uint64_t reason[SLT_REASON_COUNT];
-    uint64_t state[SALUT_STATE_COUNT]; /* entered */
-    uint64_t status[SALUT_STATUS_COUNT]; /* told to applications */
+    uint64_t state[SALUT_STATE_COUNT];    /* entered */
+    uint64_t status[SALUT_STATUS_COUNT];  /* told to applications */
     uint64_t checked[SLT_SIM_INVARIANTS]; /* times an invariant was looked at */
 };
 
 struct slt_sim_options {
     uint64_t seed;
-    FILE *trace;      /* one line per packet and event, or NULL */
+    FILE *trace;         /* one line per packet and event, or NULL */
     uint64_t trace_from; /* ... from this turn on */
 };
 

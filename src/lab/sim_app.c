@@ -16,7 +16,8 @@ static struct salut_stack *stack_of(struct sim_world *w, const struct sim_end *e
     return w->host[e->host].stack;
 }
 
-/* ---- reading ------------------------------------------------------------------------------------- */
+/* ---- reading
+ * ------------------------------------------------------------------------------------- */
 
 static enum salut_status read_once(struct sim_world *w, struct sim_end *e, uint8_t *data,
                                    size_t bytes, size_t *got)
@@ -72,7 +73,8 @@ static bool read_some(struct sim_world *w, struct sim_end *e, uint64_t limit)
     return true;
 }
 
-/* ---- writing ------------------------------------------------------------------------------------- */
+/* ---- writing
+ * ------------------------------------------------------------------------------------- */
 
 static void write_some(struct sim_world *w, struct sim_end *e, unsigned calls)
 {
@@ -114,7 +116,8 @@ static void write_some(struct sim_world *w, struct sim_end *e, unsigned calls)
     }
 }
 
-/* ---- closing ------------------------------------------------------------------------------------- */
+/* ---- closing
+ * ------------------------------------------------------------------------------------- */
 
 static void close_end(struct sim_world *w, struct sim_end *e)
 {
@@ -204,7 +207,8 @@ static void close_by_mode(struct sim_world *w, struct sim_end *e)
     }
 }
 
-/* ---- options ------------------------------------------------------------------------------------- */
+/* ---- options
+ * ------------------------------------------------------------------------------------- */
 
 static void set_some_option(struct sim_world *w, struct sim_end *e)
 {
@@ -212,22 +216,29 @@ static void set_some_option(struct sim_world *w, struct sim_end *e)
         enum salut_option option;
         int32_t low, high;
     } choices[] = {
-        {SALUT_OPT_NODELAY, 0, 1},          {SALUT_OPT_CORK, 0, 1},
-        {SALUT_OPT_KEEPALIVE, 0, 1},        {SALUT_OPT_KEEPALIVE_IDLE_S, 1, 60},
-        {SALUT_OPT_KEEPALIVE_INTERVAL_S, 1, 20}, {SALUT_OPT_KEEPALIVE_PROBES, 1, 9},
-        {SALUT_OPT_USER_TIMEOUT_MS, 0, 200000},  {SALUT_OPT_SEND_BUFFER, 2048, 200000},
-        {SALUT_OPT_RECV_BUFFER, 2048, 200000},   {SALUT_OPT_QUICK_ACK, 0, 1},
-        {SALUT_OPT_TTL, 1, 255},            {SALUT_OPT_DSCP, 0, 63},
-        {SALUT_OPT_LINGER2_S, 1, 100},      {SALUT_OPT_LINGER_ABORT, 0, 1},
+        {SALUT_OPT_NODELAY, 0, 1},
+        {SALUT_OPT_CORK, 0, 1},
+        {SALUT_OPT_KEEPALIVE, 0, 1},
+        {SALUT_OPT_KEEPALIVE_IDLE_S, 1, 60},
+        {SALUT_OPT_KEEPALIVE_INTERVAL_S, 1, 20},
+        {SALUT_OPT_KEEPALIVE_PROBES, 1, 9},
+        {SALUT_OPT_USER_TIMEOUT_MS, 0, 200000},
+        {SALUT_OPT_SEND_BUFFER, 2048, 200000},
+        {SALUT_OPT_RECV_BUFFER, 2048, 200000},
+        {SALUT_OPT_QUICK_ACK, 0, 1},
+        {SALUT_OPT_TTL, 1, 255},
+        {SALUT_OPT_DSCP, 0, 63},
+        {SALUT_OPT_LINGER2_S, 1, 100},
+        {SALUT_OPT_LINGER_ABORT, 0, 1},
         {SALUT_OPT_RCVLOWAT, 1, 1},
     };
     uint64_t i = slt_sim_below(w, SLT_ARRAY_COUNT(choices));
     if (w->phase != SIM_SAFETY) {
         return;
     }
-    int64_t value = choices[i].low + (int64_t)slt_sim_below(w, (uint64_t)(choices[i].high - choices[i].low + 1));
-    enum salut_status status =
-        salut_set_option(stack_of(w, e), e->conn, choices[i].option, value);
+    int64_t value = choices[i].low +
+                    (int64_t)slt_sim_below(w, (uint64_t)(choices[i].high - choices[i].low + 1));
+    enum salut_status status = salut_set_option(stack_of(w, e), e->conn, choices[i].option, value);
     if (status != SALUT_OK) {
         slt_sim_fail(w, 30, "option %d was refused: %s", (int)choices[i].option,
                      salut_status_text(status));
@@ -237,7 +248,8 @@ static void set_some_option(struct sim_world *w, struct sim_end *e)
     }
 }
 
-/* ---- one end acts -------------------------------------------------------------------------------- */
+/* ---- one end acts
+ * -------------------------------------------------------------------------------- */
 
 static void act_in_safety(struct sim_world *w, struct sim_end *e)
 {
@@ -300,12 +312,15 @@ static void act(struct sim_world *w, struct sim_end *e)
     }
 }
 
-/* ---- listeners ----------------------------------------------------------------------------------- */
+/* ---- listeners
+ * ----------------------------------------------------------------------------------- */
 
 static void open_listener(struct sim_world *w, struct sim_host *h, struct sim_listener *l)
 {
-    struct salut_listen_params params = {
-        .port = l->port, .flags = l->flags, .backlog = l->backlog, .user = (uint64_t)(l - h->listener)};
+    struct salut_listen_params params = {.port = l->port,
+                                         .flags = l->flags,
+                                         .backlog = l->backlog,
+                                         .user = (uint64_t)(l - h->listener)};
     enum salut_status status = salut_listen(h->stack, &params, &l->handle);
     l->open_at_ns = SLT_NEVER;
     l->accept_at_ns = SLT_NEVER;
@@ -371,7 +386,8 @@ static void accept_all(struct sim_world *w, struct sim_host *h, struct sim_liste
 {
     salut_conn conn;
     l->accept_at_ns = SLT_NEVER;
-    while (l->open && !slt_sim_failed(w) && salut_accept(h->stack, l->handle, 0, &conn) == SALUT_OK) {
+    while (l->open && !slt_sim_failed(w) &&
+           salut_accept(h->stack, l->handle, 0, &conn) == SALUT_OK) {
         accept_one(w, h, conn);
     }
 }
@@ -389,7 +405,8 @@ static void told_of_listener(struct sim_world *w, struct sim_host *h, uint64_t n
     accept_all(w, h, l);
 }
 
-/* ---- opening ------------------------------------------------------------------------------------- */
+/* ---- opening
+ * ------------------------------------------------------------------------------------- */
 
 static void connected(struct sim_world *w, struct sim_plan *plan, uint8_t host, salut_conn conn)
 {
@@ -413,10 +430,9 @@ static void try_connect(struct sim_world *w, struct sim_plan *plan, bool other_s
     uint8_t from = other_side ? plan->to : plan->from;
     uint8_t to = other_side ? plan->from : plan->to;
     struct sim_host *h = &w->host[from];
-    struct salut_connect_params params = {
-        .remote = w->host[to].addr[w->is.ip6],
-        .remote_port = other_side ? plan->local_port : plan->port,
-        .local_port = other_side ? plan->port : plan->local_port};
+    struct salut_connect_params params = {.remote = w->host[to].addr[w->is.ip6],
+                                          .remote_port = other_side ? plan->local_port : plan->port,
+                                          .local_port = other_side ? plan->port : plan->local_port};
     salut_conn conn;
     enum salut_status status;
     if (!h->up) {
@@ -460,7 +476,8 @@ static void run_plan(struct sim_world *w, struct sim_host *h, struct sim_plan *p
     }
 }
 
-/* ---- doors --------------------------------------------------------------------------------------- */
+/* ---- doors
+ * --------------------------------------------------------------------------------------- */
 
 void slt_sim_app_events(struct sim_world *w, struct sim_host *h)
 {

@@ -6,7 +6,8 @@
 
 #include "tcp/engine.h"
 
-/* ---- receiving ----------------------------------------------------------------------------------- */
+/* ---- receiving
+ * ----------------------------------------------------------------------------------- */
 
 bool slt_sim_check_read(struct sim_world *w, struct sim_end *e, const uint8_t *data, size_t bytes)
 {
@@ -98,7 +99,8 @@ bool slt_sim_check_status(struct sim_world *w, struct sim_end *e, enum salut_sta
     return true;
 }
 
-/* ---- wake-ups (I-34) ----------------------------------------------------------------------------- */
+/* ---- wake-ups (I-34)
+ * ----------------------------------------------------------------------------- */
 
 static const char *wrong_bits(const struct sim_end *e, const struct salut_info *i, uint32_t ready)
 {
@@ -107,8 +109,7 @@ static const char *wrong_bits(const struct sim_end *e, const struct salut_info *
     if (closed != ((ready & SALUT_ENDED) != 0)) {
         return "ENDED is not the state CLOSED";
     }
-    if ((i->recv_queued > 0 || i->fin_received) && (open || closed) &&
-        !(ready & SALUT_READABLE)) {
+    if ((i->recv_queued > 0 || i->fin_received) && (open || closed) && !(ready & SALUT_READABLE)) {
         return "bytes or the end wait and READABLE is not set";
     }
     if (i->recv_queued == 0 && !i->fin_received && !closed && !e->shut_read &&
@@ -167,7 +168,8 @@ bool slt_sim_check_ready(struct sim_world *w, struct sim_host *h)
     return true;
 }
 
-/* ---- liveness ------------------------------------------------------------------------------------ */
+/* ---- liveness
+ * ------------------------------------------------------------------------------------ */
 
 /* What an end still waits for, once faults are off; NULL: nothing. */
 static const char *waits_for(struct sim_world *w, struct sim_end *e, unsigned *id)

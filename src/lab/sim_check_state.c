@@ -11,7 +11,8 @@
 #include "tcp/engine.h"
 #include "wire/tcp.h"
 
-/* ---- legal changes of state (I-20) --------------------------------------------------------------- */
+/* ---- legal changes of state (I-20)
+ * --------------------------------------------------------------- */
 
 #define TO(state)  (SALUT_STATE_##state)
 #define WHY(cause) (SLT_CAUSE_##cause)
@@ -30,14 +31,15 @@ static const struct edge edges[] = {
     {TO(LISTEN), TO(CLOSED), {WHY(USER_CLOSE), WHY(LISTENER_CLOSED), WHY(ACTIVE_OPEN)}},
     {TO(SYN_SENT), TO(SYN_RECEIVED), {WHY(SIMULTANEOUS_OPEN)}},
     {TO(SYN_SENT), TO(ESTABLISHED), {WHY(SYN_ACKED)}},
-    {TO(SYN_SENT), TO(CLOSED),
+    {TO(SYN_SENT),
+     TO(CLOSED),
      {WHY(REFUSED), WHY(USER_CLOSE), WHY(USER_SHUTDOWN), WHY(USER_ABORT), WHY(LINGER_ABORT),
-      WHY(SYN_RETRANSMIT_LIMIT), WHY(USER_TIMEOUT), WHY(ICMP_HARD), WHY(NO_ROUTE),
-      WHY(NO_MEMORY)}},
+      WHY(SYN_RETRANSMIT_LIMIT), WHY(USER_TIMEOUT), WHY(ICMP_HARD), WHY(NO_ROUTE), WHY(NO_MEMORY)}},
     {TO(SYN_RECEIVED), TO(ESTABLISHED), {WHY(SYN_ACKED)}},
     {TO(SYN_RECEIVED), TO(FIN_WAIT_1), {WHY(USER_CLOSE), WHY(USER_SHUTDOWN)}},
     {TO(SYN_RECEIVED), TO(LISTEN), {WHY(RESET_RECEIVED)}},
-    {TO(SYN_RECEIVED), TO(CLOSED),
+    {TO(SYN_RECEIVED),
+     TO(CLOSED),
      {WHY(REFUSED), WHY(RESET_RECEIVED), WHY(USER_ABORT), WHY(LINGER_ABORT), WHY(CLOSE_UNREAD),
       WHY(SYNACK_RETRANSMIT_LIMIT), WHY(SYN_RETRANSMIT_LIMIT), WHY(USER_TIMEOUT),
       WHY(LISTENER_CLOSED), WHY(EVICTED), WHY(NO_MEMORY), WHY(ICMP_HARD), WHY(NO_ROUTE),
@@ -52,16 +54,17 @@ static const struct edge edges[] = {
     {TO(CLOSE_WAIT), TO(LAST_ACK), {WHY(USER_CLOSE), WHY(USER_SHUTDOWN)}},
     {TO(CLOSING), TO(TIME_WAIT), {WHY(FIN_ACKED)}},
     {TO(LAST_ACK), TO(CLOSED), {WHY(FIN_ACKED)}},
-    {TO(TIME_WAIT), TO(CLOSED),
+    {TO(TIME_WAIT),
+     TO(CLOSED),
      {WHY(TWO_MSL), WHY(TIME_WAIT_REUSED), WHY(TIME_WAIT_KILLED), WHY(EVICTED), WHY(SHRUNK),
       WHY(USER_ABORT), WHY(LINGER_ABORT), WHY(CLOSE_UNREAD)}},
 };
 
 /* What may end any synchronized connection before TIME-WAIT. ICMP is not among it (I-36). */
-static const uint8_t ends[] = {
-    WHY(RESET_RECEIVED), WHY(USER_ABORT),   WHY(LINGER_ABORT),      WHY(CLOSE_UNREAD),
-    WHY(DATA_AFTER_CLOSE), WHY(RETRANSMIT_LIMIT), WHY(USER_TIMEOUT), WHY(KEEPALIVE_TIMEOUT),
-    WHY(LISTENER_CLOSED), WHY(NO_MEMORY)};
+static const uint8_t ends[] = {WHY(RESET_RECEIVED), WHY(USER_ABORT),        WHY(LINGER_ABORT),
+                               WHY(CLOSE_UNREAD),   WHY(DATA_AFTER_CLOSE),  WHY(RETRANSMIT_LIMIT),
+                               WHY(USER_TIMEOUT),   WHY(KEEPALIVE_TIMEOUT), WHY(LISTENER_CLOSED),
+                               WHY(NO_MEMORY)};
 
 static bool listed(const uint8_t *list, size_t count, uint8_t why)
 {
@@ -93,7 +96,8 @@ bool slt_sim_check_edge(struct sim_world *w, const struct slt_event *e)
                         salut_state_name((enum salut_state)e->to), slt_reason_token(e->reason));
 }
 
-/* ---- TIME-WAIT (I-23) ---------------------------------------------------------------------------- */
+/* ---- TIME-WAIT (I-23)
+ * ---------------------------------------------------------------------------- */
 
 static struct sim_wait *find_wait(struct sim_host *h, uint16_t local, uint16_t remote)
 {
@@ -145,7 +149,8 @@ static bool wait_ends(struct sim_world *w, struct sim_host *h, const struct slt_
     return true;
 }
 
-/* ---- events -------------------------------------------------------------------------------------- */
+/* ---- events
+ * -------------------------------------------------------------------------------------- */
 
 static bool is_normal_end(const struct slt_event *e)
 {
@@ -201,6 +206,9 @@ static bool on_state(struct sim_world *w, struct sim_host *h, const struct slt_e
     if (e->object_kind == SLT_OBJECT_CONN && e->to == SALUT_STATE_CLOSED && !is_normal_end(e)) {
         note_killed(w, h, e);
     }
+    if (e->object_kind == SLT_OBJECT_CONN && e->to == SALUT_STATE_CLOSED) {
+        slt_sim_flow_over(w, h, e->local_port, e->remote_port);
+    }
     if (e->to == SALUT_STATE_TIME_WAIT) {
         wait_begins(h, e);
     } else if (e->from == SALUT_STATE_TIME_WAIT) {
@@ -231,7 +239,8 @@ bool slt_sim_check_events(struct sim_world *w, struct sim_host *h)
     return true;
 }
 
-/* ---- one packet, one connection ------------------------------------------------------------------ */
+/* ---- one packet, one connection
+ * ------------------------------------------------------------------ */
 
 static uint64_t sum_of_counters(const struct sim_host *h)
 {
@@ -350,8 +359,7 @@ static const char *changed(const struct sim_before *b, const struct slt_tcp_conn
         return "the flags";
     }
     if (cold && b->has_cold &&
-        (cold->cc.cwnd_bytes != b->cold.cc.cwnd_bytes ||
-         cold->held.bytes != b->cold.held.bytes ||
+        (cold->cc.cwnd_bytes != b->cold.cc.cwnd_bytes || cold->held.bytes != b->cold.held.bytes ||
          cold->recovery.dup_acks != b->cold.recovery.dup_acks)) {
         return "recovery or reassembly";
     }
@@ -360,8 +368,7 @@ static const char *changed(const struct sim_before *b, const struct slt_tcp_conn
 
 /* I-18: growth needs an acknowledgement of new data, and at most as much. */
 static bool check_cwnd(struct sim_world *w, const struct sim_before *b,
-                       const struct slt_tcp_conn *c, const struct slt_tcp_cold *cold,
-                       uint32_t mss)
+                       const struct slt_tcp_conn *c, const struct slt_tcp_cold *cold, uint32_t mss)
 {
     bool quiet = cold->recovery.ca_state != SALUT_CA_RECOVERY &&
                  b->cold.recovery.ca_state != SALUT_CA_RECOVERY;
@@ -379,17 +386,17 @@ static bool check_cwnd(struct sim_world *w, const struct sim_before *b,
 
 /* I-19: a sample needs something newly acknowledged, and without timestamps something that was
  * sent once (Karn). */
-static bool check_rtt(struct sim_world *w, const struct sim_before *b,
-                      const struct slt_tcp_conn *c)
+static bool check_rtt(struct sim_world *w, const struct sim_before *b, const struct slt_tcp_conn *c)
 {
-    bool sampled = c->rtt.srtt8_us != b->conn.rtt.srtt8_us ||
-                   c->rtt.rttvar4_us != b->conn.rtt.rttvar4_us;
+    bool sampled =
+        c->rtt.srtt8_us != b->conn.rtt.srtt8_us || c->rtt.rttvar4_us != b->conn.rtt.rttvar4_us;
     slt_sim_checked(w, 19);
     if (!sampled || b->conn.state < SALUT_STATE_ESTABLISHED) {
         return true;
     }
     if (c->snd.una == b->conn.snd.una) {
-        return slt_sim_fail(w, 19, "a round trip was measured by a segment that acknowledged nothing");
+        return slt_sim_fail(w, 19,
+                            "a round trip was measured by a segment that acknowledged nothing");
     }
     if (!slt_tcp_has(c, SLT_CONN_TS_OK) &&
         (b->cold.timed_pos == 0 || b->cold.timed_pos <= b->rtx_high)) {
@@ -445,7 +452,8 @@ bool slt_sim_after_input(struct sim_world *w, struct sim_host *h, const struct s
     return check_changes(w, h, before, c);
 }
 
-/* ---- resources ----------------------------------------------------------------------------------- */
+/* ---- resources
+ * ----------------------------------------------------------------------------------- */
 
 bool slt_sim_check_resources(struct sim_world *w, struct sim_host *h)
 {
@@ -489,8 +497,7 @@ static bool check_watched(struct sim_world *w, const struct sim_host *h,
 {
     const struct slt_tcp *tcp = &h->stack->tcp;
     bool waits = c->snd.queue.bytes > 0 && c->snd.una > 0 && c->snd.una == c->snd.nxt &&
-                 c->state != SALUT_STATE_CLOSED &&
-                 !slt_queue_has(h->stack, index, SLT_LINK_DIRTY);
+                 c->state != SALUT_STATE_CLOSED && !slt_queue_has(h->stack, index, SLT_LINK_DIRTY);
     if (!waits || slt_tcp_timer_due(tcp, c, SLT_TIMER_PERSIST) != SLT_NEVER ||
         slt_tcp_timer_due(tcp, c, SLT_TIMER_CORK) != SLT_NEVER ||
         slt_tcp_wants_output(tcp, c, h->stack->now_ns)) {
@@ -517,9 +524,9 @@ bool slt_sim_check_conns(struct sim_world *w, struct sim_host *h)
 bool slt_sim_check_ledger(struct sim_world *w, struct sim_host *h)
 {
     static const enum slt_owner owners[] = {
-        SLT_OWNER_CONN,     SLT_OWNER_COLD,   SLT_OWNER_HALF_OPEN, SLT_OWNER_TIME_WAIT,
-        SLT_OWNER_LISTENER, SLT_OWNER_BUFFER, SLT_OWNER_RANGE,     SLT_OWNER_RECORD,
-        SLT_OWNER_FRAGMENT};
+        SLT_OWNER_CONN,      SLT_OWNER_COLD,     SLT_OWNER_HALF_OPEN,
+        SLT_OWNER_TIME_WAIT, SLT_OWNER_LISTENER, SLT_OWNER_BUFFER,
+        SLT_OWNER_RANGE,     SLT_OWNER_RECORD,   SLT_OWNER_FRAGMENT};
     slt_sim_checked(w, 49);
     for (size_t i = 0; i < SLT_ARRAY_COUNT(owners); i++) {
         uint32_t objects = h->stack->mem.ledger.objects[owners[i]];

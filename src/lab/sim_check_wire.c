@@ -11,7 +11,8 @@
 
 #include "tcp/engine.h"
 
-/* ---- flows --------------------------------------------------------------------------------------- */
+/* ---- flows
+ * --------------------------------------------------------------------------------------- */
 
 static struct sim_flow *find_flow(struct sim_world *w, const struct sim_host *h, uint16_t local,
                                   uint16_t remote, const uint8_t peer[16])
@@ -25,8 +26,8 @@ static struct sim_flow *find_flow(struct sim_world *w, const struct sim_host *h,
     }
     for (int i = 0; i < SIM_FLOWS_MAX; i++) {
         struct sim_flow *f = &w->flow[i];
-        if (f->used && f->host == h->number && f->local_port == local &&
-            f->remote_port == remote && f->peer == number) {
+        if (f->used && f->host == h->number && f->local_port == local && f->remote_port == remote &&
+            f->peer == number) {
             return f;
         }
     }
@@ -78,11 +79,23 @@ void slt_sim_flows_forget(struct sim_world *w, uint8_t host)
     }
 }
 
-int64_t slt_sim_rtx_high(struct sim_world *w, const struct sim_host *h, const struct slt_tcp_conn *c)
+int64_t slt_sim_rtx_high(struct sim_world *w, const struct sim_host *h,
+                         const struct slt_tcp_conn *c)
 {
-    const struct sim_flow *f =
-        find_flow(w, h, c->id.local_port, c->id.remote_port, c->id.remote);
+    const struct sim_flow *f = find_flow(w, h, c->id.local_port, c->id.remote_port, c->id.remote);
     return f && f->isn == c->snd.isn ? f->rtx_high : 0;
+}
+
+/* The connection of these ports is over. */
+void slt_sim_flow_over(struct sim_world *w, const struct sim_host *h, uint16_t local,
+                       uint16_t remote)
+{
+    for (int i = 0; i < SIM_FLOWS_MAX; i++) {
+        struct sim_flow *f = &w->flow[i];
+        if (f->used && f->host == h->number && f->local_port == local && f->remote_port == remote) {
+            f->finished = true;
+        }
+    }
 }
 
 static const struct sim_heard *heard_syn(const struct sim_host *h, const struct sim_flow *f,
@@ -133,7 +146,8 @@ static unsigned scale_out(const struct sim_flow *f)
     return f->wscale_in >= 0 && f->wscale_out >= 0 ? (unsigned)f->wscale_out : 0;
 }
 
-/* ---- what arrives -------------------------------------------------------------------------------- */
+/* ---- what arrives
+ * -------------------------------------------------------------------------------- */
 
 void slt_sim_learn_heard(struct sim_world *w, struct sim_host *h, const struct sim_decoded *d)
 {
@@ -172,7 +186,8 @@ void slt_sim_learn_heard(struct sim_world *w, struct sim_host *h, const struct s
     }
 }
 
-/* ---- resets without a connection (I-26) ---------------------------------------------------------- */
+/* ---- resets without a connection (I-26)
+ * ---------------------------------------------------------- */
 
 /* RFC 9293 3.5.2: what asked for this reset? */
 static bool reset_fits(const struct sim_heard *s, const struct sim_decoded *d)
@@ -211,7 +226,8 @@ static bool check_reset(struct sim_world *w, const struct sim_host *h, const str
                         d->seq, d->ack);
 }
 
-/* ---- half-open (I-51) ---------------------------------------------------------------------------- */
+/* ---- half-open (I-51)
+ * ---------------------------------------------------------------------------- */
 
 static bool check_syn_ack(struct sim_world *w, const struct sim_host *h, const struct sim_flow *f,
                           const struct sim_decoded *d)
@@ -227,7 +243,8 @@ static bool check_syn_ack(struct sim_world *w, const struct sim_host *h, const s
     return true;
 }
 
-/* ---- segments of connections --------------------------------------------------------------------- */
+/* ---- segments of connections
+ * --------------------------------------------------------------------- */
 
 /* I-21: what each state may say. */
 static bool check_language(struct sim_world *w, const struct sim_decoded *d,
@@ -507,9 +524,8 @@ static bool check_segment(struct sim_world *w, struct sim_host *h, const struct 
 {
     const struct slt_tcp_conn *c =
         record->is_reply ? NULL : slt_tcp_conn_at(&h->stack->tcp, record->index);
-    enum slt_reason why = record->is_reply
-                              ? slt_reply_at(h->stack, record->index)->of.tcp.why
-                              : (enum slt_reason)record->plan.why;
+    enum slt_reason why = record->is_reply ? slt_reply_at(h->stack, record->index)->of.tcp.why
+                                           : (enum slt_reason)record->plan.why;
     struct sim_flow *f = flow_of(w, h, d, c);
     if (!c && (d->flags & SLT_TCP_RST)) {
         return check_reset(w, h, d, why);
@@ -531,7 +547,7 @@ static bool check_segment(struct sim_world *w, struct sim_host *h, const struct 
         f->fin_pos = f->edge_out = f->ack_out = -1;
     }
     if (f->finished && !(d->flags & SLT_TCP_RST)) {
-        return slt_sim_fail(w, 21, "a segment of a connection that was reset");
+        return slt_sim_fail(w, 21, "a segment of a connection that is over");
     }
     f->finished = f->finished || (c && (d->flags & SLT_TCP_RST));
     if (d->flags & SLT_TCP_SYN) {

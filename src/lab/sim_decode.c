@@ -47,7 +47,8 @@ static uint8_t host_of(const struct sim_world *w, const uint8_t addr[16])
     return SIM_NOBODY;
 }
 
-/* ---- TCP options -------------------------------------------------------------------------------- */
+/* ---- TCP options --------------------------------------------------------------------------------
+ */
 
 static const char *read_option(struct sim_decoded *d, const uint8_t *p, uint32_t bytes)
 {
@@ -154,7 +155,8 @@ static const char *read_tcp(struct sim_decoded *d, const uint8_t *data, uint32_t
     return !(d->flags & SLT_TCP_ACK) && d->ack != 0 ? "an ACK number without ACK" : NULL;
 }
 
-/* ---- IP ------------------------------------------------------------------------------------------ */
+/* ---- IP
+ * ------------------------------------------------------------------------------------------ */
 
 static const char *read_icmp(struct sim_decoded *d, const uint8_t *data, uint32_t at,
                              uint32_t bytes)
@@ -253,7 +255,8 @@ static const char *read_arp(struct sim_decoded *d, const uint8_t *p, uint32_t by
     if (bytes < 28 || memcmp(p, head, 6) != 0) {
         return "a malformed ARP packet";
     }
-    return slt_sim_get16(p + 6) == 1 || slt_sim_get16(p + 6) == 2 ? NULL : "an ARP operation that is none";
+    return slt_sim_get16(p + 6) == 1 || slt_sim_get16(p + 6) == 2 ? NULL
+                                                                  : "an ARP operation that is none";
 }
 
 void slt_sim_decode(const struct sim_world *w, const uint8_t *data, uint32_t bytes,

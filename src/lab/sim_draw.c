@@ -20,7 +20,8 @@ static uint32_t up_to(struct sim_world *w, uint32_t top)
     return (uint32_t)slt_sim_below(w, top + 1U);
 }
 
-/* ---- configurations ------------------------------------------------------------------------------ */
+/* ---- configurations
+ * ------------------------------------------------------------------------------ */
 
 static void draw_limits(struct sim_world *w, struct salut_config *c)
 {
@@ -57,7 +58,8 @@ static void draw_tcp(struct sim_world *w, struct salut_config *c)
     c->window_scaling = !slt_sim_chance(w, 3000);
     c->nagle = !slt_sim_chance(w, 3000);
     c->initial_window_segments = (uint16_t)(1 + up_to(w, 15));
-    c->rto_max_ns = slt_sim_chance(w, 5000) ? SIM_S(120) : slt_sim_log_between(w, SIM_S(4), SIM_S(120));
+    c->rto_max_ns =
+        slt_sim_chance(w, 5000) ? SIM_S(120) : slt_sim_log_between(w, SIM_S(4), SIM_S(120));
     c->retries2 = c->retries2 ? (uint8_t)(3 + up_to(w, 12)) : 0;
     c->orphan_retries = (uint8_t)(2 + up_to(w, 6));
     c->syn_retries = (uint8_t)(2 + up_to(w, 5));
@@ -115,7 +117,8 @@ static void draw_host(struct sim_world *w, uint8_t number, uint32_t link_kind, u
     }
 }
 
-/* ---- paths --------------------------------------------------------------------------------------- */
+/* ---- paths
+ * --------------------------------------------------------------------------------------- */
 
 static int64_t shortest_msl(const struct sim_world *w)
 {
@@ -187,7 +190,8 @@ static void draw_paths(struct sim_world *w, bool calm)
     }
 }
 
-/* ---- plans --------------------------------------------------------------------------------------- */
+/* ---- plans
+ * --------------------------------------------------------------------------------------- */
 
 static void draw_listeners(struct sim_world *w, struct sim_host *h)
 {
@@ -228,8 +232,7 @@ static void draw_plan(struct sim_world *w, struct sim_plan *plan, uint16_t numbe
         plan->port = (uint16_t)(5000 + number);
         plan->local_port = (uint16_t)(6000 + number);
         plan->repeats = 0;
-        plan->other_at_ns =
-            plan->at_ns + (half(w) ? 0 : (int64_t)slt_sim_below(w, SIM_MS(400)));
+        plan->other_at_ns = plan->at_ns + (half(w) ? 0 : (int64_t)slt_sim_below(w, SIM_MS(400)));
     } else if (kind < 16) {
         plan->kind = SIM_PLAN_LISTEN_CONNECT;
         plan->local_port = (uint16_t)(8000 + number);
@@ -252,8 +255,8 @@ void slt_sim_app_shape(struct sim_world *w, struct sim_end *e)
     e->chunk_max = (uint32_t)slt_sim_log_between(w, 1, 16000);
     e->chunk_max = slt_max32(e->chunk_max, (uint32_t)(e->to_write / 40));
     e->close_mode = (uint8_t)slt_sim_below(w, SIM_CLOSE_MODES);
-    e->read_mode = slt_sim_chance(w, 6000) ? SIM_READ_EAGER
-                                           : (uint8_t)slt_sim_below(w, SIM_READ_MODES);
+    e->read_mode =
+        slt_sim_chance(w, 6000) ? SIM_READ_EAGER : (uint8_t)slt_sim_below(w, SIM_READ_MODES);
     e->early_at = slt_sim_below(w, 2 * e->to_write + 1000);
     e->think_ns = slt_sim_log_between(w, SIM_MS(1) / 10, SIM_S(2));
     e->read_from_ns = w->now_ns;

@@ -3,9 +3,9 @@
  *
  * Most of it is what someone off the path can send who guesses well: the numbers come from the
  * flows the checkers follow. Four things are left out, because TCP has no defence against one who
- * knows the numbers: the last segment of a handshake, octets inside the window, a FIN at the right place, an acknowledgement of
- * octets in flight. Resets with the exact number are sent now and then; they end a connection, and
- * the other end learns of it by the ordinary ways.
+ * knows the numbers: the last segment of a handshake, octets inside the window, a FIN at the right
+ * place, an acknowledgement of octets in flight. Resets with the exact number are sent now and
+ * then; they end a connection, and the other end learns of it by the ordinary ways.
  */
 #include "lab/sim_forge.h"
 
@@ -13,7 +13,8 @@
 
 #include "wire/tcp.h"
 
-/* ---- building ------------------------------------------------------------------------------------ */
+/* ---- building
+ * ------------------------------------------------------------------------------------ */
 
 /* An IP header for `payload` octets; returns its length. The frame's addresses are filled in by the
  * net. */
@@ -114,7 +115,8 @@ void slt_sim_forge_send(struct sim_world *w, const struct sim_forged *f)
     slt_sim_net_inject(w, f->to, frame, bytes, SIM_MS(1));
 }
 
-/* ---- segments ------------------------------------------------------------------------------------ */
+/* ---- segments
+ * ------------------------------------------------------------------------------------ */
 
 static void forge_reset(struct sim_world *w)
 {
@@ -234,9 +236,15 @@ static void forge_segment(struct sim_world *w)
 /* From addresses and ports that nobody has a connection with. */
 static void forge_stranger(struct sim_world *w)
 {
-    static const uint16_t flags[] = {SLT_TCP_SYN, SLT_TCP_ACK, SLT_TCP_RST, SLT_TCP_FIN,
-                                     SLT_TCP_SYN | SLT_TCP_FIN, SLT_TCP_SYN | SLT_TCP_ACK,
-                                     SLT_TCP_RST | SLT_TCP_ACK, 0, SLT_TCP_FIN | SLT_TCP_ACK};
+    static const uint16_t flags[] = {SLT_TCP_SYN,
+                                     SLT_TCP_ACK,
+                                     SLT_TCP_RST,
+                                     SLT_TCP_FIN,
+                                     SLT_TCP_SYN | SLT_TCP_FIN,
+                                     SLT_TCP_SYN | SLT_TCP_ACK,
+                                     SLT_TCP_RST | SLT_TCP_ACK,
+                                     0,
+                                     SLT_TCP_FIN | SLT_TCP_ACK};
     struct sim_forged f;
     slt_sim_forge_init(w, &f);
     f.flags = flags[slt_sim_below(w, SLT_ARRAY_COUNT(flags))];
@@ -279,7 +287,8 @@ static void forge_flood(struct sim_world *w)
     slt_sim_fault(w, SLT_SIM_SYN_FLOOD);
 }
 
-/* ---- the door ------------------------------------------------------------------------------------ */
+/* ---- the door
+ * ------------------------------------------------------------------------------------ */
 
 void slt_sim_forge(struct sim_world *w)
 {

@@ -27,8 +27,8 @@ uint32_t slt_sim_forge_ip(const struct sim_world *w, const struct sim_forged *f,
 uint32_t slt_sim_forge_segment(struct sim_world *w, const struct sim_forged *f, uint8_t *frame);
 void slt_sim_forge_send(struct sim_world *w, const struct sim_forged *f);
 
-/* sim_forge_ip: `f` pretends to be from the peer of `flow` to its host; the message quotes a segment
- * of the flow. */
+/* sim_forge_ip: `f` pretends to be from the peer of `flow` to its host; the message quotes a
+ * segment of the flow. */
 void slt_sim_forge_icmp(struct sim_world *w, const struct sim_forged *f,
                         const struct sim_flow *flow);
 void slt_sim_forge_malformed(struct sim_world *w);

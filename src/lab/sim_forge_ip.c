@@ -5,11 +5,12 @@
 
 #include "wire/tcp.h"
 
-/* ---- ICMP about a flow --------------------------------------------------------------------------- */
+/* ---- ICMP about a flow
+ * --------------------------------------------------------------------------- */
 
 static uint32_t write_icmp_head(uint8_t *icmp, bool ip6, uint64_t kind, uint32_t number)
 {
-    static const uint8_t four[][2] = {{3, 0}, {3, 1},  {3, 2}, {3, 3}, {3, 4}, {3, 13},
+    static const uint8_t four[][2] = {{3, 0}, {3, 1}, {3, 2},  {3, 3},  {3, 4}, {3, 13},
                                       {4, 0}, {5, 1}, {11, 0}, {12, 0}, {3, 4}, {40, 0}};
     static const uint8_t six[][2] = {{1, 0}, {1, 3}, {1, 1}, {1, 4}, {2, 0}, {1, 1},
                                      {3, 0}, {4, 0}, {4, 1}, {4, 2}, {2, 0}, {100, 0}};
@@ -58,7 +59,8 @@ void slt_sim_forge_icmp(struct sim_world *w, const struct sim_forged *f,
     slt_sim_net_inject(w, f->to, frame, at + ip + 8 + quoted, SIM_MS(1));
 }
 
-/* ---- malformed TCP ------------------------------------------------------------------------------- */
+/* ---- malformed TCP
+ * ------------------------------------------------------------------------------- */
 
 static uint32_t seal(const struct sim_world *w, uint8_t *frame, uint32_t bytes)
 {
@@ -122,7 +124,8 @@ static uint32_t bad_address(struct sim_world *w, struct sim_forged *f, uint8_t *
     return slt_sim_forge_segment(w, f, frame);
 }
 
-/* ---- malformed IP -------------------------------------------------------------------------------- */
+/* ---- malformed IP
+ * -------------------------------------------------------------------------------- */
 
 static uint32_t bad_ip4(struct sim_world *w, struct sim_forged *f, uint8_t *frame)
 {
@@ -165,14 +168,14 @@ static uint32_t bad_ip6(struct sim_world *w, struct sim_forged *f, uint8_t *fram
 {
     /* hop-by-hop, destination options and routing headers of 8 octets, one of them wrong */
     static const uint8_t headers[][9] = {
-        {0, 6, 0, 0xc5, 4, 0, 0, 0, 0},  /* an unknown option: tell */
-        {0, 6, 0, 0x45, 4, 0, 0, 0, 0},  /* ... silently */
-        {60, 6, 9, 1, 4, 0, 0, 0, 0},    /* longer than the packet */
-        {43, 6, 0, 0, 1, 0, 0, 0, 0},    /* routing with a segment left */
-        {60, 59, 0, 1, 4, 0, 0, 0, 0},   /* nothing follows */
-        {60, 0, 0, 1, 4, 0, 0, 0, 0},    /* hop-by-hop not first */
-        {60, 99, 0, 1, 4, 0, 0, 0, 0},   /* a protocol nobody knows */
-        {43, 6, 0, 0, 0, 0, 0, 0, 0},    /* routing, done */
+        {0, 6, 0, 0xc5, 4, 0, 0, 0, 0}, /* an unknown option: tell */
+        {0, 6, 0, 0x45, 4, 0, 0, 0, 0}, /* ... silently */
+        {60, 6, 9, 1, 4, 0, 0, 0, 0},   /* longer than the packet */
+        {43, 6, 0, 0, 1, 0, 0, 0, 0},   /* routing with a segment left */
+        {60, 59, 0, 1, 4, 0, 0, 0, 0},  /* nothing follows */
+        {60, 0, 0, 1, 4, 0, 0, 0, 0},   /* hop-by-hop not first */
+        {60, 99, 0, 1, 4, 0, 0, 0, 0},  /* a protocol nobody knows */
+        {43, 6, 0, 0, 0, 0, 0, 0, 0},   /* routing, done */
     };
     uint32_t at = slt_sim_kind_offset(w);
     uint8_t *ip = frame + at;
@@ -197,7 +200,8 @@ static uint32_t bad_ip6(struct sim_world *w, struct sim_forged *f, uint8_t *fram
     return bytes + 8;
 }
 
-/* ---- fragments ----------------------------------------------------------------------------------- */
+/* ---- fragments
+ * ----------------------------------------------------------------------------------- */
 
 static void inject_piece(struct sim_world *w, const struct sim_forged *f, uint32_t offset,
                          uint32_t bytes, bool more)
@@ -264,7 +268,8 @@ static void bad_fragments(struct sim_world *w, struct sim_forged *f)
     }
 }
 
-/* ---- UDP and ICMP to the host -------------------------------------------------------------------- */
+/* ---- UDP and ICMP to the host
+ * -------------------------------------------------------------------- */
 
 static uint32_t bad_other(struct sim_world *w, struct sim_forged *f, uint8_t *frame)
 {
@@ -295,7 +300,8 @@ static uint32_t bad_other(struct sim_world *w, struct sim_forged *f, uint8_t *fr
     return at + ip + payload;
 }
 
-/* ---- Ethernet, ARP, neighbour discovery ---------------------------------------------------------- */
+/* ---- Ethernet, ARP, neighbour discovery
+ * ---------------------------------------------------------- */
 
 static uint32_t write_arp(struct sim_world *w, const struct sim_forged *f, uint8_t *frame)
 {
@@ -384,7 +390,8 @@ static uint32_t bad_ethernet(struct sim_world *w, struct sim_forged *f, uint8_t 
     }
 }
 
-/* ---- the door ------------------------------------------------------------------------------------ */
+/* ---- the door
+ * ------------------------------------------------------------------------------------ */
 
 void slt_sim_forge_malformed(struct sim_world *w)
 {

@@ -19,7 +19,8 @@
 #define STACK_DEPTH_MAX 6144U
 #endif
 
-/* ---- clocks -------------------------------------------------------------------------------------- */
+/* ---- clocks
+ * -------------------------------------------------------------------------------------- */
 
 int64_t slt_sim_local(const struct sim_world *w, const struct sim_host *h)
 {
@@ -53,7 +54,8 @@ void slt_sim_clock_set(struct sim_world *w, struct sim_host *h, int64_t jump_ns,
     h->clock.ppm = ppm;
 }
 
-/* ---- memory -------------------------------------------------------------------------------------- */
+/* ---- memory
+ * -------------------------------------------------------------------------------------- */
 
 static void *take_memory(void *ctx, size_t bytes)
 {
@@ -73,7 +75,8 @@ static void give_memory(void *ctx, void *ptr, size_t bytes)
     free(ptr);
 }
 
-/* ---- life ---------------------------------------------------------------------------------------- */
+/* ---- life
+ * ---------------------------------------------------------------------------------------- */
 
 static void tick_isn(struct sim_world *w, struct sim_host *h)
 {
@@ -184,7 +187,8 @@ void slt_sim_host_stop(struct sim_world *w, struct sim_host *h)
     }
 }
 
-/* ---- stack depth (I-53) -------------------------------------------------------------------------- */
+/* ---- stack depth (I-53)
+ * -------------------------------------------------------------------------- */
 
 struct sim_call {
     struct salut_stack *stack;
@@ -219,7 +223,8 @@ static uint32_t measured_input(struct sim_world *w, struct sim_call *call)
     return SIM_CANARY_BYTES - unused;
 }
 
-/* ---- receiving ----------------------------------------------------------------------------------- */
+/* ---- receiving
+ * ----------------------------------------------------------------------------------- */
 
 /* I-55: the same packet on the same state leads to the same state. */
 static void check_restore(struct sim_world *w, struct sim_host *h,
@@ -248,8 +253,7 @@ static void input(struct sim_world *w, struct sim_host *h, const struct salut_rx
     if (h->snapshot && slt_sim_chance(w, w->is.snapshot)) {
         check_restore(w, h, frame, now_ns);
     } else if (slt_sim_chance(w, w->is.canary)) {
-        struct sim_call call = {
-            .stack = h->stack, .frames = frame, .count = 1, .now_ns = now_ns};
+        struct sim_call call = {.stack = h->stack, .frames = frame, .count = 1, .now_ns = now_ns};
         uint32_t depth = measured_input(w, &call);
         slt_sim_checked(w, 53);
         slt_sim_fault(w, SLT_SIM_CANARY);
@@ -290,7 +294,8 @@ void slt_sim_host_deliver(struct sim_world *w, struct sim_host *h, struct sim_pa
     }
 }
 
-/* ---- timers -------------------------------------------------------------------------------------- */
+/* ---- timers
+ * -------------------------------------------------------------------------------------- */
 
 bool slt_sim_host_poll(struct sim_world *w, struct sim_host *h)
 {
@@ -310,7 +315,8 @@ bool slt_sim_host_poll(struct sim_world *w, struct sim_host *h)
     return true;
 }
 
-/* ---- sending ------------------------------------------------------------------------------------- */
+/* ---- sending
+ * ------------------------------------------------------------------------------------- */
 
 static void leave(struct sim_world *w, struct sim_host *h, uint8_t *data, uint32_t bytes,
                   const struct slt_tx_record *record)
@@ -378,7 +384,8 @@ bool slt_sim_host_output(struct sim_world *w, struct sim_host *h)
     }
     for (size_t i = 0; i < taken && !slt_sim_failed(w); i++) {
         const struct slt_tx_record *record = &h->stack->tx.record[i];
-        bool tcp = !record->is_reply || slt_reply_at(h->stack, record->index)->kind == SLT_REPLY_TCP;
+        bool tcp =
+            !record->is_reply || slt_reply_at(h->stack, record->index)->kind == SLT_REPLY_TCP;
         h->tcp_out += tcp ? 1 : 0;
         send_frame(w, h, &w->out[i], record);
     }
@@ -407,6 +414,5 @@ bool slt_sim_host_settle(struct sim_world *w, struct sim_host *h)
         }
         return slt_sim_fail(w, 0, "%s", broken);
     }
-    return slt_sim_check_events(w, h) && slt_sim_check_conns(w, h) &&
-           slt_sim_check_resources(w, h);
+    return slt_sim_check_events(w, h) && slt_sim_check_conns(w, h) && slt_sim_check_resources(w, h);
 }

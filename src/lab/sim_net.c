@@ -18,7 +18,8 @@
 
 #include "wire/tcp.h"
 
-/* ---- the heap ------------------------------------------------------------------------------------ */
+/* ---- the heap
+ * ------------------------------------------------------------------------------------ */
 
 static bool before(const struct sim_packet *a, const struct sim_packet *b)
 {
@@ -75,7 +76,8 @@ static struct sim_packet *new_packet(struct sim_world *w, uint8_t from, uint8_t 
     return p;
 }
 
-/* ---- reordering: held until others have passed --------------------------------------------------- */
+/* ---- reordering: held until others have passed
+ * --------------------------------------------------- */
 
 static void release_held(struct sim_world *w, struct sim_path *path, uint32_t i)
 {
@@ -134,7 +136,8 @@ static void put_on_way(struct sim_world *w, struct sim_path *path, struct sim_pa
     pass_held(w, path);
 }
 
-/* ---- middleboxes --------------------------------------------------------------------------------- */
+/* ---- middleboxes
+ * --------------------------------------------------------------------------------- */
 
 static bool option_goes(const struct sim_world *w, const struct sim_path *path, uint8_t kind,
                         bool syn, bool ts, bool sack)
@@ -175,8 +178,9 @@ static bool change_segment(struct sim_world *w, struct sim_path *path, uint32_t 
             shift_sack(data + at, back);
         }
         if (option_goes(w, path, data[at], syn, ts, sack)) {
-            slt_sim_fault(w, syn ? SLT_SIM_STRIP_SYN
-                                 : data[at] == 8 ? SLT_SIM_STRIP_TS : SLT_SIM_STRIP_SACK);
+            slt_sim_fault(w, syn             ? SLT_SIM_STRIP_SYN
+                             : data[at] == 8 ? SLT_SIM_STRIP_TS
+                                             : SLT_SIM_STRIP_SACK);
             memset(data + at, 1, bytes);
             changed = true;
         }
@@ -185,7 +189,8 @@ static bool change_segment(struct sim_world *w, struct sim_path *path, uint32_t 
     return changed;
 }
 
-/* ---- MTU ----------------------------------------------------------------------------------------- */
+/* ---- MTU
+ * ----------------------------------------------------------------------------------------- */
 
 /* The router says that a packet was too big (RFC 1191, RFC 8201). */
 static void tell_too_big(struct sim_world *w, uint8_t from, const struct sim_decoded *d,
@@ -225,7 +230,8 @@ static void tell_too_big(struct sim_world *w, uint8_t from, const struct sim_dec
     slt_sim_net_inject(w, from, frame, at + header + 8 + quote, SIM_MS(1));
 }
 
-/* ---- fragments ----------------------------------------------------------------------------------- */
+/* ---- fragments
+ * ----------------------------------------------------------------------------------- */
 
 static uint32_t write_fragment(struct sim_world *w, const struct sim_decoded *d,
                                const uint8_t *data, uint32_t offset, uint32_t bytes)
@@ -279,7 +285,8 @@ static void send_fragments(struct sim_world *w, uint8_t from, uint8_t to,
     }
 }
 
-/* ---- one packet on one path ---------------------------------------------------------------------- */
+/* ---- one packet on one path
+ * ---------------------------------------------------------------------- */
 
 static void damage(struct sim_world *w, const struct sim_path *path, const struct sim_decoded *d,
                    struct sim_packet *p)
@@ -358,7 +365,8 @@ static void cross(struct sim_world *w, uint8_t from, uint8_t to, const struct si
     send_copies(w, from, to, d, data, bytes);
 }
 
-/* ---- doors --------------------------------------------------------------------------------------- */
+/* ---- doors
+ * --------------------------------------------------------------------------------------- */
 
 /* The host that a frame goes to; SIM_NOBODY: all others, or none. */
 static uint8_t receiver(const struct sim_world *w, const struct sim_decoded *d, const uint8_t *data)

@@ -28,7 +28,8 @@ bool slt_sim_caught(const char *file, int line, const char *what)
     longjmp(caught_at, 1);
 }
 
-/* ---- faults of hosts ----------------------------------------------------------------------------- */
+/* ---- faults of hosts
+ * ----------------------------------------------------------------------------- */
 
 static void crash(struct sim_world *w, struct sim_host *h)
 {
@@ -90,7 +91,8 @@ static void fault_tick(struct sim_world *w)
     }
 }
 
-/* ---- turns --------------------------------------------------------------------------------------- */
+/* ---- turns
+ * --------------------------------------------------------------------------------------- */
 
 static bool host_due(const struct sim_world *w, const struct sim_host *h, int64_t *at_ns)
 {
@@ -182,7 +184,8 @@ static void run_until(struct sim_world *w, int64_t until_ns)
     }
 }
 
-/* ---- phases -------------------------------------------------------------------------------------- */
+/* ---- phases
+ * -------------------------------------------------------------------------------------- */
 
 static int64_t longest(const struct sim_world *w, int64_t (*of)(const struct salut_config *))
 {
@@ -313,7 +316,8 @@ static void run_phases(struct sim_world *w)
     }
 }
 
-/* ---- the door ------------------------------------------------------------------------------------ */
+/* ---- the door
+ * ------------------------------------------------------------------------------------ */
 
 static struct sim_world *new_world(const struct slt_sim_options *options,
                                    struct slt_sim_result *result, struct slt_sim_tally *tally)

@@ -39,10 +39,11 @@
 #define SIM_WORK_MAX      1000 /* steps of one turn: some 60 frames and as many timers */
 #define SIM_CANARY_BYTES  65536U
 
-#define SIM_MS(n) ((n) * SLT_NS_PER_MS)
-#define SIM_S(n)  ((n) * SLT_NS_PER_S)
+#define SIM_MS(n) ((n)*SLT_NS_PER_MS)
+#define SIM_S(n)  ((n)*SLT_NS_PER_S)
 
-/* ---- packets ---------------------------------------------------------------------------------- */
+/* ---- packets ----------------------------------------------------------------------------------
+ */
 
 /* Where a packet came from: what the checkers may conclude from its arrival. */
 enum sim_origin {
@@ -52,8 +53,8 @@ enum sim_origin {
 };
 
 struct sim_packet {
-    int64_t at_ns;   /* virtual time of arrival */
-    uint64_t order;  /* equal times: in order of sending */
+    int64_t at_ns;  /* virtual time of arrival */
+    uint64_t order; /* equal times: in order of sending */
     uint32_t bytes;
     uint8_t from; /* host, or SIM_NOBODY */
     uint8_t to;
@@ -64,15 +65,7 @@ struct sim_packet {
 #define SIM_NOBODY 0xff
 
 /* A packet as the independent decoder reads it. */
-enum sim_kind {
-    SIM_BAD,
-    SIM_ARP,
-    SIM_ND,
-    SIM_ICMP,
-    SIM_FRAGMENT,
-    SIM_TCP,
-    SIM_OTHER
-};
+enum sim_kind { SIM_BAD, SIM_ARP, SIM_ND, SIM_ICMP, SIM_FRAGMENT, SIM_TCP, SIM_OTHER };
 
 struct sim_decoded {
     const char *bad; /* what is wrong, NULL: nothing */
@@ -103,7 +96,8 @@ struct sim_decoded {
     uint8_t dst[16];
 };
 
-/* ---- paths ------------------------------------------------------------------------------------ */
+/* ---- paths ------------------------------------------------------------------------------------
+ */
 
 /* One direction between two hosts. Chances are per 10,000. */
 struct sim_path {
@@ -136,7 +130,8 @@ struct sim_net {
     bool faults;
 };
 
-/* ---- applications ----------------------------------------------------------------------------- */
+/* ---- applications -----------------------------------------------------------------------------
+ */
 
 enum sim_close_mode {
     SIM_CLOSE_AFTER_SEND, /* close at once when all is written */
@@ -219,12 +214,13 @@ struct sim_listener {
     int64_t open_at_ns;
 };
 
-/* ---- what the wire showed --------------------------------------------------------------------- */
+/* ---- what the wire showed ---------------------------------------------------------------------
+ */
 
 /* One direction of one incarnation of a connection, as its sender's packets tell. */
 struct sim_flow {
     bool used;
-    bool finished; /* RST was sent, nothing but RST may follow */
+    bool finished; /* the connection is over: nothing but RST may follow */
     uint8_t host;
     uint8_t peer;
     uint8_t family;
@@ -239,7 +235,7 @@ struct sim_flow {
     int64_t ack_out;
     int64_t edge_in; /* the largest right edge the peer's packets that arrived advertised */
     int64_t ack_in;
-    int64_t rtx_high; /* the end of the highest octets sent again */
+    int64_t rtx_high;   /* the end of the highest octets sent again */
     int16_t wscale_out; /* offered, -1: not */
     int16_t wscale_in;
     int8_t ts_out, ts_in; /* 1 offered, 0 not, -1 unknown */
@@ -263,7 +259,8 @@ struct sim_heard {
     int8_t has_ts, has_sack_ok;
 };
 
-/* ---- hosts ------------------------------------------------------------------------------------ */
+/* ---- hosts ------------------------------------------------------------------------------------
+ */
 
 /* A connection in TIME-WAIT, for I-23. */
 #define SIM_WAITS_MAX 32
@@ -364,7 +361,8 @@ struct sim_world {
     uint8_t *canary_stack;
 };
 
-/* ---- sim_trace: failing, tracing, chance ------------------------------------------------------- */
+/* ---- sim_trace: failing, tracing, chance -------------------------------------------------------
+ */
 
 /* A violated invariant: the first counts. `id` is the number of the invariant. Returns false. */
 bool slt_sim_fail(struct sim_world *w, unsigned id, const char *format, ...) SLT_PRINTF(3, 4);
@@ -405,7 +403,8 @@ static inline uint64_t slt_sim_below(struct sim_world *w, uint64_t bound)
 /* Between low and high, every order of magnitude being as likely as any other. */
 int64_t slt_sim_log_between(struct sim_world *w, int64_t low, int64_t high);
 
-/* ---- sim_decode -------------------------------------------------------------------------------- */
+/* ---- sim_decode --------------------------------------------------------------------------------
+ */
 
 void slt_sim_decode(const struct sim_world *w, const uint8_t *data, uint32_t bytes,
                     struct sim_decoded *d);
@@ -441,7 +440,8 @@ static inline uint32_t slt_sim_get32(const uint8_t *p)
     return slt_sim_get16(p) << 16 | slt_sim_get16(p + 2);
 }
 
-/* ---- sim_shadow -------------------------------------------------------------------------------- */
+/* ---- sim_shadow --------------------------------------------------------------------------------
+ */
 
 void slt_sim_pattern(uint64_t key, uint64_t at, uint8_t *out, uint32_t bytes);
 bool slt_sim_pattern_matches(uint64_t key, uint64_t at, const uint8_t *data, uint32_t bytes);
@@ -449,16 +449,21 @@ struct sim_end *slt_sim_end_new(struct sim_world *w, uint8_t host, salut_conn co
 struct sim_end *slt_sim_match(struct sim_world *w, struct sim_end *e);
 uint32_t slt_sim_end_by_isn(const struct sim_world *w, const struct sim_flow *f);
 
-/* ---- sim_check_wire ---------------------------------------------------------------------------- */
+/* ---- sim_check_wire ----------------------------------------------------------------------------
+ */
 
 struct slt_tx_record;
 bool slt_sim_check_sent(struct sim_world *w, struct sim_host *h, const uint8_t *data,
                         uint32_t bytes, const struct slt_tx_record *record);
 void slt_sim_learn_heard(struct sim_world *w, struct sim_host *h, const struct sim_decoded *d);
-int64_t slt_sim_rtx_high(struct sim_world *w, const struct sim_host *h, const struct slt_tcp_conn *c);
+int64_t slt_sim_rtx_high(struct sim_world *w, const struct sim_host *h,
+                         const struct slt_tcp_conn *c);
+void slt_sim_flow_over(struct sim_world *w, const struct sim_host *h, uint16_t local,
+                       uint16_t remote);
 void slt_sim_flows_forget(struct sim_world *w, uint8_t host);
 
-/* ---- sim_check_state --------------------------------------------------------------------------- */
+/* ---- sim_check_state ---------------------------------------------------------------------------
+ */
 
 /* What a packet may not do to the connection it belongs to. */
 struct sim_before {
@@ -486,7 +491,8 @@ void slt_sim_count_reasons(struct sim_world *w, struct sim_host *h);
 bool slt_sim_check_conserved(struct sim_world *w, struct sim_host *h);
 bool slt_sim_check_edge(struct sim_world *w, const struct slt_event *e);
 
-/* ---- sim_check_app ----------------------------------------------------------------------------- */
+/* ---- sim_check_app -----------------------------------------------------------------------------
+ */
 
 bool slt_sim_check_read(struct sim_world *w, struct sim_end *e, const uint8_t *data, size_t bytes);
 bool slt_sim_check_eof(struct sim_world *w, struct sim_end *e);
@@ -498,7 +504,8 @@ bool slt_sim_check_delivered(struct sim_world *w);
 bool slt_sim_check_parted(struct sim_world *w);
 bool slt_sim_check_quiescent(struct sim_world *w);
 
-/* ---- sim_net ----------------------------------------------------------------------------------- */
+/* ---- sim_net -----------------------------------------------------------------------------------
+ */
 
 void slt_sim_net_send(struct sim_world *w, uint8_t from, const uint8_t *data, uint32_t bytes);
 void slt_sim_net_inject(struct sim_world *w, uint8_t to, const uint8_t *data, uint32_t bytes,
@@ -509,7 +516,8 @@ void slt_sim_net_path_event(struct sim_world *w);
 void slt_sim_net_heal(struct sim_world *w);
 void slt_sim_net_free(struct sim_world *w);
 
-/* ---- sim_ghost --------------------------------------------------------------------------------- */
+/* ---- sim_ghost ---------------------------------------------------------------------------------
+ */
 
 /* Stations that are no hosts: the router and the attacker, who answer for their link addresses. */
 #define SIM_ROUTER   0xfe
@@ -518,7 +526,8 @@ void slt_sim_ghost(struct sim_world *w, const struct sim_host *h, const uint8_t 
                    uint32_t bytes);
 void slt_sim_station(const struct sim_world *w, bool ip6, uint8_t number, salut_addr *addr);
 
-/* ---- sim_host ---------------------------------------------------------------------------------- */
+/* ---- sim_host ----------------------------------------------------------------------------------
+ */
 
 bool slt_sim_host_boot(struct sim_world *w, struct sim_host *h);
 void slt_sim_host_stop(struct sim_world *w, struct sim_host *h);
@@ -530,11 +539,13 @@ int64_t slt_sim_local(const struct sim_world *w, const struct sim_host *h);
 int64_t slt_sim_virtual(const struct sim_host *h, int64_t local_ns);
 void slt_sim_clock_set(struct sim_world *w, struct sim_host *h, int64_t jump_ns, int64_t ppm);
 
-/* ---- sim_forge --------------------------------------------------------------------------------- */
+/* ---- sim_forge ---------------------------------------------------------------------------------
+ */
 
 void slt_sim_forge(struct sim_world *w);
 
-/* ---- sim_app ----------------------------------------------------------------------------------- */
+/* ---- sim_app -----------------------------------------------------------------------------------
+ */
 
 void slt_sim_app_events(struct sim_world *w, struct sim_host *h);
 void slt_sim_app_timers(struct sim_world *w, struct sim_host *h);
@@ -545,7 +556,8 @@ void slt_sim_app_finish(struct sim_world *w);
 bool slt_sim_app_all_gone(const struct sim_world *w);
 void slt_sim_app_shape(struct sim_world *w, struct sim_end *e);
 
-/* ---- sim_draw ---------------------------------------------------------------------------------- */
+/* ---- sim_draw ----------------------------------------------------------------------------------
+ */
 
 void slt_sim_draw(struct sim_world *w);
 

@@ -3,7 +3,8 @@
  *
  * The hash is SipHash-1-3 under a key of the instance's own, so that nobody outside can choose
  * tuples that share a chain; the number of buckets follows the limits of the configuration (half of
- * all objects together: four bytes each are what an entry's budget leaves), so the expected chain is short when everything is full.
+ * all objects together: four bytes each are what an entry's budget leaves), so the expected chain
+ * is short when everything is full.
  */
 #include "stack/stack.h"
 

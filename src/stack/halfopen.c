@@ -69,8 +69,8 @@ static void dequeue(struct salut_stack *stack, uint32_t index)
     queue->count--;
 }
 
-/* Give an entry back that the flow table no longer knows; an entry in use names its listener, a free
- * one nobody. */
+/* Give an entry back that the flow table no longer knows; an entry in use names its listener, a
+ * free one nobody. */
 static void free_entry(struct salut_stack *stack, uint32_t index)
 {
     struct slt_tcp_half_open *h = slt_half_open_at(stack, index);

@@ -293,8 +293,8 @@ void slt_queue_join(struct salut_stack *stack, struct slt_conn_queue *to,
                     struct slt_conn_queue *from, enum slt_queue_link link);
 uint32_t slt_queue_next(const struct salut_stack *stack, uint32_t index, enum slt_queue_link link);
 
-/* demux.c: by tuple. `probes` grows by the objects compared; `replace` lets one object take the place
- * of another with the same tuple. */
+/* demux.c: by tuple. `probes` grows by the objects compared; `replace` lets one object take the
+ * place of another with the same tuple. */
 uint32_t slt_demux_bucket_count(const struct salut_config *config);
 bool slt_demux_init(struct salut_stack *stack);
 uint32_t slt_demux_hash(const struct salut_stack *stack, const struct slt_tcp_id *id);

@@ -253,8 +253,7 @@ const char *slt_tcp_check(const struct slt_tcp *tcp, const struct slt_tcp_conn *
     }
     if ((broken = check_send(c)) != NULL || (broken = check_send_queue(tcp, c)) != NULL ||
         (broken = check_recovery(tcp, c)) != NULL || (broken = check_receive(tcp, c)) != NULL ||
-        (broken = check_timers(tcp, c, now_ns)) != NULL ||
-        (broken = check_path(tcp, c)) != NULL) {
+        (broken = check_timers(tcp, c, now_ns)) != NULL || (broken = check_path(tcp, c)) != NULL) {
         return broken;
     }
     return check_congestion(tcp, c);

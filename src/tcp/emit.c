@@ -34,8 +34,8 @@ void slt_tcp_emit_state(struct slt_tcp *tcp, const struct slt_tcp_conn *c, enum 
 void slt_tcp_emit_segment(struct slt_tcp *tcp, const struct slt_tcp_conn *c,
                           const struct slt_event *draft, int64_t now_ns)
 {
-    struct slt_event *e = begin(tcp, c, (enum slt_event_kind)draft->kind,
-                                (enum slt_reason)draft->reason, now_ns);
+    struct slt_event *e =
+        begin(tcp, c, (enum slt_event_kind)draft->kind, (enum slt_reason)draft->reason, now_ns);
 
     e->flags = draft->flags;
     e->bytes = draft->bytes;

@@ -489,8 +489,9 @@ static void commit_octets(struct slt_tcp *tcp, struct slt_tcp_conn *c,
         cold->retransmitted_bytes += plan->bytes;
         slt_tcp_rtt_on_retransmit(cold);
     }
-    if (plan->spent & SLT_DUE_PROBE) {
-        return; /* the persist timer is its timer */
+    if ((plan->spent & SLT_DUE_PROBE) &&
+        slt_tcp_timer_due(tcp, c, SLT_TIMER_PERSIST) != SLT_NEVER) {
+        return; /* the persist timer is its timer, unless the window has opened meanwhile */
     }
     if (plan->retransmit) {
         slt_tcp_recovery_on_sent(c, &cold->recovery, end, plan->after);

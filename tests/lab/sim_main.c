@@ -42,9 +42,8 @@ static void run_share(const struct order *order, unsigned share, struct outcome 
 {
     memset(out, 0, sizeof(*out));
     for (uint64_t seed = order->first + share; seed <= order->last; seed += order->jobs) {
-        struct slt_sim_options options = {.seed = seed,
-                                          .trace = order->trace ? stdout : NULL,
-                                          .trace_from = order->from};
+        struct slt_sim_options options = {
+            .seed = seed, .trace = order->trace ? stdout : NULL, .trace_from = order->from};
         out->seed = seed;
         slt_sim_run(&options, &out->result, &out->tally);
         if (out->result.failed) {
@@ -133,10 +132,10 @@ static bool report(const struct order *order, const struct outcome *out)
     if (!order->trace) {
         struct slt_sim_tally again = {0};
         struct slt_sim_result second;
-        struct slt_sim_options options = {
-            .seed = out->seed,
-            .trace = stdout,
-            .trace_from = out->result.turn > 8 ? out->result.turn - 8 : 0};
+        struct slt_sim_options options = {.seed = out->seed,
+                                          .trace = stdout,
+                                          .trace_from =
+                                              out->result.turn > 8 ? out->result.turn - 8 : 0};
         if (!order->quiet) {
             slt_sim_run(&options, &second, &again);
         }

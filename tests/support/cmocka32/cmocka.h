@@ -86,7 +86,7 @@ static CM_UNUSED void mock_assert(int result, const char *what, const char *file
         if (setjmp(cm_expected) == 0) {                                                            \
             call;                                                                                  \
             cm_expecting = 0;                                                                      \
-            cm_stop(__FILE__, __LINE__, CM_FAILED);                                                        \
+            cm_stop(__FILE__, __LINE__, CM_FAILED);                                                \
         }                                                                                          \
         cm_expecting = 0;                                                                          \
     } while (0)
