@@ -207,7 +207,10 @@ static bool on_state(struct sim_world *w, struct sim_host *h, const struct slt_e
         note_killed(w, h, e);
     }
     if (e->object_kind == SLT_OBJECT_CONN && e->to == SALUT_STATE_CLOSED) {
-        slt_sim_flow_over(w, h, e->local_port, e->remote_port);
+        const struct slt_tcp_conn *c = slt_tcp_conn_at(&h->stack->tcp, e->object);
+        if (c->generation - e->generation <= 1) { /* else the object has another already */
+            slt_sim_flow_over(w, h, c);
+        }
     }
     if (e->to == SALUT_STATE_TIME_WAIT) {
         wait_begins(h, e);

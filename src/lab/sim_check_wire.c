@@ -86,15 +86,12 @@ int64_t slt_sim_rtx_high(struct sim_world *w, const struct sim_host *h,
     return f && f->isn == c->snd.isn ? f->rtx_high : 0;
 }
 
-/* The connection of these ports is over. */
-void slt_sim_flow_over(struct sim_world *w, const struct sim_host *h, uint16_t local,
-                       uint16_t remote)
+/* A connection is over: no segment of its numbers may follow. */
+void slt_sim_flow_over(struct sim_world *w, const struct sim_host *h, const struct slt_tcp_conn *c)
 {
-    for (int i = 0; i < SIM_FLOWS_MAX; i++) {
-        struct sim_flow *f = &w->flow[i];
-        if (f->used && f->host == h->number && f->local_port == local && f->remote_port == remote) {
-            f->finished = true;
-        }
+    struct sim_flow *f = find_flow(w, h, c->id.local_port, c->id.remote_port, c->id.remote);
+    if (f && f->isn == c->snd.isn) {
+        f->finished = true;
     }
 }
 

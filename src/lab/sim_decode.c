@@ -87,17 +87,22 @@ static const char *read_option(struct sim_decoded *d, const uint8_t *p, uint32_t
     }
 }
 
+static const char *read_padding(const uint8_t *p, uint32_t bytes)
+{
+    for (uint32_t i = 0; i < bytes; i++) {
+        if (p[i] != 0) {
+            return "the padding behind the options is not zero";
+        }
+    }
+    return NULL;
+}
+
 static const char *read_options(struct sim_decoded *d, const uint8_t *p, uint32_t bytes)
 {
     uint64_t seen = 0;
     for (uint32_t at = 0; at < bytes;) {
         if (p[at] == 0) {
-            for (; at < bytes; at++) {
-                if (p[at] != 0) {
-                    return "the padding behind the options is not zero";
-                }
-            }
-            return NULL;
+            return read_padding(p + at, bytes - at);
         }
         if (p[at] == 1) {
             at++;

@@ -1,4 +1,5 @@
-/* What the two files of forgeries share. */
+/* What the three files of forgeries share: sim_forge calls sim_forge_ip, both call
+ * sim_forge_build. */
 #ifndef SLT_LAB_SIM_FORGE_H
 #define SLT_LAB_SIM_FORGE_H
 
@@ -20,7 +21,7 @@ struct sim_forged {
     uint32_t payload_bytes;
 };
 
-/* sim_forge */
+/* sim_forge_build */
 void slt_sim_forge_init(struct sim_world *w, struct sim_forged *f);
 uint32_t slt_sim_forge_ip(const struct sim_world *w, const struct sim_forged *f, uint32_t payload,
                           uint8_t *frame);

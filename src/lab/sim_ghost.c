@@ -7,19 +7,6 @@
 
 static const uint8_t ghost_mac[6] = {2, 0, 0, 0, 0, 0xf0};
 
-void slt_sim_station(const struct sim_world *w, bool ip6, uint8_t number, salut_addr *addr)
-{
-    (void)w;
-    memset(addr, 0, sizeof(*addr));
-    if (ip6) {
-        addr->b[0] = 0xfd;
-    } else {
-        addr->b[10] = addr->b[11] = 0xff;
-        addr->b[12] = 10;
-    }
-    addr->b[15] = number;
-}
-
 static bool is_ghost(uint8_t number)
 {
     return number == SIM_ROUTER || number == SIM_ATTACKER;

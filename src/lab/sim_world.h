@@ -10,7 +10,8 @@
  *   sim_check_*  invariants: of the wire, of the applications, of states and resources
  *   sim_shadow   who wrote which bytes, and where
  *   sim_decode   an independent reading of packets
- *   sim_trace    lines for people, the running hash
+ *   sim_clock    the hosts' clocks and addresses
+ *   sim_trace    lines for people
  *
  * Time is virtual and counts from 0; each host reads it through a clock of its own. Files call
  * only what stands further down in this list.
@@ -403,6 +404,14 @@ static inline uint64_t slt_sim_below(struct sim_world *w, uint64_t bound)
 /* Between low and high, every order of magnitude being as likely as any other. */
 int64_t slt_sim_log_between(struct sim_world *w, int64_t low, int64_t high);
 
+/* ---- sim_clock ---------------------------------------------------------------------------------
+ */
+
+int64_t slt_sim_local(const struct sim_world *w, const struct sim_host *h);
+int64_t slt_sim_virtual(const struct sim_host *h, int64_t local_ns);
+void slt_sim_clock_set(struct sim_world *w, struct sim_host *h, int64_t jump_ns, int64_t ppm);
+void slt_sim_station(const struct sim_world *w, bool ip6, uint8_t number, salut_addr *addr);
+
 /* ---- sim_decode --------------------------------------------------------------------------------
  */
 
@@ -458,8 +467,7 @@ bool slt_sim_check_sent(struct sim_world *w, struct sim_host *h, const uint8_t *
 void slt_sim_learn_heard(struct sim_world *w, struct sim_host *h, const struct sim_decoded *d);
 int64_t slt_sim_rtx_high(struct sim_world *w, const struct sim_host *h,
                          const struct slt_tcp_conn *c);
-void slt_sim_flow_over(struct sim_world *w, const struct sim_host *h, uint16_t local,
-                       uint16_t remote);
+void slt_sim_flow_over(struct sim_world *w, const struct sim_host *h, const struct slt_tcp_conn *c);
 void slt_sim_flows_forget(struct sim_world *w, uint8_t host);
 
 /* ---- sim_check_state ---------------------------------------------------------------------------
@@ -524,7 +532,6 @@ void slt_sim_net_free(struct sim_world *w);
 #define SIM_ATTACKER 0x42
 void slt_sim_ghost(struct sim_world *w, const struct sim_host *h, const uint8_t *data,
                    uint32_t bytes);
-void slt_sim_station(const struct sim_world *w, bool ip6, uint8_t number, salut_addr *addr);
 
 /* ---- sim_host ----------------------------------------------------------------------------------
  */
@@ -535,9 +542,6 @@ void slt_sim_host_deliver(struct sim_world *w, struct sim_host *h, struct sim_pa
 bool slt_sim_host_poll(struct sim_world *w, struct sim_host *h);
 bool slt_sim_host_output(struct sim_world *w, struct sim_host *h);
 bool slt_sim_host_settle(struct sim_world *w, struct sim_host *h);
-int64_t slt_sim_local(const struct sim_world *w, const struct sim_host *h);
-int64_t slt_sim_virtual(const struct sim_host *h, int64_t local_ns);
-void slt_sim_clock_set(struct sim_world *w, struct sim_host *h, int64_t jump_ns, int64_t ppm);
 
 /* ---- sim_forge ---------------------------------------------------------------------------------
  */

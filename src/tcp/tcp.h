@@ -214,8 +214,8 @@ void slt_tcp_seen(struct slt_tcp_conn *c, uint32_t ready);
 /* CLOSED, nothing due, and nobody holds the handle: the object may go. */
 bool slt_tcp_is_done(const struct slt_tcp_conn *c);
 
-/* To be called after every door, once what is due has been planned or noted: watches a closed
- * window, and gives back what an idle connection does not need. */
+/* To be called once a turn, when what is due has been planned or noted: watches a closed window,
+ * and gives back what an idle connection does not need. */
 void slt_tcp_settle(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t now_ns);
 
 uint32_t slt_tcp_urgent_ahead(const struct slt_tcp_conn *c);
