@@ -507,6 +507,7 @@ static struct sim_flow *flow_of(struct sim_world *w, struct sim_host *h,
     }
     if (f) {
         f->stamp = ++w->flow_stamp;
+        f->ts_last = d->has_ts ? d->ts_val : f->ts_last;
         if (c && c->state >= SALUT_STATE_SYN_RECEIVED && (d->flags & SLT_TCP_ACK)) {
             learn_peer(h, f, c->rcv.isn);
         } else if ((d->flags & SLT_TCP_SYN) && (d->flags & SLT_TCP_ACK)) {

@@ -86,17 +86,24 @@ static void forge_syn(struct sim_world *w)
     slt_sim_forge_send(w, &f);
 }
 
-/* Was the FIN of the flow's peer taken? */
-static bool peer_finished(const struct sim_world *w, const struct sim_flow *flow)
+/* The other direction of a flow, or NULL. */
+static const struct sim_flow *other_way(const struct sim_world *w, const struct sim_flow *flow)
 {
     for (int i = 0; i < SIM_FLOWS_MAX; i++) {
         const struct sim_flow *o = &w->flow[i];
         if (o->used && o->host == flow->peer && o->local_port == flow->remote_port &&
-            o->remote_port == flow->local_port && o->fin_pos >= 0) {
-            return flow->ack_out > o->fin_pos;
+            o->remote_port == flow->local_port) {
+            return o;
         }
     }
-    return false;
+    return NULL;
+}
+
+/* Was the FIN of the flow's peer taken? */
+static bool peer_finished(const struct sim_world *w, const struct sim_flow *flow)
+{
+    const struct sim_flow *o = other_way(w, flow);
+    return o && o->fin_pos >= 0 && flow->ack_out > o->fin_pos;
 }
 
 /* Numbers of which one is wrong, none of which may change anything. */
@@ -153,9 +160,9 @@ static void forge_segment(struct sim_world *w)
         return;
     }
     forge_numbers(w, &f, flow, slt_sim_below(w, 8));
-    uint64_t stamps = slt_sim_below(w, 4);
-    if (stamps == 0) {
-        add_timestamp(&f, (uint32_t)slt_prng_u64(&w->prng), 0);
+    const struct sim_flow *peer = other_way(w, flow);
+    if (peer && slt_sim_below(w, 2) == 0) { /* a newer timestamp would silence the peer (PAWS) */
+        add_timestamp(&f, peer->ts_last - 1000 - (uint32_t)slt_sim_below(w, 1000000), 0);
     }
     slt_sim_fault(w, SLT_SIM_INJECT_SEGMENT);
     slt_sim_forge_send(w, &f);

@@ -241,7 +241,8 @@ struct sim_flow {
     int16_t wscale_in;
     int8_t ts_out, ts_in; /* 1 offered, 0 not, -1 unknown */
     int8_t sack_out, sack_in;
-    uint32_t end; /* the application's end, SLT_NIL */
+    uint32_t ts_last; /* the timestamp of the last segment */
+    uint32_t end;     /* the application's end, SLT_NIL */
     uint64_t stamp;
     int64_t answer_at_ns[4]; /* the last limited answers */
     uint32_t answer_count;
