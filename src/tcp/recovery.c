@@ -107,7 +107,7 @@ static void on_advance(struct slt_tcp *tcp, struct slt_tcp_conn *c, const struct
 
     r->dup_acks = 0;
     r->limited = 0;
-    if (r->rtx_next < c->snd.una) {
+    if (r->rtx_next <= c->snd.una) { /* the buffer that its cursor names may be gone */
         r->rtx_next = c->snd.una;
         r->rtx_known = 0;
     }

@@ -62,8 +62,14 @@ static void config_init(struct salut_config *c)
 
 void pair_init(struct pair *p)
 {
+    pair_init_buffers(p, 2048);
+}
+
+void pair_init_buffers(struct pair *p, uint32_t buffer_bytes)
+{
     memset(p, 0, sizeof(*p));
     config_init(&p->config);
+    p->config.buffer_bytes = buffer_bytes;
     p->now_ns = 1000 * SLT_NS_PER_S;
     for (int i = 0; i < 2; i++) {
         struct pair_side *s = &p->side[i];

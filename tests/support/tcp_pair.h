@@ -45,6 +45,9 @@ struct pair {
 };
 
 void pair_init(struct pair *p);
+
+/* The same with queues in buffers of this size. */
+void pair_init_buffers(struct pair *p, uint32_t buffer_bytes);
 void pair_deinit(struct pair *p);
 struct slt_tcp_conn *pair_conn(struct pair *p, int side);
 

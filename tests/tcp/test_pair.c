@@ -157,6 +157,38 @@ static void t_s_04_bulk_survives_loss(void **ctx)
     }
 }
 
+static bool drop_all(struct pair *p, const struct pair_packet *packet)
+{
+    (void)p;
+    (void)packet;
+    return true;
+}
+
+/* A retransmission that ends where a buffer of the queue ends: its acknowledgement gives the buffer
+ * back, and the place where the next one starts must not be looked for in it. */
+static void t_i_11_retransmission_ends_with_its_buffer(void **ctx)
+{
+    struct pair p;
+    uint8_t in[5 * 1448];
+    uint8_t out[5 * 1448];
+
+    (void)ctx;
+    pair_init_buffers(&p, 1448);
+    pair_connect(&p);
+    for (size_t i = 0; i < sizeof(out); i++) {
+        out[i] = pattern(i);
+    }
+    p.drop = drop_all;
+    assert_int_equal(pair_send(&p, 0, out, sizeof(out)), sizeof(out));
+    pair_run(&p);
+    p.drop = NULL;
+    pair_advance(&p, 10 * SLT_NS_PER_S);
+    assert_int_equal(pair_recv(&p, 1, in, sizeof(in)), sizeof(in));
+    assert_memory_equal(in, out, sizeof(in));
+    assert_true(pair_conn(&p, 0)->retransmits >= 5);
+    pair_deinit(&p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -165,6 +197,7 @@ int main(void)
         cmocka_unit_test(t_s_77_crossing_fins_pass_through_closing),
         cmocka_unit_test(t_s_01_bulk_arrives_in_order),
         cmocka_unit_test(t_s_04_bulk_survives_loss),
+        cmocka_unit_test(t_i_11_retransmission_ends_with_its_buffer),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
