@@ -46,6 +46,15 @@ static bool aim(struct sim_world *w, struct sim_forged *f, bool handshake,
 /* ---- segments
  * ------------------------------------------------------------------------------------ */
 
+/* Once, or many times at once: answers to such segments are limited (I-37). */
+static void send_burst(struct sim_world *w, const struct sim_forged *f)
+{
+    uint64_t count = slt_sim_below(w, 3) == 0 ? 8 : 1;
+    for (; count > 0; count--) {
+        slt_sim_forge_send(w, f);
+    }
+}
+
 static void forge_reset(struct sim_world *w)
 {
     struct sim_forged f;
@@ -64,7 +73,7 @@ static void forge_reset(struct sim_world *w)
         f.seq = (uint32_t)slt_prng_u64(&w->prng);
     }
     slt_sim_fault(w, SLT_SIM_INJECT_RST);
-    slt_sim_forge_send(w, &f);
+    send_burst(w, &f);
 }
 
 static void forge_syn(struct sim_world *w)
@@ -83,7 +92,7 @@ static void forge_syn(struct sim_world *w)
         f.ack = 0;
     }
     slt_sim_fault(w, SLT_SIM_INJECT_SYN);
-    slt_sim_forge_send(w, &f);
+    send_burst(w, &f);
 }
 
 /* The other direction of a flow, or NULL. */

@@ -68,13 +68,15 @@ static enum slt_reason parse_tcp(struct salut_stack *stack, const struct rx_fram
     if (slt_stack_is_quiet(stack)) {
         return SLT_DROP_TCP_QUIET; /* RFC 9293 3.4.2: nothing could be answered */
     }
+    /* RFC 9293 3.1 (MUST-3): before anything in the header, options included, is believed. What is
+     * too short to hold a checksum the parser refuses. */
+    if (packet->payload.bytes >= SLT_TCP_HEADER_BYTES && !rx->checksum_valid &&
+        !checksum_holds(packet, SLT_IP_PROTOCOL_TCP)) {
+        return SLT_DROP_TCP_CHECKSUM;
+    }
     enum slt_reason why = slt_tcp_parse(packet->payload, &item->seg);
     if (why != SLT_PASS) {
         return why;
-    }
-    /* RFC 9293 3.1 (MUST-3). */
-    if (!rx->checksum_valid && !checksum_holds(packet, SLT_IP_PROTOCOL_TCP)) {
-        return SLT_DROP_TCP_CHECKSUM;
     }
     item->seg.ecn = packet->ecn;
     slt_ip_addr_copy(item->id.local, packet->dst);
