@@ -52,8 +52,8 @@ static void note_failure(struct outcome *outcome, const char *profile, const cha
     outcome->failed++;
     size_t used = strlen(outcome->error);
     if (used < sizeof(outcome->error) / 2) {
-        snprintf(outcome->error + used, sizeof(outcome->error) - used, "  [%s %s] %.1500s\n", profile,
-                 how, error);
+        snprintf(outcome->error + used, sizeof(outcome->error) - used, "  [%s %s] %.1500s\n",
+                 profile, how, error);
     }
 }
 
