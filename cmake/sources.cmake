@@ -62,6 +62,9 @@ list(FILTER lab_sources EXCLUDE REGEX "/packetdrill_so[^/]*\\.c$")
 list(REMOVE_ITEM command_sources cli/main.c)
 
 salut_library(salut-core OBJECT "${core_sources}")
+if(core_sources AND SALUT_CORE_OPTIONS)
+  target_compile_options(salut-core PRIVATE ${SALUT_CORE_OPTIONS})
+endif()
 salut_library(salut-system OBJECT "${system_sources}")
 salut_system(salut-system)
 

@@ -37,7 +37,7 @@ static bool aim(struct sim_world *w, struct sim_forged *f, bool handshake,
         f->seq = o->irs + (uint32_t)slt_max64(o->ack_out, 1);
         f->ack = o->isn + (uint32_t)slt_max64(o->ack_in, 1);
         f->flags = SLT_TCP_ACK;
-        f->window = 20000;
+        f->window = 1; /* a larger one would make the sender overrun the real one */
         return true;
     }
     return false;
@@ -46,12 +46,13 @@ static bool aim(struct sim_world *w, struct sim_forged *f, bool handshake,
 /* ---- segments
  * ------------------------------------------------------------------------------------ */
 
-/* Once, or many times at once: answers to such segments are limited (I-37). */
+/* Once, or eight times within a second: answers to such segments are limited (I-37). */
 static void send_burst(struct sim_world *w, const struct sim_forged *f)
 {
-    uint64_t count = slt_sim_below(w, 3) == 0 ? 8 : 1;
-    for (; count > 0; count--) {
-        slt_sim_forge_send(w, f);
+    int64_t count = slt_sim_below(w, 3) == 0 ? 8 : 1;
+    uint32_t bytes = slt_sim_forge_segment(w, f, w->scratch);
+    for (int64_t i = 0; i < count; i++) {
+        slt_sim_net_inject(w, f->to, w->scratch, bytes, SIM_MS(1 + 50 * i));
     }
 }
 

@@ -8,7 +8,8 @@ static const struct {
     const char *why;
 } unreachable[] = {
     {SLT_CAUSE_STACK_DESTROYED, "the stack is taken down without a word to anybody"},
-    {SLT_CAUSE_NO_MEMORY, "every connection that must close finds its block in the pool"},
+    {SLT_CAUSE_NO_MEMORY,
+     "the pool has a block for every connection, and its slabs come with the first ones"},
     {SLT_CAUSE_SHRUNK, "an entry tells the end of TIME-WAIT, not its change of form"},
 };
 

@@ -246,7 +246,7 @@ bool row_run(struct world *world, const struct row *row, enum salut_profile prof
 
 /* The number of ways a row can be broken, and the row broken in one of them (false: this way does
  * not apply). The text lies in `mutant` and `room`. */
-#define MUTATIONS 6
+#define MUTATIONS 16
 bool row_mutate(const struct row *row, int way, struct row *mutant, char room[4096]);
 const char *mutation_name(int way);
 

@@ -1,5 +1,6 @@
-/* Breaking a row on purpose: another state, another flag, a sequence number or a length one off,
- * a reason that must not occur, another timer. A row that still passes then compares nothing.
+/* Breaking a row on purpose: another state, another flag, a number or a length one off, one segment
+ * more, a reason that must not occur, another timer, something else in an earlier expectation. A
+ * row that still passes then compares nothing.
  */
 #include "tests/conform/conform.h"
 
@@ -47,22 +48,49 @@ static bool break_flag(const struct row *row, struct row *mutant, char room[4096
     return true;
 }
 
-static bool break_seq(const struct row *row, struct row *mutant, char room[4096])
+/* One more in a number of the first item; `missing` stands for it where the item does not say. */
+static bool break_number(const struct row *row, struct row *mutant, char room[4096],
+                         const char *key, const char *missing)
 {
     if (is_empty(row->segments) || !is_tcp(row->segments)) {
         return false;
     }
+    char name[16];
+    int length = snprintf(name, sizeof(name), " %s=", key);
     size_t item = strcspn(row->segments, ",");
-    const char *seq = strstr(row->segments, " seq=");
-    if (seq == NULL || (size_t)(seq - row->segments) > item) {
-        snprintf(room, 4096, "%.*s seq=nxt+1%s", (int)item, row->segments, row->segments + item);
-    } else if (seq[5] == '*' || seq[5] == '>' || seq[5] == '<') {
+    const char *at = strstr(row->segments, name);
+    if (at == NULL || (size_t)(at - row->segments) > item) {
+        snprintf(room, 4096, "%.*s%s%s+1%s", (int)item, row->segments, name, missing,
+                 row->segments + item);
+    } else if (strchr("*<>", at[length]) != NULL) {
         return false;
     } else {
-        size_t end = (size_t)(seq - row->segments) + 5 + strcspn(seq + 5, " ,");
+        size_t end = (size_t)(at - row->segments) + (size_t)length + strcspn(at + length, " ,");
         snprintf(room, 4096, "%.*s+1%s", (int)end, row->segments, row->segments + end);
     }
     mutant->segments = room;
+    return true;
+}
+
+static bool break_ack(const struct row *row, struct row *mutant, char room[4096])
+{
+    size_t flags = strcspn(row->segments, " *,");
+    bool acking = memchr(row->segments, 'A', flags) != NULL;
+    return break_number(row, mutant, room, "ack", acking ? "rnxt" : "0");
+}
+
+/* What an earlier step must have emitted: something else in expectation number `which`. */
+static bool break_earlier(const struct row *row, struct row *mutant, char room[4096], int which)
+{
+    const char *at = row->stimulus;
+    for (int i = 0; at != NULL && i <= which; i++) {
+        at = strstr(i == 0 ? at : at + 1, "; > ");
+    }
+    if (at == NULL) {
+        return false;
+    }
+    snprintf(room, 4096, "%.*s; > U, %s", (int)(at - row->stimulus), row->stimulus, at + 4);
+    mutant->stimulus = room;
     return true;
 }
 
@@ -105,12 +133,18 @@ bool row_mutate(const struct row *row, int way, struct row *mutant, char room[40
     case 1:
         return break_flag(row, mutant, room);
     case 2:
-        return break_seq(row, mutant, room);
+        return break_number(row, mutant, room, "seq", "nxt");
     case 3:
-        return break_by_more(row, mutant, room);
+        return break_ack(row, mutant, room);
     case 4:
+        return break_number(row, mutant, room, "len", "0");
+    case 5:
+        return break_by_more(row, mutant, room);
+    case 6:
         return break_reason(row, mutant, room);
-    default:
+    case 7:
         return break_timer(row, mutant);
+    default:
+        return break_earlier(row, mutant, room, way - 8);
     }
 }

@@ -132,7 +132,7 @@ static bool build(struct world *world, const char *constructor)
         count--;
         if (!steps_run(world, chain[count]->steps) || !match_segments(world, "-") ||
             !check_state(world, chain[count]->state)) {
-            return fail(world, "?");
+            return false;
         }
         snprintf(world->built_state, sizeof(world->built_state), "%s", chain[count]->state);
         world_begin_step(world);
