@@ -140,8 +140,9 @@ static bool plan_retransmit(const struct slt_tcp *tcp, const struct slt_tcp_conn
     }
     int64_t text_end = slt_min64(r->rtx_end, slt_tcp_snd_end(c));
     int64_t bytes = slt_min64(slt_max64(text_end - pos, 0), slt_tcp_data_mss(tcp, c));
-    if (!earliest) {
-        bytes = slt_min64(bytes, slt_tcp_snd_usable(c, pos));
+    int64_t usable = slt_tcp_snd_usable(c, pos);
+    if (usable > 0) { /* more would be cut off again, and count as in flight */
+        bytes = slt_min64(bytes, usable);
     }
     plan->bytes = (uint32_t)bytes;
     if (bytes > 0) {

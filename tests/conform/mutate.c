@@ -9,9 +9,9 @@
 
 const char *mutation_name(int way)
 {
-    static const char *const names[MUTATIONS] = {"state", "flag",   "seq",
-                                                 "extra", "reason", "timer"};
-    return names[way];
+    static const char *const names[] = {"state", "flag",  "seq",    "ack",
+                                        "len",   "extra", "reason", "timer"};
+    return way < 8 ? names[way] : "an earlier expectation";
 }
 
 static bool is_empty(const char *field)
