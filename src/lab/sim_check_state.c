@@ -420,6 +420,13 @@ static bool check_changes(struct sim_world *w, struct sim_host *h, const struct 
             return slt_sim_fail(w, 17, "an unacceptable segment changed %s", what);
         }
     }
+    int64_t fin = slt_tcp_has(c, SLT_CONN_FIN_TAKEN) && !slt_tcp_has(&b->conn, SLT_CONN_FIN_TAKEN);
+    slt_sim_checked(w, 14);
+    if (b->conn.state >= SALUT_STATE_ESTABLISHED && c->state != SALUT_STATE_CLOSED &&
+        c->rcv.nxt > b->conn.rcv.nxt && c->rcv.nxt - fin > b->conn.rcv.edge) {
+        return slt_sim_fail(w, 14, "octets up to %lld were taken, but the window ended at %lld",
+                            (long long)c->rcv.nxt, (long long)b->conn.rcv.edge);
+    }
     slt_sim_checked(w, 35);
     if (c->snd.pmtu > b->conn.snd.pmtu || c->snd.pmtu > h->config.mtu ||
         c->snd.pmtu < (c->ip_bytes == 20 ? 68U : 1280U)) {
