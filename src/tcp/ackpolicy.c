@@ -118,11 +118,6 @@ void slt_tcp_acks_on_sent(struct slt_tcp *tcp, struct slt_tcp_conn *c,
     slt_tcp_timers_on_ack_sent(tcp, c);
 }
 
-void slt_tcp_acks_quick(struct slt_tcp_conn *c, uint8_t segments)
-{
-    c->acks.quick_left = segments;
-}
-
 void slt_tcp_acks_probe_answered(struct slt_tcp_conn *c)
 {
     c->acks.probes = 0;

@@ -28,7 +28,6 @@ bool slt_tcp_cold_get(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t now_n
     cold->recovery.rtx_next = c->snd.una;
     cold->recovery.rtx_end = c->snd.una;
     cold->progress_at_ns = now_ns;
-    cold->last_sent_at_ns = now_ns;
     uint32_t mss = slt_tcp_full_mss(tcp, c);
     if (c->cc_fold.cwnd_bytes == 0) {
         slt_cc_init(&cold->cc, tcp->config, mss);

@@ -305,7 +305,6 @@ struct slt_tcp_cold {
     int64_t timed_at_ns;
     int64_t progress_at_ns; /* when una last advanced, or data first waited (user timeout) */
     int64_t small_pos;      /* output.c: end of the last partial segment sent (Minshall) */
-    int64_t last_sent_at_ns;
     uint64_t retransmitted_bytes;
     uint64_t delivered;
     uint32_t data_segs_out;

@@ -190,7 +190,6 @@ void slt_tcp_recovery_reopened(struct slt_tcp *tcp, struct slt_tcp_conn *c);
 bool slt_tcp_recovery_count_timeout(struct slt_tcp_recovery *r, bool window_closed);
 void slt_tcp_recovery_count_probe(struct slt_tcp_recovery *r);
 void slt_tcp_recovery_count_syn(struct slt_tcp_recovery *r);
-void slt_tcp_recovery_heard(struct slt_tcp_recovery *r);
 
 /* ackpolicy.c: when to acknowledge (RFC 9293 3.8.6.3, RFC 5681 4.2, RFC 5961 7) */
 void slt_tcp_acks_init(struct slt_tcp_acks *acks, const struct salut_config *config);
@@ -202,7 +201,6 @@ void slt_tcp_acks_on_segment(struct slt_tcp *tcp, struct slt_tcp_conn *c,
 void slt_tcp_acks_on_delay_over(struct slt_tcp_conn *c);
 void slt_tcp_acks_on_sent(struct slt_tcp *tcp, struct slt_tcp_conn *c,
                           const struct slt_tcp_plan *plan);
-void slt_tcp_acks_quick(struct slt_tcp_conn *c, uint8_t segments);
 bool slt_tcp_limit_passes(uint32_t *limit_at_ms, uint32_t interval_ms, int64_t now_ns);
 void slt_tcp_acks_probe_answered(struct slt_tcp_conn *c);
 uint8_t slt_tcp_acks_count_probe(struct slt_tcp_conn *c);

@@ -470,7 +470,6 @@ static void commit_octets(struct slt_tcp *tcp, struct slt_tcp_conn *c,
     uint32_t size = per_segment + c->ip_bytes + SLT_TCP_HEADER_BYTES +
                     (slt_tcp_has(c, SLT_CONN_TS_OK) ? 12U : 0U);
 
-    cold->last_sent_at_ns = now_ns;
     if (plan->bytes > 0) {
         cold->data_segs_out++;
         cold->size_sent = (uint16_t)slt_max32(cold->size_sent, size);

@@ -190,13 +190,6 @@ void slt_tcp_recovery_count_syn(struct slt_tcp_recovery *r)
     r->syn_timeouts++;
 }
 
-/* Something the peer proved to be his came, acknowledging nothing new. */
-void slt_tcp_recovery_heard(struct slt_tcp_recovery *r)
-{
-    r->alive = 1;
-    r->probes = 0;
-}
-
 /* The path MTU fell below what is in flight: send it again in smaller segments, at once and
  * without a congestion response (R1191-04). */
 void slt_tcp_recovery_on_mtu(struct slt_tcp *tcp, struct slt_tcp_conn *c)
