@@ -24,6 +24,10 @@
  * 146 years; a deadline beyond the end of the current group of 2^48 ticks is held in the group's
  * last tick and placed anew when the next group begins.
  *
+ * `not_before_ns` is a lower bound of every armed deadline: arming lowers it, and a pop that finds
+ * nothing raises it to the start of the earliest slot. Before it, time need not pass over the wheel
+ * at all: fact 3 holds for a wheel whose time lags.
+ *
  * `scan` lets one turn look at each entry of the current slot once: entries before it were found
  * not due at now_ns.
  */
@@ -209,7 +213,10 @@ static uint32_t find_due(struct slt_wheel *wheel, const struct slt_pool *pool, u
 
 void slt_wheel_init(struct slt_wheel *wheel, uint32_t entry_offset, int64_t now_ns)
 {
-    *wheel = (struct slt_wheel){.now_ns = now_ns, .scan = SLT_NIL, .entry_offset = entry_offset};
+    *wheel = (struct slt_wheel){.now_ns = now_ns,
+                                .not_before_ns = SLT_NEVER,
+                                .scan = SLT_NIL,
+                                .entry_offset = entry_offset};
     for (uint32_t level = 0; level < SLT_WHEEL_LEVELS; level++) {
         for (uint32_t slot = 0; slot < SLT_WHEEL_SLOTS; slot++) {
             wheel->head[level][slot] = SLT_NIL;
@@ -228,21 +235,33 @@ void slt_wheel_set(struct slt_wheel *wheel, struct slt_pool *pool, uint32_t inde
         disarm(wheel, pool, index);
     }
     if (due_at_ns != SLT_NEVER) {
+        wheel->not_before_ns = slt_min64(wheel->not_before_ns, due_at_ns);
         entry->due_at_ns = due_at_ns;
         link_entry(wheel, pool, index);
         wheel->armed_count++;
     }
 }
 
+/* Nothing is due now; what is armed is not due before the earliest slot, or this very tick. */
+static uint32_t find_nothing(struct slt_wheel *wheel, int64_t now_ns, uint64_t earliest_tick)
+{
+    move_to(wheel, now_ns);
+    wheel->not_before_ns =
+        earliest_tick == UINT64_MAX ? SLT_NEVER : slt_max64(start_of_tick(earliest_tick), now_ns);
+    return SLT_NIL;
+}
+
 uint32_t slt_wheel_pop(struct slt_wheel *wheel, struct slt_pool *pool, int64_t now_ns)
 {
     int64_t goal_ns = slt_max64(now_ns, wheel->now_ns);
+    if (slt_wheel_is_quiet(wheel, goal_ns)) {
+        return SLT_NIL;
+    }
     for (;;) {
         struct place at = earliest_slot(wheel);
         uint64_t tick = at.level == NO_LEVEL ? UINT64_MAX : first_tick(wheel, at);
         if (tick > tick_of(goal_ns)) {
-            move_to(wheel, goal_ns);
-            return SLT_NIL;
+            return find_nothing(wheel, goal_ns, tick);
         }
         if (at.level > 0) {
             cascade(wheel, pool, at, start_of_tick(tick));
@@ -255,8 +274,7 @@ uint32_t slt_wheel_pop(struct slt_wheel *wheel, struct slt_pool *pool, int64_t n
             return index;
         }
         if (tick == tick_of(goal_ns)) {
-            move_to(wheel, goal_ns);
-            return SLT_NIL;
+            return find_nothing(wheel, goal_ns, tick);
         }
         /* Entries left over in a tick that is past lie beyond the end of its group. */
         SLT_ASSERT((tick & GROUP_TICKS_MASK) == GROUP_TICKS_MASK);
@@ -271,7 +289,7 @@ int64_t slt_wheel_next(const struct slt_wheel *wheel, const struct slt_pool *poo
         return SLT_NEVER;
     }
     if (at.level > 0) {
-        return start_of_tick(first_tick(wheel, at));
+        return slt_max64(start_of_tick(first_tick(wheel, at)), wheel->not_before_ns);
     }
     uint32_t head = wheel->head[0][at.slot];
     int64_t earliest_ns = SLT_NEVER;

@@ -26,9 +26,10 @@ struct slt_wheel_entry {
 };
 
 struct slt_wheel {
-    int64_t now_ns;                      /* everything due before this has been given out */
-    uint64_t occupied[SLT_WHEEL_LEVELS]; /* bit per non-empty slot */
+    int64_t now_ns; /* everything due before this has been given out; lags while nothing is due */
+    uint64_t occupied[SLT_WHEEL_LEVELS];              /* bit per non-empty slot */
     uint32_t head[SLT_WHEEL_LEVELS][SLT_WHEEL_SLOTS]; /* ring heads, SLT_NIL when empty */
+    int64_t not_before_ns;                            /* nothing is due before this */
     uint32_t armed_count;
     uint32_t scan;         /* the current slot's entries before this one are not due at now_ns */
     uint32_t entry_offset; /* offsetof(object, its slt_wheel_entry) */
@@ -52,6 +53,12 @@ void slt_wheel_set(struct slt_wheel *wheel, struct slt_pool *pool, uint32_t inde
  * An entry armed again for an instant that has come is given out again by the same loop, so who
  * loops until SLT_NIL must arm for later, or bound the loop. */
 uint32_t slt_wheel_pop(struct slt_wheel *wheel, struct slt_pool *pool, int64_t now_ns);
+
+/* True when slt_wheel_pop would find nothing: what most turns learn, by one compare. */
+static inline bool slt_wheel_is_quiet(const struct slt_wheel *wheel, int64_t now_ns)
+{
+    return now_ns < wheel->not_before_ns;
+}
 
 /* The earliest instant at which something may be due: exact when the next entry lies in the
  * nearest slots, else a lower bound that is always later than the wheel's own time, so that a

@@ -104,6 +104,7 @@ enum salut_status slt_ip_iface_add(struct slt_ip_iface *iface, const uint8_t add
                                .due_at_ns = SLT_NEVER};
     slt_ip_addr_copy(own->addr, addr);
     iface->own_count++;
+    iface->judged.known = false;
     return SALUT_OK;
 }
 
@@ -116,6 +117,7 @@ enum salut_status slt_ip_iface_remove(struct slt_ip_iface *iface, const uint8_t 
     iface->own_count--;
     uint32_t place = (uint32_t)(own - iface->own);
     memmove(own, own + 1, (iface->own_count - place) * sizeof(*own));
+    iface->judged.known = false;
     return SALUT_OK;
 }
 

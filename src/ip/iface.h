@@ -45,6 +45,15 @@ struct slt_ip_route {
     uint8_t from_ra;
 };
 
+/* The last pair of addresses that a received packet was found fit with (ip/input.c): most packets
+ * come between the same two hosts. Forgotten when our addresses change. */
+struct slt_ip_judged {
+    uint8_t src[16];
+    uint8_t dst[16];
+    uint8_t way;
+    bool known;
+};
+
 struct slt_ip_iface {
     struct slt_mem *mem;
     struct slt_ip_own *own; /* own_count of own_max, sorted by address */
@@ -59,6 +68,7 @@ struct slt_ip_iface {
     uint8_t hop_limit; /* IPv6: `ttl` until a router says otherwise */
     uint8_t link_kind; /* enum salut_link_kind */
     uint8_t mac[6];
+    struct slt_ip_judged judged;
     bool down6; /* IPv6 is off: our hardware-derived address is a duplicate (RFC 4862 5.4.5) */
 };
 

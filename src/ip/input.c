@@ -76,10 +76,29 @@ static enum slt_reason check_destination(const struct slt_ip_iface *iface,
     return (out->way & SLT_IP_WAY_LINK_GROUP) != 0 ? SLT_DROP_IP_LINK_BROADCAST : SLT_PASS;
 }
 
-static enum slt_reason check_addresses(const struct slt_ip_iface *iface, struct slt_ip_packet *out)
+static bool is_judged(const struct slt_ip_judged *judged, const struct slt_ip_packet *out)
 {
+    return judged->known && judged->way == out->way && slt_ip_addr_equal(judged->src, out->src) &&
+           slt_ip_addr_equal(judged->dst, out->dst);
+}
+
+/* The judgement depends on the two addresses, the way and our own addresses, on nothing else. */
+static enum slt_reason check_addresses(struct slt_ip_iface *iface, struct slt_ip_packet *out)
+{
+    if (is_judged(&iface->judged, out)) {
+        out->target = SLT_IP_TARGET_OURS;
+        return SLT_PASS;
+    }
     enum slt_reason reason = check_source(iface, out);
-    return reason != SLT_PASS ? reason : check_destination(iface, out);
+    if (reason == SLT_PASS) {
+        reason = check_destination(iface, out);
+    }
+    if (reason == SLT_PASS && out->target == SLT_IP_TARGET_OURS) {
+        iface->judged = (struct slt_ip_judged){.way = out->way, .known = true};
+        slt_ip_addr_copy(iface->judged.src, out->src);
+        slt_ip_addr_copy(iface->judged.dst, out->dst);
+    }
+    return reason;
 }
 
 static bool is_handled(const struct slt_ip_packet *out)
@@ -89,7 +108,7 @@ static bool is_handled(const struct slt_ip_packet *out)
            out->protocol == icmp;
 }
 
-static enum slt_reason parse_v4(const struct slt_ip_iface *iface, struct slt_span packet,
+static enum slt_reason parse_v4(struct slt_ip_iface *iface, struct slt_span packet,
                                 struct slt_ip_packet *out)
 {
     struct slt_ipv4 ip;
@@ -178,7 +197,7 @@ static enum slt_reason walk_v6(const struct slt_ipv6 *ip, struct slt_ip_packet *
     return check_v6_protocol(&chain, out);
 }
 
-static enum slt_reason parse_v6(const struct slt_ip_iface *iface, struct slt_span packet,
+static enum slt_reason parse_v6(struct slt_ip_iface *iface, struct slt_span packet,
                                 struct slt_ip_packet *out)
 {
     struct slt_ipv6 ip;
@@ -203,7 +222,7 @@ static enum slt_reason parse_v6(const struct slt_ip_iface *iface, struct slt_spa
     return reason != SLT_PASS ? reason : walk_v6(&ip, out);
 }
 
-enum slt_reason slt_ip_parse(const struct slt_ip_iface *iface, struct slt_span packet, uint8_t way,
+enum slt_reason slt_ip_parse(struct slt_ip_iface *iface, struct slt_span packet, uint8_t way,
                              struct slt_ip_packet *out)
 {
     *out = (struct slt_ip_packet){.way = way, .packet = packet};

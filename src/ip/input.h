@@ -60,7 +60,7 @@ struct slt_ip_packet {
 
 /* SLT_PASS with *out filled in, or why the packet is dropped; out->packet, addresses and target
  * are then right as far as out->error is due. `way` is of enum slt_ip_way. */
-SLT_MUST_USE enum slt_reason slt_ip_parse(const struct slt_ip_iface *iface, struct slt_span packet,
+SLT_MUST_USE enum slt_reason slt_ip_parse(struct slt_ip_iface *iface, struct slt_span packet,
                                           uint8_t way, struct slt_ip_packet *out);
 
 #endif

@@ -32,6 +32,9 @@ static void fire(struct salut_stack *stack, uint32_t index)
 static bool expire_conns(struct salut_stack *stack, uint32_t *budget)
 {
     uint32_t index;
+    if (slt_wheel_is_quiet(&stack->wheel, stack->now_ns)) {
+        return false;
+    }
     while (*budget > 0 &&
            (index = slt_wheel_pop(&stack->wheel, &stack->tcp.conns, stack->now_ns)) != SLT_NIL) {
         --*budget;
@@ -68,11 +71,15 @@ bool salut_poll(struct salut_stack *stack, int64_t now_ns)
     slt_turn_begin(stack, now_ns);
     bool more = slt_half_open_expire(stack, &budget);
     more = slt_waits_expire(stack, &budget) || more;
-    budget -= slt_neigh_expire(&stack->neigh, stack->now_ns, budget);
+    if (!slt_wheel_is_quiet(&stack->neigh.wheel, stack->now_ns)) {
+        budget -= slt_neigh_expire(&stack->neigh, stack->now_ns, budget);
+    }
     expire_fragments(stack, &budget);
     more = expire_conns(stack, &budget) || more;
     slt_auto_turn(stack);
-    slt_park_turn(stack);
+    if (slt_park_has_work(stack)) {
+        slt_park_turn(stack);
+    }
     return more && salut_next_deadline(stack) <= stack->now_ns;
 }
 

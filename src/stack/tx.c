@@ -148,7 +148,9 @@ static uint32_t offer_conn(struct salut_stack *stack, uint32_t index, struct sal
 static void offer_replies(struct salut_stack *stack, struct salut_tx_frame *frames, uint32_t limit)
 {
     uint32_t index;
-    slt_park_turn(stack);
+    if (slt_park_has_work(stack)) {
+        slt_park_turn(stack);
+    }
     while (stack->tx.count < limit && (index = slt_reply_pop(stack)) != SLT_NIL) {
         offer_reply(stack, index, &frames[stack->tx.count]);
     }

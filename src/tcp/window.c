@@ -65,9 +65,12 @@ void slt_tcp_window_on_read(struct slt_tcp *tcp, struct slt_tcp_conn *c)
         return;
     }
     /* Half of the window must have become free, or all of it while it was closed: smaller news
-     * ride on the next acknowledgement. */
-    int64_t gain = slt_tcp_window_edge(tcp, c) - c->rcv.edge;
+     * ride on the next acknowledgement. The edge never moves further than what is free. */
     int64_t open = c->rcv.edge - c->rcv.nxt;
+    if (free_bytes(c) < 2 * open) {
+        return;
+    }
+    int64_t gain = slt_tcp_window_edge(tcp, c) - c->rcv.edge;
     if (gain > 0 && gain >= open) {
         c->due |= SLT_DUE_WINDOW;
     }

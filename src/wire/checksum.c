@@ -15,16 +15,17 @@
 typedef uint64_t lanes __attribute__((vector_size(16)));
 
 #define BLOCK_BYTES 64U
+#define SHORT_BYTES 256U /* below this the lanes do not pay */
 
-/* Fold to 16 bits that stand in memory order, then to host order of the network's words. */
-static uint16_t fold_native(uint64_t sum)
+/* Fold to 16 bits that stand in memory order, then to host order of the network's words. Each step
+ * brings its carry round before the next, so the value stays below its width. */
+static inline uint16_t fold_native(uint64_t sum)
 {
-    sum = (sum & 0xffffffffU) + (sum >> 32);
-    sum = (sum & 0xffffffffU) + (sum >> 32);
-    sum = (sum & 0xffffU) + (sum >> 16);
-    sum = (sum & 0xffffU) + (sum >> 16);
-    sum = (sum & 0xffffU) + (sum >> 16);
-    const uint16_t word = (uint16_t)sum;
+    const uint32_t high = (uint32_t)(sum >> 32);
+    uint32_t half = (uint32_t)sum + high;
+    half += half < high ? 1U : 0U;
+    half = (half & 0xffffU) + (half >> 16);
+    const uint16_t word = (uint16_t)(half + (half >> 16));
     uint8_t bytes[2];
     memcpy(bytes, &word, sizeof(bytes));
     return (uint16_t)((uint32_t)bytes[0] << 8 | bytes[1]);
@@ -37,33 +38,53 @@ static inline uint32_t load_u32(const uint8_t *p)
     return word;
 }
 
-/* What the blocks leave over: fewer than 64 bytes. */
-static uint64_t sum_tail(const uint8_t *p, uint32_t bytes)
+static inline uint64_t load_u64(const uint8_t *p)
+{
+    uint64_t word;
+    memcpy(&word, p, sizeof(word));
+    return word;
+}
+
+/* Add with the carry brought round, as RFC 1071 2(A) adds. */
+static inline uint64_t add_round(uint64_t sum, uint64_t word)
+{
+    sum += word;
+    return sum + (sum < word ? 1U : 0U);
+}
+
+/* Fewer than 8 bytes. */
+static inline uint64_t sum_rest(const uint8_t *p, uint32_t bytes)
 {
     uint64_t sum = 0;
-    for (; bytes >= 16; bytes -= 16) {
-        sum += (uint64_t)load_u32(p) + load_u32(p + 4);
-        sum += (uint64_t)load_u32(p + 8) + load_u32(p + 12);
-        p += 16;
-    }
-    for (; bytes >= 4; bytes -= 4) {
-        sum += load_u32(p);
+    if (bytes & 4U) {
+        sum = load_u32(p);
         p += 4;
     }
-    if (bytes >= 2) {
+    if (bytes & 2U) {
         uint16_t word;
         memcpy(&word, p, sizeof(word));
         sum += word;
         p += 2;
-        bytes -= 2;
     }
-    if (bytes > 0) {
+    if (bytes & 1U) {
         const uint8_t last[2] = {p[0], 0};
         uint16_t word;
         memcpy(&word, last, sizeof(word));
         sum += word;
     }
     return sum;
+}
+
+/* Headers, small segments and what the blocks leave over: 64-bit words with their carries, for
+ * which no vector register need be filled and emptied. */
+static inline uint64_t sum_short(const uint8_t *p, uint32_t bytes)
+{
+    uint64_t sum = 0;
+    for (; bytes >= 8; bytes -= 8) {
+        sum = add_round(sum, load_u64(p));
+        p += 8;
+    }
+    return bytes > 0 ? add_round(sum, sum_rest(p, bytes)) : sum;
 }
 
 /* Two running sums, of the lanes' low and high halves. */
@@ -103,12 +124,14 @@ static uint64_t sum_blocks(const uint8_t *p, uint32_t bytes)
     return sum_of(&a) + sum_of(&b);
 }
 
-/* Headers are shorter than a block, and most sums are of headers. */
+/* Most sums are of headers. */
 static inline uint16_t sum_bytes(const uint8_t *p, uint32_t bytes)
 {
+    if (bytes < SHORT_BYTES) {
+        return fold_native(sum_short(p, bytes));
+    }
     const uint32_t whole = bytes & ~(BLOCK_BYTES - 1U);
-    uint64_t sum = whole > 0 ? sum_blocks(p, whole) : 0;
-    return fold_native(sum + sum_tail(p + whole, bytes - whole));
+    return fold_native(add_round(sum_blocks(p, whole), sum_short(p + whole, bytes - whole)));
 }
 
 static uint16_t copy_bytes(uint8_t *q, const uint8_t *p, uint32_t bytes)
@@ -128,7 +151,7 @@ static uint16_t copy_bytes(uint8_t *q, const uint8_t *p, uint32_t bytes)
     if (bytes > 0) {
         memcpy(q, p, bytes);
     }
-    return fold_native(sum_of(&a) + sum_of(&b) + sum_tail(p, bytes));
+    return fold_native(add_round(sum_of(&a) + sum_of(&b), sum_short(p, bytes)));
 }
 
 uint32_t slt_checksum_add(uint32_t sum, const void *data, uint32_t bytes)
@@ -164,9 +187,11 @@ uint32_t slt_checksum_pseudo(const uint8_t src[16], const uint8_t dst[16], uint8
                              uint32_t length)
 {
     const bool v4 = slt_address_is_v4(src) && slt_address_is_v4(dst);
-    const uint32_t skip = v4 ? 12 : 0;
     const uint32_t sum = protocol + (length >> 16) + (length & 0xffffU);
-    const uint64_t addresses = sum_tail(src + skip, 16 - skip) + sum_tail(dst + skip, 16 - skip);
+    uint64_t addresses = (uint64_t)load_u32(src + 12) + load_u32(dst + 12);
+    if (!v4) {
+        addresses = add_round(addresses, add_round(sum_short(src, 12), sum_short(dst, 12)));
+    }
     return slt_checksum_add_u16(sum, fold_native(addresses));
 }
 

@@ -43,31 +43,31 @@ static enum slt_reason walk_options(struct slt_ipv4 *ip)
 static enum slt_reason parse_header(struct slt_span packet, struct slt_ipv4 *out,
                                     uint32_t *total_bytes)
 {
-    struct slt_reader r = slt_reader_of(packet);
-    memset(out, 0, sizeof(*out));
-    const uint8_t version_and_length = slt_read_u8(&r);
-    if (packet.bytes > 0 && version_and_length >> 4 != 4) {
+    if (packet.bytes > 0 && packet.data[0] >> 4 != 4) {
         return SLT_DROP_IP_VERSION;
     }
-    const uint32_t header_bytes = (version_and_length & 15U) * 4U;
+    struct slt_reader r = slt_reader_of(packet);
+    const uint8_t *header = slt_read_bytes(&r, SLT_IPV4_HEADER_BYTES);
+    if (!header) {
+        return SLT_DROP_IP_LENGTH;
+    }
+    const uint32_t header_bytes = (header[0] & 15U) * 4U;
     if (header_bytes < SLT_IPV4_HEADER_BYTES || header_bytes > packet.bytes) {
         return SLT_DROP_IP_LENGTH;
     }
-    const uint8_t service = slt_read_u8(&r);
-    out->dscp = service >> 2;
-    out->ecn = service & 3U;
-    *total_bytes = slt_read_u16(&r);
-    out->id = slt_read_u16(&r);
-    const uint16_t fragment = slt_read_u16(&r);
-    out->dont_fragment = (fragment & FLAG_DF) != 0;
-    out->more_fragments = (fragment & FLAG_MF) != 0;
-    out->fragment_offset = (uint16_t)((fragment & OFFSET_MASK) * 8);
-    out->ttl = slt_read_u8(&r);
-    out->protocol = slt_read_u8(&r);
-    (void)slt_read_u16(&r);
-    slt_address_set_v4(out->src, slt_read_bytes(&r, 4));
-    slt_address_set_v4(out->dst, slt_read_bytes(&r, 4));
-    out->options_bytes = (uint8_t)(header_bytes - SLT_IPV4_HEADER_BYTES);
+    const uint16_t fragment = slt_get_u16(header + 6);
+    *total_bytes = slt_get_u16(header + 2);
+    *out = (struct slt_ipv4){.dscp = header[1] >> 2,
+                             .ecn = header[1] & 3U,
+                             .id = slt_get_u16(header + 4),
+                             .dont_fragment = (fragment & FLAG_DF) != 0,
+                             .more_fragments = (fragment & FLAG_MF) != 0,
+                             .fragment_offset = (uint16_t)((fragment & OFFSET_MASK) * 8),
+                             .ttl = header[8],
+                             .protocol = header[9],
+                             .options_bytes = (uint8_t)(header_bytes - SLT_IPV4_HEADER_BYTES)};
+    slt_address_set_v4(out->src, header + 12);
+    slt_address_set_v4(out->dst, header + 16);
     out->options = slt_read_bytes(&r, out->options_bytes);
     out->payload_bytes = slt_reader_left(&r);
     out->payload = slt_read_bytes(&r, out->payload_bytes);
@@ -90,7 +90,7 @@ enum slt_reason slt_ipv4_parse(struct slt_span packet, struct slt_ipv4 *out)
     if (slt_checksum_finish(slt_checksum_add(0, packet.data, header_bytes)) != 0) {
         return SLT_DROP_IP_CHECKSUM;
     }
-    return walk_options(out);
+    return out->options_bytes > 0 ? walk_options(out) : SLT_PASS;
 }
 
 enum slt_reason slt_ipv4_parse_quoted(struct slt_span quote, struct slt_ipv4 *out)

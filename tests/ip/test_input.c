@@ -347,6 +347,26 @@ static void test_fragment_round_trip(void **state)
     }
 }
 
+/* What was found of a pair of addresses must not outlive the addresses it was found with. */
+static void test_judgement_forgotten(void **state)
+{
+    struct world *w = *state;
+    uint8_t addr[16];
+    assert_int_equal(send(w, "10.0.0.2", "10.0.0.1", 0), SLT_PASS);
+    assert_int_equal(send(w, "10.0.0.2", "10.0.0.1", 0), SLT_PASS);
+    assert_int_equal(w->packet.target, SLT_IP_TARGET_OURS);
+    assert_int_equal(send(w, "10.0.0.2", "10.0.0.1", SLT_IP_WAY_LINK_GROUP),
+                     SLT_DROP_IP_LINK_BROADCAST);
+    add(w, "10.0.0.2/24");
+    assert_int_equal(send(w, "10.0.0.2", "10.0.0.1", 0), SLT_DROP_IP_BAD_SOURCE);
+    addr_of("10.0.0.2", addr);
+    assert_int_equal(slt_ip_iface_remove(&w->iface, addr), SALUT_OK);
+    assert_int_equal(send(w, "10.0.0.2", "10.0.0.1", 0), SLT_PASS);
+    addr_of("10.0.0.1", addr);
+    assert_int_equal(slt_ip_iface_remove(&w->iface, addr), SALUT_OK);
+    assert_int_equal(send(w, "10.0.0.2", "10.0.0.1", 0), SLT_DROP_IP_NOT_OURS);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -361,6 +381,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_unspecified_source, setup, teardown),
         cmocka_unit_test_setup_teardown(test_cut, setup, teardown),
         cmocka_unit_test_setup_teardown(test_fragment_round_trip, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_judgement_forgotten, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
