@@ -12,7 +12,7 @@ PART ?=
 FUZZ_SECONDS ?= 600
 run_tests = tools/run-tests $(if $(ONLY),--only '$(ONLY)')
 
-.PHONY: all demo test check conform conform-mutate fuzz bench bench-quick long install deps \
+.PHONY: all profiled demo test check conform conform-mutate fuzz bench bench-quick long install deps \
         deps-test tidy format coverage clean help
 .NOTPARALLEL:
 .DEFAULT_GOAL := all
@@ -20,6 +20,10 @@ run_tests = tools/run-tests $(if $(ONLY),--only '$(ONLY)')
 all: ## release build in build/
 	@tools/deps need build
 	@tools/build release
+
+profiled: ## release build guided by a training run, in build-profiled/ (gcc, two minutes)
+	@tools/deps need build
+	@tools/build profiled
 
 demo: ## serve with salut, fetch with the kernel's curl, show every state
 	@tools/deps need demo
@@ -53,8 +57,8 @@ fuzz: ## every fuzzer for FUZZ_SECONDS (600)
 
 bench: ## salut and the kernel side by side (a quiet machine, some minutes)
 	@tools/deps need demo
-	@tools/build release
-	@build/salut bench
+	@tools/build profiled
+	@build-profiled/salut bench
 
 bench-quick: ## the same in a minute: ratios and the memory gates
 	@tools/deps need demo

@@ -19,6 +19,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#ifdef SLT_PROFILED
+#define BUILT "guided by a training run"
+#else
+#define BUILT "built without a profile"
+#endif
+
 #define GIGABIT (1e9 / 8)
 
 static const struct slt_bench_case cases[] = {
@@ -80,7 +86,7 @@ static _Noreturn void run_child(sample_fn *sample, struct slt_bench_run *run, in
         slt_bench_fail_os(run, "sched_setaffinity");
     }
     ssize_t put = write(report_fd, run, sizeof(*run));
-    _exit(put == (ssize_t)sizeof(*run) ? 0 : 1);
+    exit(put == (ssize_t)sizeof(*run) ? 0 : 1); /* not _exit: a training run writes its counts */
 }
 
 /* Take one sample in a process of its own; run->why tells when it failed. */
@@ -264,8 +270,8 @@ static void print_heading(const struct tally *tally, bool cubic)
     char machine[256];
     const struct slt_bench_options *options = tally->options;
     slt_bench_machine_print(machine, sizeof(machine));
-    printf("salut %s, %u alternated pairs of %.2f s, medians (lowest-highest)\n", salut_version(),
-           options->pairs, (double)options->sample_ns / 1e9);
+    printf("salut %s, %s, %u alternated pairs of %.2f s, medians (lowest-highest)\n",
+           salut_version(), BUILT, options->pairs, (double)options->sample_ns / 1e9);
     printf("%s; one-processor lines on processor %d; kernel congestion control: %s\n\n", machine,
            tally->cpus[0], cubic ? "cubic" : "the system's default");
     printf("%-13s %-6s  %-26s  %-26s  %7s  %s\n", "line", "unit", "salut", "kernel", "ratio",

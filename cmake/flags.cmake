@@ -31,3 +31,18 @@ function(salut_flags target)
   target_compile_definitions(${target} PRIVATE ${salut_definitions})
   target_link_options(${target} PRIVATE ${salut_link_options})
 endfunction()
+
+# Profile-guided builds (tools/build profiled). Samples of the benchmark are processes of their own
+# and one thread each, so plain counters do; a file or function that the training did not reach is
+# compiled as if there were no profile.
+if(SALUT_PROFILE STREQUAL "generate")
+  add_compile_options(-fprofile-generate -fprofile-update=single)
+  add_link_options(-fprofile-generate)
+elseif(SALUT_PROFILE STREQUAL "use")
+  add_compile_options(-fprofile-use -fprofile-partial-training -fprofile-correction
+                      -Wno-missing-profile -Wno-coverage-mismatch)
+  add_link_options(-fprofile-use -fprofile-partial-training)
+  list(APPEND salut_definitions SLT_PROFILED)
+elseif(SALUT_PROFILE)
+  message(FATAL_ERROR "SALUT_PROFILE is \"${SALUT_PROFILE}\": generate, use, or nothing")
+endif()
