@@ -177,6 +177,10 @@ static bool network_ok(const struct salut_config *c)
     if (c->link_kind == SALUT_LINK_ETHERNET && slt_mac_is_group(c->mac)) {
         return false;
     }
+    /* A frame refers to its bytes in so many pieces; the first may be cut anywhere. */
+    if ((SALUT_FRAME_PIECES_MAX - 1) * c->buffer_bytes < c->mtu) {
+        return false;
+    }
     return c->ttl > 0 && c->port_low > 0 && c->port_low <= c->port_high &&
            c->fragment_timeout4_ns > 0 && c->fragment_timeout6_ns > 0;
 }

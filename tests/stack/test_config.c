@@ -65,6 +65,10 @@ static void impossible_configurations_are_refused(void **state)
     REFUSED(neighbours_max, 65536)
     REFUSED(event_ring, 3)
     REFUSED(mtu, 60)
+    bad = good; /* a full segment would not fit in a frame's pieces */
+    bad.buffer_bytes = 64;
+    bad.mtu = 9000;
+    expect_refused(&bad);
     REFUSED(ttl, 0)
     REFUSED(port_low, 0)
     REFUSED(port_high, 5)
