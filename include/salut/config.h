@@ -44,9 +44,9 @@ struct salut_config {
     uint32_t time_wait_max; /* tcp_max_tw_buckets */
     uint32_t listeners_max;
     uint32_t udp_max;
-    uint32_t buffers_max; /* of buffer_bytes each */
+    uint32_t buffers_max;  /* of buffer_bytes each */
     uint32_t buffer_bytes; /* 64 to 65536, a multiple of 4, at least mtu / 39 */
-    uint32_t ranges_max; /* out-of-order runs in the whole instance */
+    uint32_t ranges_max;   /* out-of-order runs in the whole instance */
     uint32_t ranges_per_conn_max;
     uint32_t neighbours_max;
     uint32_t fragments_max; /* datagrams being put together at once */

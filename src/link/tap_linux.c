@@ -219,15 +219,17 @@ static enum slt_link_trouble explain_create(int os_error, struct slt_link_error 
     }
 }
 
+static const char *name_of(const struct slt_tap_params *params)
+{
+    return params->name ? params->name : "salut%d";
+}
+
+/* The name fits: slt_tap_open has looked. */
 static enum slt_link_trouble attach(struct tap *tap, const struct slt_tap_params *params,
                                     struct slt_link_error *error)
 {
-    const char *name = params->name ? params->name : "salut%d";
+    const char *name = name_of(params);
     struct ifreq request = {0};
-    if (strlen(name) >= IFNAMSIZ) {
-        return slt_link_error_set(error, SLT_LINK_BAD_NAME, 0,
-                                  "an interface name has at most 15 characters", NULL);
-    }
     memcpy(request.ifr_name, name, strlen(name) + 1);
     int flags = IFF_NO_PI | IFF_VNET_HDR;
     flags |= params->kind == SALUT_LINK_IP ? IFF_TUN : IFF_TAP;
@@ -316,9 +318,14 @@ static enum slt_link_trouble set_up(struct tap *tap, const struct slt_tap_params
 enum slt_link_trouble slt_tap_open(const struct slt_tap_params *params, struct slt_link **link,
                                    struct slt_link_error *error)
 {
+    *error = (struct slt_link_error){.trouble = SLT_LINK_FINE};
+    /* What is wrong whoever asks is said before what this user may not. */
+    if (strlen(name_of(params)) >= IFNAMSIZ) {
+        return slt_link_error_set(error, SLT_LINK_BAD_NAME, 0,
+                                  "an interface name has at most 15 characters", NULL);
+    }
     struct tap *tap = calloc(1, sizeof(*tap));
     uint8_t *arena = aligned_alloc(64, (ARENA_BYTES + 63U) & ~63U);
-    *error = (struct slt_link_error){.trouble = SLT_LINK_FINE};
     if (!tap || !arena) {
         free(tap);
         free(arena);
