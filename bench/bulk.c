@@ -2,7 +2,8 @@
  *
  * "offload" lets segments of 64 KB pass whole and unsummed, as the kernel's loopback does; "wire"
  * makes frames of 1,448 bytes with checksums computed and verified in software, as the kernel
- * does over virtual Ethernet whose offloads are off.
+ * does over virtual Ethernet whose offloads are off. Both cut super-frames into those frames in
+ * software and sum while they copy (Linux: tcp_gso_segment, skb_copy_and_csum_bits).
  *
  * One thread writes what goes in and reads what came out, by turns and without blocking: the
  * kernel never switches threads, and its data is still in the cache when it is read.

@@ -8,6 +8,9 @@
 
 #define SMALL_PER_SLAB 32U
 
+/* What salut_config's mss_min is unless changed. */
+#define SMALLEST_MSS 48U
+
 void slt_frame_pool_init(struct slt_frame_pool *pool, uint32_t small_max, uint32_t large_max)
 {
     *pool = (struct slt_frame_pool){
@@ -137,10 +140,20 @@ void slt_frame_channel_release(struct slt_frame_channel *channel, struct slt_fra
     }
 }
 
+void slt_frame_passage_caps(bool offload, uint32_t slots, struct slt_link_caps *caps)
+{
+    uint32_t fits = slots * SMALLEST_MSS; /* at most 2^20 slots */
+    caps->gso_max_bytes =
+        offload ? SLT_LINK_GSO_MAX_BYTES : slt_min32(SLT_LINK_GSO_MAX_BYTES, fits);
+    caps->tx_checksum = true;
+    caps->rx_checksum = offload;
+}
+
+/* To the other end whole: where that end takes our word for it, or where nothing is to be done. */
 static bool passes_whole(const struct slt_link_caps *caps, const struct salut_tx_frame *frame)
 {
     bool partial = frame->checksum_start != 0 || frame->checksum_offset != 0;
-    return (frame->gso_bytes == 0 || caps->gso_max_bytes > 0) && (!partial || caps->tx_checksum);
+    return caps->rx_checksum || (frame->gso_bytes == 0 && !partial);
 }
 
 static enum slt_passed pass_whole(const struct slt_frame_passage *passage,

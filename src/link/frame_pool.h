@@ -108,6 +108,12 @@ struct slt_frame_passage {
     const struct slt_link_caps *caps;
 };
 
+/* What a stack on such a link is to know: super-frames and partial checksums are taken either way.
+ * With offload they pass as they are and arrive vouched for (caps->rx_checksum). Without, they are
+ * cut and summed while they are copied, which costs one pass over the payload; and a super-frame is
+ * never so long that its segments, small as they may be, overfill a channel of `slots`. */
+void slt_frame_passage_caps(bool offload, uint32_t slots, struct slt_link_caps *caps);
+
 enum slt_passed {
     SLT_PASSED,      /* the frame, or each of its segments, is in the channel */
     SLT_PASSED_FULL, /* nothing was done: no room */
@@ -115,7 +121,7 @@ enum slt_passed {
     SLT_PASSED_MALFORMED
 };
 
-/* Copy a frame into the channel: whole where the capabilities allow it, else cut and with its
+/* Copy a frame into the channel: whole where the other end takes it so, else cut and with its
  * checksum completed. */
 enum slt_passed slt_frame_pass(const struct slt_frame_passage *passage,
                                const struct salut_tx_frame *frame);

@@ -16,8 +16,9 @@
  * descriptor is to be watched for room. A frame that the device will never take (too long, device
  * down) is taken and counted as dropped, as a cable would: TCP retransmits.
  *
- * A link without offload (caps.gso_max_bytes 0, caps.tx_checksum false) still takes super-frames
- * and partial checksums: it cuts and completes them in software (segment.h).
+ * A link without offload still takes super-frames and partial checksums: it cuts and completes them
+ * in software (segment.h). One that does so in the copy it makes anyway says so in its capabilities
+ * (caps.gso_max_bytes, caps.tx_checksum): to the stack that is cheaper than a frame per segment.
  *
  * Links are decorated by tee (tee.h) and impair (impair.h), which own the link they wrap.
  */

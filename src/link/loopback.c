@@ -111,10 +111,8 @@ enum salut_status slt_loopback_open(const struct slt_loopback_params *params,
     lo->link.caps = (struct slt_link_caps){
         .kind = params->kind,
         .mtu = params->mtu,
-        .gso_max_bytes = params->offload ? SLT_LINK_GSO_MAX_BYTES : 0,
-        .tx_checksum = params->offload,
-        .rx_checksum = params->offload,
     };
+    slt_frame_passage_caps(params->offload, slots, &lo->link.caps);
     if (params->kind == SALUT_LINK_ETHERNET) {
         memcpy(lo->link.caps.mac, memcmp(params->mac, none, 6) == 0 ? own : params->mac, 6);
     }

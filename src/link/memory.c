@@ -116,6 +116,11 @@ static const struct slt_link_ops memory_ops = {
     .close = memory_close,
 };
 
+static uint32_t slots_of(const struct slt_memory_params *params)
+{
+    return params->slots ? params->slots : 256;
+}
+
 static void set_up_end(struct memory_pair *pair, size_t which,
                        const struct slt_memory_params *params)
 {
@@ -130,10 +135,8 @@ static void set_up_end(struct memory_pair *pair, size_t which,
     end->link.caps = (struct slt_link_caps){
         .kind = params->kind,
         .mtu = params->mtu,
-        .gso_max_bytes = params->offload ? SLT_LINK_GSO_MAX_BYTES : 0,
-        .tx_checksum = params->offload,
-        .rx_checksum = params->offload,
     };
+    slt_frame_passage_caps(params->offload, slots_of(params), &end->link.caps);
     if (params->kind == SALUT_LINK_ETHERNET) {
         memcpy(end->link.caps.mac, memcmp(mac, none, 6) == 0 ? own : mac, 6);
     }
@@ -143,7 +146,7 @@ static void set_up_end(struct memory_pair *pair, size_t which,
 enum salut_status slt_memory_pair(const struct slt_memory_params *params, struct slt_link **a,
                                   struct slt_link **b)
 {
-    uint32_t slots = params->slots ? params->slots : 256;
+    uint32_t slots = slots_of(params);
     uint32_t large_max = params->large_max ? params->large_max : 64;
     if (params->mtu < 68 || params->mtu > 65535 || (slots & (slots - 1)) != 0 || slots > 1U << 20) {
         return SALUT_INVALID;

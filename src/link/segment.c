@@ -157,18 +157,23 @@ bool slt_frame_layout_find(const uint8_t *head, uint32_t bytes, uint32_t frame_b
 
 /* ---- checksums ---------------------------------------------------------------------------- */
 
-static uint32_t pseudo_sum(const uint8_t *frame, const struct slt_frame_layout *layout)
+/* The pseudo header's sum but for the length, which differs between the segments of a frame. */
+static uint32_t addresses_sum(const uint8_t *frame, const struct slt_frame_layout *layout)
 {
     const uint8_t *ip = frame + layout->network_offset;
-    uint32_t bytes = layout->end_offset - layout->transport_offset;
-    uint8_t tail[4] = {(uint8_t)(bytes >> 8), (uint8_t)bytes, 0, layout->protocol};
     if (layout->family == 6) {
-        return slt_checksum_add(slt_checksum_add(0, ip + 8, 32), tail, 4);
+        return slt_checksum_add(layout->protocol, ip + 8, 32);
     }
-    if (layout->protocol == PROTOCOL_ICMP4) {
+    return slt_checksum_add(layout->protocol, ip + 12, 8);
+}
+
+static uint32_t pseudo_sum(const uint8_t *frame, const struct slt_frame_layout *layout)
+{
+    uint32_t bytes = layout->end_offset - layout->transport_offset;
+    if (layout->family == 4 && layout->protocol == PROTOCOL_ICMP4) {
         return 0; /* RFC 792: ICMP over IPv4 has no pseudo-header */
     }
-    return slt_checksum_add(slt_checksum_add(0, ip + 12, 8), tail, 4);
+    return slt_checksum_add_u16(addresses_sum(frame, layout), (uint16_t)bytes);
 }
 
 static uint32_t checksum_field(const struct slt_frame_layout *layout)
@@ -204,16 +209,6 @@ void slt_segment_fill_checksum(uint8_t *frame, const struct slt_frame_layout *la
     uint32_t value = slt_checksum_finish(sum);
     /* RFC 768: a computed zero goes out as all ones. */
     store16(transport + field, udp && value == 0 ? 0xffffU : value);
-}
-
-static void complete_partial(uint8_t *frame, const struct slt_frame_view *view)
-{
-    uint8_t *field = frame + view->checksum_start + view->checksum_offset;
-    uint32_t sum =
-        slt_checksum_add(0, frame + view->checksum_start, view->bytes - view->checksum_start);
-    uint32_t value = slt_checksum_finish(sum);
-    /* A UDP checksum of zero would mean "none"; for the other protocols 0xffff is the same sum. */
-    store16(field, value == 0 ? 0xffffU : value);
 }
 
 /* ---- views -------------------------------------------------------------------------------- */
@@ -266,6 +261,7 @@ static bool plan_cut(struct slt_segmenter *s)
     uint32_t gso_bytes = s->view.gso_bytes;
     s->segment_count = (s->payload_bytes + gso_bytes - 1) / gso_bytes;
     s->cut = s->segment_count > 1;
+    s->addresses_sum = addresses_sum(s->view.head, &s->layout);
     if (!s->cut) {
         s->segment_count = 1;
         s->view.checksum = SLT_SEGMENT_AFRESH;
@@ -306,22 +302,25 @@ uint32_t slt_segmenter_next_bytes(const struct slt_segmenter *s)
     return s->cut ? s->layout.payload_offset + segment_payload(s) : s->view.bytes;
 }
 
-/* Copy the next bytes of the payload, over the borders of pieces. */
-static void copy_on(struct slt_segmenter *s, uint8_t *out, uint32_t bytes)
+/* Copy the next bytes of the frame, over the borders of pieces. What is copied is added to *sum,
+ * unless that is NULL: one pass over the memory does for both. */
+static void copy_on(struct slt_segmenter *s, uint8_t *out, uint32_t bytes, uint32_t *sum)
 {
     const struct slt_frame_view *v = &s->view;
-    while (bytes > 0) {
+    uint32_t done = 0;
+    while (done < bytes) {
         bool head = s->piece_index == 0;
         SLT_ASSERT(s->piece_index <= v->piece_count);
         const uint8_t *base = head ? v->head : v->pieces[s->piece_index - 1].base;
         size_t all = head ? v->head_bytes : v->pieces[s->piece_index - 1].bytes;
         size_t left = all - s->piece_at;
-        uint32_t n = left < bytes ? (uint32_t)left : bytes;
-        if (n > 0) {
-            memcpy(out, base + s->piece_at, n);
+        uint32_t n = left < bytes - done ? (uint32_t)left : bytes - done;
+        if (n > 0 && sum) {
+            *sum = slt_checksum_copy(*sum, out + done, base + s->piece_at, n, (done & 1U) != 0);
+        } else if (n > 0) {
+            memcpy(out + done, base + s->piece_at, n);
         }
-        out += n;
-        bytes -= n;
+        done += n;
         s->piece_at += n;
         if (s->piece_at == all) {
             s->piece_index++;
@@ -342,7 +341,9 @@ static void fix_network(const struct slt_segmenter *s, uint8_t *frame, uint32_t 
     store16(ip + 4, load16(ip + 4) + s->index);
     store16(ip + 10, 0);
     uint32_t header_bytes = (ip[0] & 15U) * 4U;
-    store16(ip + 10, slt_checksum_finish(slt_checksum_add(0, ip, header_bytes)));
+    store16(ip + 10, header_bytes == IP4_BYTES
+                         ? slt_checksum_ipv4(ip)
+                         : slt_checksum_finish(slt_checksum_add(0, ip, header_bytes)));
 }
 
 static void fix_transport(const struct slt_segmenter *s, uint8_t *frame)
@@ -370,16 +371,32 @@ static void next_cut(struct slt_segmenter *s, uint8_t *out)
 {
     uint32_t bytes = slt_segmenter_next_bytes(s);
     uint32_t header_bytes = s->layout.payload_offset;
+    uint32_t sum = s->addresses_sum;
     memcpy(out, s->view.head, header_bytes);
     if (s->index == 0) {
         s->piece_at = header_bytes;
     }
-    copy_on(s, out + header_bytes, bytes - header_bytes);
+    copy_on(s, out + header_bytes, bytes - header_bytes, &sum);
     fix_network(s, out, bytes);
     fix_transport(s, out);
-    struct slt_frame_layout layout = s->layout;
-    layout.end_offset = bytes;
-    slt_segment_fill_checksum(out, &layout);
+    /* A TCP header has an even number of bytes, so the payload's words are the segment's. */
+    uint8_t *tcp = out + s->layout.transport_offset;
+    uint32_t tcp_bytes = header_bytes - s->layout.transport_offset;
+    store16(tcp + TCP_CHECKSUM_AT, 0);
+    sum = slt_checksum_add_u16(sum, (uint16_t)(bytes - s->layout.transport_offset));
+    store16(tcp + TCP_CHECKSUM_AT, slt_checksum_finish(slt_checksum_add(sum, tcp, tcp_bytes)));
+}
+
+/* The field holds the pseudo header's sum: the sum of everything from `start` on is the rest. */
+static void next_partial(struct slt_segmenter *s, uint8_t *out)
+{
+    const struct slt_frame_view *v = &s->view;
+    uint32_t sum = 0;
+    copy_on(s, out, v->checksum_start, NULL);
+    copy_on(s, out + v->checksum_start, v->bytes - v->checksum_start, &sum);
+    uint32_t value = slt_checksum_finish(sum);
+    /* A UDP checksum of zero would mean "none"; for the other protocols 0xffff is the same sum. */
+    store16(out + v->checksum_start + v->checksum_offset, value == 0 ? 0xffffU : value);
 }
 
 void slt_segmenter_next(struct slt_segmenter *s, uint8_t *out)
@@ -387,11 +404,10 @@ void slt_segmenter_next(struct slt_segmenter *s, uint8_t *out)
     SLT_ASSERT(s->index < s->segment_count);
     if (s->cut) {
         next_cut(s, out);
+    } else if (s->view.checksum == SLT_SEGMENT_PARTIAL) {
+        next_partial(s, out);
     } else {
-        copy_on(s, out, s->view.bytes);
-        if (s->view.checksum == SLT_SEGMENT_PARTIAL) {
-            complete_partial(out, &s->view);
-        }
+        copy_on(s, out, s->view.bytes, NULL);
         if (s->view.checksum == SLT_SEGMENT_AFRESH) {
             slt_segment_fill_checksum(out, &s->layout);
         }

@@ -73,6 +73,7 @@ struct slt_segmenter {
     uint32_t segment_count; /* in all */
     uint32_t index;         /* the next one */
     uint32_t payload_bytes; /* in all, when cut */
+    uint32_t addresses_sum; /* of the pseudo header without the length, when cut */
     uint32_t piece_index;   /* the cursor: 0 is the head, i the piece i - 1 */
     uint32_t piece_at;      /* bytes of that piece already copied */
 };

@@ -17,11 +17,13 @@
 
 #include <string.h>
 
-/* One frame on its way up. */
+/* One frame on its way up. The next frame finds what its predecessor left: see repeats. */
 struct rx_frame {
     struct slt_ip_packet packet;
     uint8_t link_src[6];
     bool checksum_valid;
+    bool usual; /* `packet` is TCP for us, whole, and without options or extension headers */
+    uint32_t addresses_sum; /* usual: of the pseudo header, without the length */
 };
 
 /* ---- TCP ------------------------------------------------------------------------------------ */
@@ -42,7 +44,9 @@ static void flush(struct salut_stack *stack)
 {
     uint32_t count = stack->rx_count;
     for (uint32_t i = 0; i < count; i++) {
-        prefetch_object(stack, stack->rx[i].hash);
+        if (i == 0 || stack->rx[i].hash != stack->rx[i - 1].hash) {
+            prefetch_object(stack, stack->rx[i].hash);
+        }
     }
     for (uint32_t i = 0; i < count; i++) {
         slt_rx_tcp(stack, &stack->rx[i]);
@@ -50,11 +54,25 @@ static void flush(struct salut_stack *stack)
     stack->rx_count = 0;
 }
 
-static bool checksum_holds(const struct slt_ip_packet *packet, uint8_t protocol)
+static bool checksum_holds(const struct rx_frame *rx, uint8_t protocol)
 {
-    uint32_t sum = slt_checksum_pseudo(packet->src, packet->dst, protocol, packet->payload.bytes);
-    return slt_checksum_finish(
-               slt_checksum_add(sum, packet->payload.data, packet->payload.bytes)) == 0;
+    const struct slt_ip_packet *packet = &rx->packet;
+    uint32_t bytes = packet->payload.bytes;
+    uint32_t sum = rx->usual && bytes <= UINT16_MAX
+                       ? slt_checksum_add_u16(rx->addresses_sum, (uint16_t)bytes)
+                       : slt_checksum_pseudo(packet->src, packet->dst, protocol, bytes);
+    return slt_checksum_finish(slt_checksum_add(sum, packet->payload.data, bytes)) == 0;
+}
+
+/* Segments come in runs: one that follows another of its connection shares that one's hash. */
+static void hash_item(struct salut_stack *stack, struct slt_rx_item *item)
+{
+    if (stack->rx_count > 0 && memcmp(&item->id, &(item - 1)->id, sizeof(item->id)) == 0) {
+        item->hash = (item - 1)->hash;
+        return;
+    }
+    item->hash = slt_demux_hash(stack, &item->id);
+    slt_prefetch(&stack->flow.buckets[slt_flow_bucket(&stack->flow, item->hash)]);
 }
 
 static enum slt_reason parse_tcp(struct salut_stack *stack, const struct rx_frame *rx)
@@ -71,7 +89,7 @@ static enum slt_reason parse_tcp(struct salut_stack *stack, const struct rx_fram
     /* RFC 9293 3.1 (MUST-3): before anything in the header, options included, is believed. What is
      * too short to hold a checksum the parser refuses. */
     if (packet->payload.bytes >= SLT_TCP_HEADER_BYTES && !rx->checksum_valid &&
-        !checksum_holds(packet, SLT_IP_PROTOCOL_TCP)) {
+        !checksum_holds(rx, SLT_IP_PROTOCOL_TCP)) {
         return SLT_DROP_TCP_CHECKSUM;
     }
     enum slt_reason why = slt_tcp_parse(packet->payload, &item->seg);
@@ -85,8 +103,7 @@ static enum slt_reason parse_tcp(struct salut_stack *stack, const struct rx_fram
     item->id.remote_port = item->seg.src_port;
     item->has_isn = false;
     item->ours = !packet->foreign;
-    item->hash = slt_demux_hash(stack, &item->id);
-    slt_prefetch(&stack->flow.buckets[slt_flow_bucket(&stack->flow, item->hash)]);
+    hash_item(stack, item);
     if (++stack->rx_count == SLT_RX_BATCH) {
         flush(stack);
     }
@@ -105,7 +122,7 @@ static enum slt_reason take_udp(struct salut_stack *stack, const struct rx_frame
     }
     /* RFC 768: zero says that the sender made none; RFC 8200 8.1: IPv6 does not allow that. */
     if (udp.checksum == 0 ? packet->family == 6
-                          : !rx->checksum_valid && !checksum_holds(packet, SLT_IP_PROTOCOL_UDP)) {
+                          : !rx->checksum_valid && !checksum_holds(rx, SLT_IP_PROTOCOL_UDP)) {
         return SLT_DROP_UDP_CHECKSUM;
     }
     struct slt_ip_error error = slt_icmp_port_unreachable(packet->family);
@@ -166,12 +183,68 @@ static enum slt_reason take_fragment(struct salut_stack *stack, const struct rx_
     return why;
 }
 
+static bool same_v4(const uint8_t *a, const uint8_t *b)
+{
+    return memcmp(a, b, 2) == 0 && memcmp(a + 6, b + 6, 4) == 0 && memcmp(a + 12, b + 12, 8) == 0;
+}
+
+static bool same_v6(const uint8_t *a, const uint8_t *b)
+{
+    return memcmp(a, b, 4) == 0 && memcmp(a + 6, b + 6, SLT_IPV6_HEADER_BYTES - 6) == 0;
+}
+
+/* True when the packet's header differs from the last packet's only where a connection's packets
+ * differ (length, identification, checksum), and rx->packet is made this one's. Nothing has been
+ * acted upon since the last one was judged, because it still waits in the group, so what was found
+ * about its addresses holds for this one too. Whatever is wrong with the header itself, or merely
+ * unusual, is the parser's to say. */
+static bool repeats(const struct salut_stack *stack, struct slt_span bytes, uint8_t way,
+                    struct rx_frame *rx)
+{
+    struct slt_ip_packet *packet = &rx->packet;
+    if (!rx->usual || stack->rx_count == 0 || packet->way != way ||
+        bytes.bytes < packet->header_bytes) {
+        return false;
+    }
+    const uint8_t *header = bytes.data;
+    bool v4 = packet->family == 4;
+    if (v4 ? !same_v4(packet->packet.data, header) : !same_v6(packet->packet.data, header)) {
+        return false;
+    }
+    uint32_t total_bytes =
+        v4 ? slt_get_u16(header + 2) : SLT_IPV6_HEADER_BYTES + slt_get_u16(header + 4);
+    if (total_bytes < packet->header_bytes || total_bytes > bytes.bytes) {
+        return false;
+    }
+    if (v4 && slt_checksum_ipv4(header) != 0) {
+        return false; /* RFC 1122 3.2.1.2 (R1122-02) */
+    }
+    packet->packet = (struct slt_span){header, total_bytes};
+    packet->payload =
+        (struct slt_span){header + packet->header_bytes, total_bytes - packet->header_bytes};
+    packet->id = v4 ? slt_get_u16(header + 4) : 0;
+    return true;
+}
+
+static bool is_usual(const struct slt_ip_packet *packet)
+{
+    uint32_t bare_bytes = packet->family == 4 ? SLT_IPV4_HEADER_BYTES : SLT_IPV6_HEADER_BYTES;
+    return packet->protocol == SLT_IP_PROTOCOL_TCP && packet->target == SLT_IP_TARGET_OURS &&
+           packet->header_bytes == bare_bytes && !packet->fragment && !packet->foreign;
+}
+
 static enum slt_reason take_ip(struct salut_stack *stack, struct slt_span bytes, uint8_t way,
                                struct rx_frame *rx)
 {
-    enum slt_reason why = parse_packet(stack, bytes, way, &rx->packet);
-    if (why != SLT_PASS) {
-        return why;
+    if (!repeats(stack, bytes, way, rx)) {
+        rx->usual = false;
+        enum slt_reason why = parse_packet(stack, bytes, way, &rx->packet);
+        if (why != SLT_PASS) {
+            return why;
+        }
+        rx->usual = is_usual(&rx->packet);
+        rx->addresses_sum =
+            slt_checksum_pseudo(rx->packet.src, rx->packet.dst, SLT_IP_PROTOCOL_TCP, 0);
     }
     if (rx->packet.fragment && rx->packet.foreign && stack->listen.transparent_count == 0) {
         return SLT_DROP_IP_NOT_OURS;
@@ -242,17 +315,17 @@ static enum slt_reason take_ethernet(struct salut_stack *stack, const struct sal
                    rx);
 }
 
-static void take_frame(struct salut_stack *stack, const struct salut_rx_frame *frame)
+static void take_frame(struct salut_stack *stack, const struct salut_rx_frame *frame,
+                       struct rx_frame *rx)
 {
-    struct rx_frame rx;
     enum slt_reason why;
-    rx.checksum_valid = frame->checksum_valid != 0;
+    rx->checksum_valid = frame->checksum_valid != 0;
     if (stack->config.link_kind == SALUT_LINK_ETHERNET) {
-        why = take_ethernet(stack, frame, &rx);
+        why = take_ethernet(stack, frame, rx);
     } else {
-        memset(rx.link_src, 0, sizeof(rx.link_src));
+        memset(rx->link_src, 0, sizeof(rx->link_src));
         why = take_ip(stack, (struct slt_span){frame->data, frame->bytes},
-                      way_of(stack, frame->link_broadcast != 0), &rx);
+                      way_of(stack, frame->link_broadcast != 0), rx);
     }
     if (why != SLT_PASS) {
         slt_stack_tell(stack, why);
@@ -262,9 +335,10 @@ static void take_frame(struct salut_stack *stack, const struct salut_rx_frame *f
 void salut_input(struct salut_stack *stack, const struct salut_rx_frame *frames, size_t count,
                  int64_t now_ns)
 {
+    struct rx_frame rx = {.usual = false};
     slt_turn_begin(stack, now_ns);
     for (size_t i = 0; i < count; i++) {
-        take_frame(stack, &frames[i]);
+        take_frame(stack, &frames[i], &rx);
     }
     flush(stack);
 }

@@ -14,8 +14,9 @@
 
 typedef uint64_t lanes __attribute__((vector_size(16)));
 
-#define BLOCK_BYTES 64U
-#define SHORT_BYTES 256U /* below this the lanes do not pay */
+#define LANES_BYTES 16U
+#define BLOCK_BYTES 128U /* one turn of the loops */
+#define SHORT_BYTES 128U /* below, the lanes are not worth their folding */
 
 /* Fold to 16 bits that stand in memory order, then to host order of the network's words. Each step
  * brings its carry round before the next, so the value stays below its width. */
@@ -89,28 +90,41 @@ static inline uint64_t sum_short(const uint8_t *p, uint32_t bytes)
 
 /* Two running sums, of the lanes' low and high halves. */
 struct accumulator {
-    lanes low;
+    lanes whole;
     lanes high;
 };
 
 static inline void add_lanes(struct accumulator *sum, const uint8_t *p)
 {
-    const lanes low_half = {0xffffffffU, 0xffffffffU};
     lanes v;
     memcpy(&v, p, sizeof(v));
-    sum->low += v & low_half;
+    sum->whole += v;
     sum->high += v >> 32;
 }
 
-static uint64_t sum_of(const struct accumulator *sum)
+/* The same, storing the lanes at `q` on the way. */
+static inline void copy_lanes(struct accumulator *sum, uint8_t *q, const uint8_t *p)
 {
-    const lanes all = sum->low + sum->high;
-    return (all[0] & 0xffffffffU) + (all[0] >> 32) + (all[1] & 0xffffffffU) + (all[1] >> 32);
+    lanes v;
+    memcpy(&v, p, sizeof(v));
+    memcpy(q, &v, sizeof(v));
+    sum->whole += v;
+    sum->high += v >> 32;
+}
+
+static uint64_t sum_of(const struct accumulator *a, const struct accumulator *b)
+{
+    const lanes high = a->high + b->high;
+    const lanes low = a->whole + b->whole - (high << 32);
+    const uint64_t lows =
+        (low[0] & 0xffffffffU) + (low[0] >> 32) + (low[1] & 0xffffffffU) + (low[1] >> 32);
+    return lows + (high[0] & 0xffffffffU) + (high[0] >> 32) + (high[1] & 0xffffffffU) +
+           (high[1] >> 32);
 }
 
 static uint64_t sum_blocks(const uint8_t *p, uint32_t bytes)
 {
-    /* Two accumulators, so that one block's additions do not wait for one another. */
+    /* Two accumulators, so that additions do not wait for one another. */
     struct accumulator a = {{0, 0}, {0, 0}};
     struct accumulator b = {{0, 0}, {0, 0}};
     while (bytes >= BLOCK_BYTES) {
@@ -118,40 +132,62 @@ static uint64_t sum_blocks(const uint8_t *p, uint32_t bytes)
         add_lanes(&b, p + 16);
         add_lanes(&a, p + 32);
         add_lanes(&b, p + 48);
+        add_lanes(&a, p + 64);
+        add_lanes(&b, p + 80);
+        add_lanes(&a, p + 96);
+        add_lanes(&b, p + 112);
         p += BLOCK_BYTES;
         bytes -= BLOCK_BYTES;
     }
-    return sum_of(&a) + sum_of(&b);
+    for (; bytes >= LANES_BYTES; bytes -= LANES_BYTES) {
+        add_lanes(&a, p);
+        p += LANES_BYTES;
+    }
+    return sum_of(&a, &b);
 }
 
-/* Most sums are of headers. */
+/* Most sums are of headers, which are short. */
 static inline uint16_t sum_bytes(const uint8_t *p, uint32_t bytes)
 {
     if (bytes < SHORT_BYTES) {
         return fold_native(sum_short(p, bytes));
     }
-    const uint32_t whole = bytes & ~(BLOCK_BYTES - 1U);
+    const uint32_t whole = bytes & ~(LANES_BYTES - 1U);
     return fold_native(add_round(sum_blocks(p, whole), sum_short(p + whole, bytes - whole)));
 }
 
-static uint16_t copy_bytes(uint8_t *q, const uint8_t *p, uint32_t bytes)
+static uint16_t copy_bytes(uint8_t *restrict q, const uint8_t *restrict p, uint32_t bytes)
 {
     struct accumulator a = {{0, 0}, {0, 0}};
     struct accumulator b = {{0, 0}, {0, 0}};
     while (bytes >= BLOCK_BYTES) {
-        memcpy(q, p, BLOCK_BYTES);
-        add_lanes(&a, p);
-        add_lanes(&b, p + 16);
-        add_lanes(&a, p + 32);
-        add_lanes(&b, p + 48);
+        copy_lanes(&a, q, p);
+        copy_lanes(&b, q + 16, p + 16);
+        copy_lanes(&a, q + 32, p + 32);
+        copy_lanes(&b, q + 48, p + 48);
+        copy_lanes(&a, q + 64, p + 64);
+        copy_lanes(&b, q + 80, p + 80);
+        copy_lanes(&a, q + 96, p + 96);
+        copy_lanes(&b, q + 112, p + 112);
         p += BLOCK_BYTES;
         q += BLOCK_BYTES;
         bytes -= BLOCK_BYTES;
     }
+    for (; bytes >= LANES_BYTES; bytes -= LANES_BYTES) {
+        copy_lanes(&a, q, p);
+        p += LANES_BYTES;
+        q += LANES_BYTES;
+    }
     if (bytes > 0) {
         memcpy(q, p, bytes);
     }
-    return fold_native(add_round(sum_of(&a) + sum_of(&b), sum_short(p, bytes)));
+    return fold_native(add_round(sum_of(&a, &b), sum_short(p, bytes)));
+}
+
+/* RFC 1071 2(B): moving every byte to the other half of its word swaps the sum's halves. */
+static inline uint32_t add_word_at(uint32_t sum, uint32_t word, bool odd_offset)
+{
+    return slt_checksum_add_u16(sum, (uint16_t)(odd_offset ? word << 8 | word >> 8 : word));
 }
 
 uint32_t slt_checksum_add(uint32_t sum, const void *data, uint32_t bytes)
@@ -161,14 +197,13 @@ uint32_t slt_checksum_add(uint32_t sum, const void *data, uint32_t bytes)
 
 uint32_t slt_checksum_add_at(uint32_t sum, const void *data, uint32_t bytes, bool odd_offset)
 {
-    const uint32_t word = sum_bytes(data, bytes);
-    /* RFC 1071 2(B): moving every byte to the other half of its word swaps the sum's halves. */
-    return slt_checksum_add_u16(sum, (uint16_t)(odd_offset ? word << 8 | word >> 8 : word));
+    return add_word_at(sum, sum_bytes(data, bytes), odd_offset);
 }
 
-uint32_t slt_checksum_copy(uint32_t sum, void *dst, const void *src, uint32_t bytes)
+uint32_t slt_checksum_copy(uint32_t sum, void *dst, const void *src, uint32_t bytes,
+                           bool odd_offset)
 {
-    return slt_checksum_add_u16(sum, copy_bytes(dst, src, bytes));
+    return add_word_at(sum, copy_bytes(dst, src, bytes), odd_offset);
 }
 
 uint16_t slt_checksum_fold(uint32_t sum)
@@ -193,6 +228,13 @@ uint32_t slt_checksum_pseudo(const uint8_t src[16], const uint8_t dst[16], uint8
         addresses = add_round(addresses, add_round(sum_short(src, 12), sum_short(dst, 12)));
     }
     return slt_checksum_add_u16(sum, fold_native(addresses));
+}
+
+uint16_t slt_checksum_ipv4(const uint8_t header[20])
+{
+    const uint64_t sum = (uint64_t)load_u32(header) + load_u32(header + 4) + load_u32(header + 8) +
+                         load_u32(header + 12) + load_u32(header + 16);
+    return (uint16_t)~fold_native(sum);
 }
 
 uint16_t slt_checksum_update(uint16_t checksum, uint16_t old_word, uint16_t new_word)

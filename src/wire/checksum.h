@@ -18,8 +18,9 @@ uint32_t slt_checksum_add(uint32_t sum, const void *data, uint32_t bytes);
 /* The same for a piece whose first byte lies at an odd place when `odd_offset` is true. */
 uint32_t slt_checksum_add_at(uint32_t sum, const void *data, uint32_t bytes, bool odd_offset);
 
-/* Copy and add in one pass over the memory; the ranges must not overlap. */
-uint32_t slt_checksum_copy(uint32_t sum, void *dst, const void *src, uint32_t bytes);
+/* The same while copying, in one pass over the memory; the ranges must not overlap. */
+uint32_t slt_checksum_copy(uint32_t sum, void *dst, const void *src, uint32_t bytes,
+                           bool odd_offset);
 
 /* Add one word in host order. */
 static inline uint32_t slt_checksum_add_u16(uint32_t sum, uint16_t value)
@@ -39,6 +40,10 @@ uint16_t slt_checksum_fold(uint32_t sum);
  * addresses are v4-mapped, else IPv6's. `length` is the transport header and what follows it. */
 uint32_t slt_checksum_pseudo(const uint8_t src[16], const uint8_t dst[16], uint8_t protocol,
                              uint32_t length);
+
+/* The checksum of an IPv4 header without options, in host order: the one to write while the field
+ * is zero, and 0 for a header whose checksum is right. */
+uint16_t slt_checksum_ipv4(const uint8_t header[20]);
 
 /* A checksum after one aligned 16-bit word of the covered bytes changed (RFC 1624 3, eqn. 3). */
 uint16_t slt_checksum_update(uint16_t checksum, uint16_t old_word, uint16_t new_word);

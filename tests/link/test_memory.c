@@ -107,6 +107,47 @@ static void offload_passes_super_frames_whole(void **state)
     slt_link_close(b);
 }
 
+/* However small the segments are, the longest super-frame fits the channel; and the pieces' odd
+ * borders do not show in the checksums, which are made while copying. */
+static void plain_super_frames_fit_the_channel(void **state)
+{
+    (void)state;
+    for (unsigned partial = 0; partial < 2; partial++) {
+        struct slt_link *a;
+        struct slt_link *b;
+        struct salut_tx_frame tx;
+        struct salut_rx_frame rx[64];
+        open_pair(false, 16, &a, &b);
+        assert_true(a->caps.tx_checksum);
+        assert_false(a->caps.rx_checksum);
+        struct test_tcp t = {.family = partial ? 6 : 4,
+                             .ethernet = true,
+                             .flags = 0x18,
+                             .payload_bytes = a->caps.gso_max_bytes,
+                             .piece_bytes = 101,
+                             .gso_bytes = partial ? 0 : 48,
+                             .partial = true};
+        test_tcp_frame(&t, &tx);
+        assert_int_equal(slt_link_send(a, &tx, 1, 0), 1);
+        size_t count = slt_link_receive(b, rx, 64, 0);
+        assert_int_equal(count, partial ? 1 : 16);
+        uint32_t bytes = 0;
+        for (size_t i = 0; i < count; i++) {
+            const uint8_t *tcp = NULL;
+            uint32_t payload = 0;
+            assert_int_equal(test_judge(rx[i].data, rx[i].bytes, true, &tcp, &payload), TEST_GOOD);
+            assert_false(rx[i].checksum_valid);
+            assert_memory_equal(rx[i].data + rx[i].bytes - payload, test_payload() + bytes,
+                                payload);
+            bytes += payload;
+        }
+        assert_int_equal(bytes, t.payload_bytes);
+        assert_int_equal(a->counters.dropped[SLT_LINK_DROP_TOO_BIG], 0);
+        slt_link_close(a);
+        slt_link_close(b);
+    }
+}
+
 static void plain_cuts_super_frames(void **state)
 {
     (void)state;
@@ -202,6 +243,7 @@ int main(void)
         cmocka_unit_test(frames_arrive_in_order_both_ways),
         cmocka_unit_test(a_full_channel_takes_no_more),
         cmocka_unit_test(offload_passes_super_frames_whole),
+        cmocka_unit_test(plain_super_frames_fit_the_channel),
         cmocka_unit_test(plain_cuts_super_frames),
         cmocka_unit_test(too_long_frames_and_a_closed_end),
         cmocka_unit_test(parameters_are_checked),
