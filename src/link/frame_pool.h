@@ -14,15 +14,13 @@
 #include "link/link.h"
 
 struct slt_frame_buf {
-    struct slt_frame_buf *next;         /* of the free stack, or of its user */
-    struct slt_frame_buf *next_waiting; /* impair: the next frame that waits for the rate */
-    int64_t due_at_ns;                  /* impair: when it goes on */
-    int64_t depart_at_ns;               /* impair: when its last bit has left the queue */
-    uint64_t order;                     /* impair: equal instants go by this */
-    uint32_t bytes;                     /* of data */
-    uint16_t gso_bytes;                 /* as in struct salut_rx_frame */
-    uint8_t checksum_valid;             /* as in struct salut_rx_frame */
-    uint8_t large;                      /* which size it is of */
+    struct slt_frame_buf *next; /* of the free stack, or of its user */
+    int64_t due_at_ns;          /* impair: when it goes on */
+    uint64_t order;             /* impair: equal instants go by this */
+    uint32_t bytes;             /* of data */
+    uint16_t gso_bytes;         /* as in struct salut_rx_frame */
+    uint8_t checksum_valid;     /* as in struct salut_rx_frame */
+    uint8_t large;              /* which size it is of */
     uint8_t data[];
 };
 

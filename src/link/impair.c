@@ -40,55 +40,16 @@ static const struct impair *impair_of_const(const struct slt_link *link)
     return (const struct impair *)(const void *)link;
 }
 
-/* Cut a frame into wire frames and let fate have them. Where there is no room to hold more frames,
- * it is dropped like in any full queue. */
 static void put_frame(struct impair *im, struct slt_impair_path *path,
                       const struct slt_frame_view *view, int64_t now_ns)
 {
-    struct slt_segmenter s;
-    if (!slt_segmenter_init(&s, view)) {
-        slt_link_count_drop(&im->link, SLT_LINK_DROP_MALFORMED);
-        return;
-    }
-    uint32_t bytes = slt_segmenter_next_bytes(&s);
-    if (bytes > SLT_FRAME_LARGE_MAX) {
-        slt_link_count_drop(&im->link, SLT_LINK_DROP_TOO_BIG);
-        return;
-    }
-    for (; bytes > 0; bytes = slt_segmenter_next_bytes(&s)) {
-        struct slt_frame_buf *buf = slt_frame_pool_take(&path->pool, bytes);
-        if (!buf) {
-            slt_link_count_drop(&im->link, SLT_LINK_DROP_QUEUE_FULL);
-            return;
-        }
-        slt_segmenter_next(&s, buf->data);
-        slt_impair_path_put(path, buf, now_ns);
+    enum slt_link_drop drop = slt_impair_path_put_frame(path, view, now_ns);
+    if (drop != SLT_LINK_DROP_COUNT) {
+        slt_link_count_drop(&im->link, drop);
     }
 }
 
 /* ---- out ---------------------------------------------------------------------------------- */
-
-/* Dress a wire frame up as a frame of the stack's. The header holds all headers (at most 160
- * bytes of them), as decorators and devices below expect. */
-static void dress(const struct slt_frame_buf *buf, enum salut_link_kind kind,
-                  struct salut_tx_frame *frame)
-{
-    struct slt_frame_layout layout;
-    uint32_t header_bytes = slt_min32(buf->bytes, SALUT_FRAME_HEADER_MAX);
-    memcpy(frame->header, buf->data, header_bytes);
-    frame->header_bytes = (uint16_t)header_bytes;
-    frame->payload_bytes = buf->bytes - header_bytes;
-    frame->piece_count = frame->payload_bytes > 0 ? 1 : 0;
-    frame->pieces[0] =
-        (struct salut_iovec){.base = buf->data + header_bytes, .bytes = frame->payload_bytes};
-    frame->gso_bytes = 0;
-    frame->checksum_start = 0;
-    frame->checksum_offset = 0;
-    bool ip = slt_frame_layout_find(buf->data, buf->bytes, buf->bytes, kind, &layout);
-    frame->family = ip ? layout.family : 0;
-    frame->network_offset = ip ? (uint8_t)layout.network_offset : 0;
-    frame->transport_offset = ip ? (uint8_t)slt_min32(layout.transport_offset, UINT8_MAX) : 0;
-}
 
 /* Hand over what is due. A batch is taken off the path first and put back as far as the wrapped
  * link does not take it: its frames are still the first that are due. */
@@ -101,7 +62,7 @@ static void flush_out(struct impair *im, int64_t now_ns)
         count = 0;
         while (count < SLT_LINK_BATCH_MAX && slt_impair_path_peek(&im->out, now_ns)) {
             bufs[count] = slt_impair_path_take(&im->out, now_ns);
-            dress(bufs[count], im->out.kind, &im->flush[count]);
+            slt_impair_dress(bufs[count], im->out.kind, &im->flush[count]);
             count++;
         }
         taken = slt_link_send(im->inner, im->flush, count, now_ns);
@@ -226,26 +187,15 @@ static const struct slt_link_ops impair_ops = {
     .close = impair_close,
 };
 
-static bool faults_valid(const struct slt_impair_faults *f)
-{
-    const uint32_t most = SLT_IMPAIR_ALWAYS;
-    bool chances = f->loss_ppm <= most && f->burst_enter_ppm <= most &&
-                   f->burst_leave_ppm <= most && f->burst_loss_ppm <= most &&
-                   f->duplicate_ppm <= most && f->reorder_ppm <= most && f->corrupt_ppm <= most;
-    bool times = f->delay_ns >= 0 && f->delay_ns < SLT_NEVER / 4 && f->reorder_for_ns >= 0 &&
-                 f->jitter_ns >= 0 && f->jitter_ns <= f->delay_ns;
-    return chances && times;
-}
-
 enum salut_status slt_impair_set(struct slt_link *link, const struct slt_impair_params *params)
 {
     struct impair *im = impair_of(link);
     SLT_ASSERT(link->ops == &impair_ops);
-    if (!faults_valid(&params->out) || !faults_valid(&params->in)) {
+    if (!slt_path_valid(&params->out) || !slt_path_valid(&params->in)) {
         return SALUT_INVALID;
     }
-    im->out.faults = params->out;
-    im->in.faults = params->in;
+    im->out.model.params = params->out;
+    im->in.model.params = params->in;
     link->caps.rx_checksum = im->inner->caps.rx_checksum;
     return SALUT_OK;
 }
@@ -273,16 +223,16 @@ enum salut_status slt_impair_open(struct slt_link *inner, const struct slt_impai
     return SALUT_OK;
 }
 
-const struct slt_impair_counters *slt_impair_counters_out(const struct slt_link *link)
+const struct slt_path_counters *slt_impair_counters_out(const struct slt_link *link)
 {
     SLT_ASSERT(link->ops == &impair_ops);
-    return &impair_of_const(link)->out.counters;
+    return &impair_of_const(link)->out.model.counters;
 }
 
-const struct slt_impair_counters *slt_impair_counters_in(const struct slt_link *link)
+const struct slt_path_counters *slt_impair_counters_in(const struct slt_link *link)
 {
     SLT_ASSERT(link->ops == &impair_ops);
-    return &impair_of_const(link)->in.counters;
+    return &impair_of_const(link)->in.model.counters;
 }
 
 uint32_t slt_impair_held(const struct slt_link *link)
@@ -291,7 +241,7 @@ uint32_t slt_impair_held(const struct slt_link *link)
     return impair_of_const(link)->out.heap_count + impair_of_const(link)->in.heap_count;
 }
 
-static int print_line(const char *direction, const struct slt_impair_counters *c, char *out,
+static int print_line(const char *direction, const struct slt_path_counters *c, char *out,
                       size_t size)
 {
     return snprintf(out, size,

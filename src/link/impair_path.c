@@ -1,13 +1,7 @@
-/* Fates, bottleneck and heap of one direction of impair; see impair_path.h and impair.h.
- *
- * Every frame draws the same numbers in the same order from a generator of its own, seeded by
- * direction and frame number. So a chance that is changed does not move the other fates, and
- * nothing depends on which frames came together.
+/* What path.h decides, carried out on frames: the heap, the copy, the mark and the flipped bit; see
+ * impair_path.h.
  */
 #include "link/impair_path.h"
-
-#include "base/prng.h"
-#include "link/segment.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -15,59 +9,6 @@
 /* Frames in the air at most; beyond, they overflow. */
 #define HELD_SMALL_MAX 65536U
 #define HELD_LARGE_MAX 1024U
-#define NS_BITS        UINT64_C(8000000000) /* nanoseconds a second times bits a byte */
-
-struct fate {
-    bool lost;
-    bool duplicated;
-    bool reordered;
-    bool corrupted;
-    uint64_t corrupt_random;
-    int64_t jitter_ns; /* -jitter .. +jitter */
-};
-
-static bool drawn(uint64_t random, uint32_t ppm)
-{
-    /* The top 32 bits scaled to a million: the error is below one in four thousand millions. */
-    return (random >> 32) * SLT_IMPAIR_ALWAYS >> 32 < ppm;
-}
-
-static bool burst_lost(struct slt_impair_path *path, uint64_t step_random, uint64_t loss_random)
-{
-    const struct slt_impair_faults *f = &path->faults;
-    uint32_t ppm = path->burst ? f->burst_leave_ppm : f->burst_enter_ppm;
-    if (drawn(step_random, ppm)) {
-        path->burst = !path->burst;
-    }
-    return path->burst && drawn(loss_random, f->burst_loss_ppm);
-}
-
-static struct fate draw_fate(struct slt_impair_path *path)
-{
-    const struct slt_impair_faults *f = &path->faults;
-    struct slt_prng prng;
-    uint64_t draws[8];
-    slt_prng_seed(&prng, path->seed + path->number * UINT64_C(0x9e3779b97f4a7c15));
-    path->number++;
-    for (size_t i = 0; i < SLT_ARRAY_COUNT(draws); i++) {
-        draws[i] = slt_prng_u64(&prng);
-    }
-    struct fate fate = {
-        .lost = drawn(draws[0], f->loss_ppm),
-        .duplicated = drawn(draws[3], f->duplicate_ppm),
-        .reordered = drawn(draws[4], f->reorder_ppm),
-        .corrupted = drawn(draws[5], f->corrupt_ppm),
-        .corrupt_random = draws[6],
-    };
-    /* Not short-circuited: the chain steps on every frame. */
-    bool in_burst = burst_lost(path, draws[1], draws[2]);
-    fate.lost = fate.lost || in_burst;
-    if (f->jitter_ns > 0) {
-        uint64_t span = 2 * (uint64_t)f->jitter_ns + 1;
-        fate.jitter_ns = (int64_t)(draws[7] % span) - f->jitter_ns;
-    }
-    return fate;
-}
 
 /* ---- corruption --------------------------------------------------------------------------- */
 
@@ -127,7 +68,7 @@ bool slt_impair_corrupt_frame(uint8_t *frame, uint32_t bytes, const struct slt_i
 {
     struct covered c = {.count = 0};
     struct slt_frame_layout layout;
-    if (path->faults.corrupt_where == SLT_IMPAIR_CORRUPT_ANY) {
+    if (path->model.params.corrupt_where == SLT_PATH_CORRUPT_ANY) {
         cover(&c, 0, bytes);
     } else if (slt_frame_layout_find(frame, bytes, bytes, path->kind, &layout)) {
         if (layout.family == 4) {
@@ -142,6 +83,44 @@ bool slt_impair_corrupt_frame(uint8_t *frame, uint32_t bytes, const struct slt_i
     uint64_t bit = random % ((uint64_t)c.bytes * 8);
     frame[nth_covered(&c, (uint32_t)(bit / 8))] ^= (uint8_t)(1U << (bit % 8));
     return true;
+}
+
+/* ---- marking ------------------------------------------------------------------------------ */
+
+#define ECN_CE 3U
+
+/* RFC 3168 5: the two low bits of the traffic class; 0 (not ECN-capable) for what is no IP. */
+static uint32_t find_ecn(const uint8_t *frame, uint32_t bytes, enum salut_link_kind kind)
+{
+    struct slt_frame_layout layout;
+    if (!slt_frame_layout_find(frame, bytes, bytes, kind, &layout)) {
+        return 0;
+    }
+    const uint8_t *ip = frame + layout.network_offset;
+    return layout.family == 4 ? ip[1] & 3U : ip[1] >> 4 & 3U;
+}
+
+/* Set CE. Only IPv4 has a checksum over it; transports do not cover the field (RFC 3168 5). */
+static void mark_frame(uint8_t *frame, uint32_t bytes, enum salut_link_kind kind)
+{
+    struct slt_frame_layout layout;
+    if (!slt_frame_layout_find(frame, bytes, bytes, kind, &layout)) {
+        return;
+    }
+    uint8_t *ip = frame + layout.network_offset;
+    if (layout.family == 6) {
+        ip[1] |= ECN_CE << 4;
+        return;
+    }
+    uint32_t before = (uint32_t)ip[0] << 8 | ip[1];
+    ip[1] |= ECN_CE;
+    uint32_t after = (uint32_t)ip[0] << 8 | ip[1];
+    /* RFC 1624 3: the new checksum from the old one and the word that changed. */
+    uint32_t sum = (~((uint32_t)ip[10] << 8 | ip[11]) & 0xffffU) + (~before & 0xffffU) + after;
+    sum = (sum & 0xffffU) + (sum >> 16);
+    sum = (sum & 0xffffU) + (sum >> 16);
+    ip[10] = (uint8_t)(~sum >> 8);
+    ip[11] = (uint8_t)~sum;
 }
 
 /* ---- the heap ----------------------------------------------------------------------------- */
@@ -199,69 +178,20 @@ static struct slt_frame_buf *heap_take(struct slt_impair_path *path)
     return top;
 }
 
-/* ---- the bottleneck ----------------------------------------------------------------------- */
-
-static void let_depart(struct slt_impair_path *path, int64_t now_ns)
-{
-    struct slt_frame_buf *frame = path->waiting_first;
-    for (; frame && frame->depart_at_ns <= now_ns; frame = frame->next_waiting) {
-        path->waiting_frames--;
-        path->waiting_bytes -= frame->bytes;
-    }
-    path->waiting_first = frame;
-    if (!frame) {
-        path->waiting_last = NULL;
-    }
-}
-
-static bool queue_full(const struct slt_impair_path *path, uint32_t bytes)
-{
-    const struct slt_impair_faults *f = &path->faults;
-    return (f->queue_frames_max > 0 && path->waiting_frames >= f->queue_frames_max) ||
-           (f->queue_bytes_max > 0 && path->waiting_bytes + bytes > f->queue_bytes_max);
-}
-
-/* When the last bit of the frame has left; it waits in the queue until then. */
-static void depart(struct slt_impair_path *path, struct slt_frame_buf *frame, int64_t now_ns)
-{
-    uint64_t rate = path->faults.rate_bits_per_s;
-    frame->depart_at_ns = now_ns;
-    frame->next_waiting = NULL;
-    if (rate == 0) {
-        return;
-    }
-    int64_t start_ns = slt_max64(now_ns, path->free_at_ns);
-    uint64_t sending_ns = (frame->bytes * NS_BITS + rate - 1) / rate;
-    frame->depart_at_ns = slt_time_add(start_ns, (int64_t)sending_ns);
-    path->free_at_ns = frame->depart_at_ns;
-    if (path->waiting_last) {
-        path->waiting_last->next_waiting = frame;
-    } else {
-        path->waiting_first = frame;
-    }
-    path->waiting_last = frame;
-    path->waiting_frames++;
-    path->waiting_bytes += frame->bytes;
-}
-
 /* ---- the path ----------------------------------------------------------------------------- */
 
 void slt_impair_path_init(struct slt_impair_path *path, uint64_t seed, uint32_t number,
                           enum salut_link_kind kind)
 {
-    struct slt_prng prng;
+    static const struct slt_path_params none;
     *path = (struct slt_impair_path){.kind = kind};
-    slt_prng_seed(&prng, seed);
-    for (uint32_t i = 0; i <= number; i++) {
-        path->seed = slt_prng_u64(&prng);
-    }
-    path->last_due_ns = INT64_MIN;
-    path->free_at_ns = INT64_MIN;
+    slt_path_init(&path->model, &none, seed, number);
     slt_frame_pool_init(&path->pool, HELD_SMALL_MAX, HELD_LARGE_MAX);
 }
 
 void slt_impair_path_deinit(struct slt_impair_path *path)
 {
+    slt_path_deinit(&path->model);
     slt_frame_pool_deinit(&path->pool);
     free(path->heap);
     path->heap = NULL;
@@ -270,74 +200,79 @@ void slt_impair_path_deinit(struct slt_impair_path *path)
 
 bool slt_impair_path_active(const struct slt_impair_path *path)
 {
-    const struct slt_impair_faults *f = &path->faults;
-    return path->heap_count > 0 || f->loss_ppm > 0 || f->burst_enter_ppm > 0 ||
-           f->duplicate_ppm > 0 || f->reorder_ppm > 0 || f->corrupt_ppm > 0 || f->delay_ns > 0 ||
-           f->rate_bits_per_s > 0;
-}
-
-static void set_due(struct slt_impair_path *path, struct slt_frame_buf *frame,
-                    const struct fate *fate)
-{
-    int64_t due_ns = slt_time_add(frame->depart_at_ns, path->faults.delay_ns + fate->jitter_ns);
-    if (fate->reordered) {
-        due_ns = slt_time_add(due_ns, path->faults.reorder_for_ns);
-        path->counters.reordered++;
-    } else {
-        due_ns = slt_max64(due_ns, path->last_due_ns);
-        path->last_due_ns = due_ns;
-    }
-    frame->due_at_ns = due_ns;
-    frame->order = path->order++;
-}
-
-static void drop(struct slt_impair_path *path, struct slt_frame_buf *frame, uint64_t *counter)
-{
-    (*counter)++;
-    slt_frame_pool_give(&path->pool, frame);
+    return path->heap_count > 0 || slt_path_active(&path->model.params);
 }
 
 /* The copy travels right behind the frame it is a copy of. */
 static void put_copy(struct slt_impair_path *path, const struct slt_frame_buf *frame)
 {
-    path->counters.duplicated++;
     struct slt_frame_buf *copy =
         heap_grow(path) ? slt_frame_pool_take(&path->pool, frame->bytes) : NULL;
     if (!copy) {
-        path->counters.overflowed++;
+        path->model.counters.overflowed++;
         return;
     }
     memcpy(copy->data, frame->data, frame->bytes);
-    copy->depart_at_ns = frame->depart_at_ns;
     copy->due_at_ns = frame->due_at_ns;
     copy->order = path->order++;
     heap_put(path, copy);
 }
 
-void slt_impair_path_put(struct slt_impair_path *path, struct slt_frame_buf *frame, int64_t now_ns)
+static void carry_out(struct slt_impair_path *path, struct slt_frame_buf *frame,
+                      const struct slt_path_verdict *verdict)
 {
-    struct slt_impair_counters *counters = &path->counters;
-    struct fate fate = draw_fate(path);
-    counters->seen++;
-    if (fate.lost) {
-        drop(path, frame, &counters->lost);
-        return;
+    frame->due_at_ns = verdict->due_at_ns;
+    frame->order = path->order++;
+    if (verdict->marked) {
+        mark_frame(frame->data, frame->bytes, path->kind);
     }
-    let_depart(path, now_ns);
-    if (queue_full(path, frame->bytes) || !heap_grow(path)) {
-        drop(path, frame, &counters->overflowed);
-        return;
-    }
-    depart(path, frame, now_ns);
-    set_due(path, frame, &fate);
     heap_put(path, frame);
-    if (fate.duplicated) {
+    if (verdict->duplicated) {
         put_copy(path, frame);
     }
-    if (fate.corrupted &&
-        slt_impair_corrupt_frame(frame->data, frame->bytes, path, fate.corrupt_random)) {
-        counters->corrupted++;
+    if (verdict->corrupted &&
+        slt_impair_corrupt_frame(frame->data, frame->bytes, path, verdict->corrupt_random)) {
+        path->model.counters.corrupted++;
     }
+}
+
+void slt_impair_path_put(struct slt_impair_path *path, struct slt_frame_buf *frame, int64_t now_ns)
+{
+    const struct slt_path_params *params = &path->model.params;
+    struct slt_path_packet packet = {.bytes = frame->bytes};
+    struct slt_path_verdict verdict;
+    if (params->mark_frames > 0 || params->mark_bytes > 0) {
+        packet.ecn_capable = find_ecn(frame->data, frame->bytes, path->kind) != 0;
+    }
+    slt_path_offer(&path->model, now_ns, &packet, &verdict);
+    if (verdict.fate == SLT_PATH_PASSES && heap_grow(path)) {
+        carry_out(path, frame, &verdict);
+        return;
+    }
+    path->model.counters.overflowed += verdict.fate == SLT_PATH_PASSES;
+    slt_frame_pool_give(&path->pool, frame);
+}
+
+enum slt_link_drop slt_impair_path_put_frame(struct slt_impair_path *path,
+                                             const struct slt_frame_view *view, int64_t now_ns)
+{
+    struct slt_segmenter s;
+    if (!slt_segmenter_init(&s, view)) {
+        return SLT_LINK_DROP_MALFORMED;
+    }
+    uint32_t bytes = slt_segmenter_next_bytes(&s);
+    if (bytes > SLT_FRAME_LARGE_MAX) {
+        return SLT_LINK_DROP_TOO_BIG;
+    }
+    for (; bytes > 0; bytes = slt_segmenter_next_bytes(&s)) {
+        struct slt_frame_buf *buf = slt_frame_pool_take(&path->pool, bytes);
+        if (!buf) {
+            return SLT_LINK_DROP_QUEUE_FULL;
+        }
+        slt_segmenter_next(&s, buf->data);
+        slt_impair_path_put(path, buf, now_ns);
+    }
+    return SLT_LINK_DROP_COUNT;
 }
 
 int64_t slt_impair_path_due(const struct slt_impair_path *path)
@@ -355,15 +290,33 @@ struct slt_frame_buf *slt_impair_path_take(struct slt_impair_path *path, int64_t
     if (!slt_impair_path_peek(path, now_ns)) {
         return NULL;
     }
-    /* It has departed if it is due, so that the queue does not refer to it any more. */
-    let_depart(path, now_ns);
-    path->counters.passed++;
+    path->model.counters.passed++;
     return heap_take(path);
 }
 
 void slt_impair_path_return(struct slt_impair_path *path, struct slt_frame_buf *frame)
 {
     SLT_ASSERT(path->heap_count < path->heap_room);
-    path->counters.passed--;
+    path->model.counters.passed--;
     heap_put(path, frame);
+}
+
+void slt_impair_dress(const struct slt_frame_buf *buf, enum salut_link_kind kind,
+                      struct salut_tx_frame *frame)
+{
+    struct slt_frame_layout layout;
+    uint32_t header_bytes = slt_min32(buf->bytes, SALUT_FRAME_HEADER_MAX);
+    memcpy(frame->header, buf->data, header_bytes);
+    frame->header_bytes = (uint16_t)header_bytes;
+    frame->payload_bytes = buf->bytes - header_bytes;
+    frame->piece_count = frame->payload_bytes > 0 ? 1 : 0;
+    frame->pieces[0] =
+        (struct salut_iovec){.base = buf->data + header_bytes, .bytes = frame->payload_bytes};
+    frame->gso_bytes = 0;
+    frame->checksum_start = 0;
+    frame->checksum_offset = 0;
+    bool ip = slt_frame_layout_find(buf->data, buf->bytes, buf->bytes, kind, &layout);
+    frame->family = ip ? layout.family : 0;
+    frame->network_offset = ip ? (uint8_t)layout.network_offset : 0;
+    frame->transport_offset = ip ? (uint8_t)slt_min32(layout.transport_offset, UINT8_MAX) : 0;
 }

@@ -125,6 +125,33 @@ bool slt_netns_return(int namespace_fd)
     return setns(namespace_fd, CLONE_NEWNET) == 0;
 }
 
+enum slt_link_trouble slt_netns_join(const char *where, struct slt_link_error *error)
+{
+    char path[256];
+    bool number = where[0] != '\0' && strspn(where, "0123456789") == strlen(where);
+    bool file = strchr(where, '/') != NULL;
+    const char *before = file ? "" : number ? "/proc/" : "/run/netns/";
+    const char *after = number ? "/ns/net" : "";
+    *error = (struct slt_link_error){.trouble = SLT_LINK_FINE};
+    int length = snprintf(path, sizeof(path), "%s%s%s", before, where, after);
+    int fd = length > 0 && (size_t)length < sizeof(path) ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+    if (fd < 0) {
+        return slt_link_error_set(error, SLT_LINK_NO_DEVICE, errno,
+                                  "there is no such network namespace", "ip netns add NAME");
+    }
+    bool joined = setns(fd, CLONE_NEWNET) == 0;
+    int os_error = errno;
+    close(fd);
+    if (!joined && os_error == EINVAL) {
+        return slt_link_error_set(error, SLT_LINK_NO_DEVICE, 0, "that is no network namespace",
+                                  "ip netns list");
+    }
+    return joined ? SLT_LINK_FINE
+                  : slt_link_error_set(error, SLT_LINK_NO_PRIVILEGE, os_error,
+                                       "entering another network namespace needs privilege over it",
+                                       "run as root");
+}
+
 bool slt_netns_sysctl(const char *name, const char *value)
 {
     char path[160];

@@ -25,6 +25,11 @@ enum slt_link_trouble slt_netns_run(int (*run)(void *ctx), void *ctx, int *resul
 int slt_netns_here(void);
 bool slt_netns_return(int namespace_fd);
 
+/* Go to a network namespace that exists: a name as `ip netns` knows it, the number of a process in
+ * it, or the path of a file that stands for it. Returns SLT_LINK_FINE, SLT_LINK_NO_DEVICE when
+ * there is none, or other trouble. */
+enum slt_link_trouble slt_netns_join(const char *where, struct slt_link_error *error);
+
 /* Set a sysctl of this namespace: "ipv4/ip_local_port_range", "32768 33767". */
 bool slt_netns_sysctl(const char *name, const char *value);
 

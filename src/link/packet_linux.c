@@ -12,11 +12,15 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <linux/ethtool.h>
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
+#include <linux/sockios.h>
+#include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -198,6 +202,16 @@ static int set_number(int fd, int option, int value)
     return setsockopt(fd, SOL_PACKET, option, &value, sizeof(value));
 }
 
+/* True when the interface takes super-frames as they are. The way past the queueing discipline is
+ * only for those: there the kernel drops what it would have to cut (__dev_direct_xmit). */
+static bool cuts_super_frames(const struct packet *p)
+{
+    struct ethtool_value value = {.cmd = ETHTOOL_GTSO};
+    struct ifreq request = {.ifr_data = (void *)&value};
+    memcpy(request.ifr_name, p->link.name, sizeof(p->link.name));
+    return ioctl(p->fd, SIOCETHTOOL, &request) == 0 && value.data != 0;
+}
+
 /* Everything is set before the socket is bound: it has no protocol until then, so that no frame
  * comes in a form we did not ask for. */
 static enum slt_link_trouble set_options(struct packet *p, struct slt_link_error *error)
@@ -209,7 +223,9 @@ static enum slt_link_trouble set_options(struct packet *p, struct slt_link_error
     }
     /* The rest makes it faster or quieter and may be missing. */
     (void)set_number(p->fd, PACKET_IGNORE_OUTGOING, 1);
-    (void)set_number(p->fd, PACKET_QDISC_BYPASS, 1);
+    if (cuts_super_frames(p)) {
+        (void)set_number(p->fd, PACKET_QDISC_BYPASS, 1);
+    }
     if (setsockopt(p->fd, SOL_SOCKET, SO_RCVBUFFORCE, &buffer_bytes, sizeof(buffer_bytes)) < 0) {
         (void)setsockopt(p->fd, SOL_SOCKET, SO_RCVBUF, &buffer_bytes, sizeof(buffer_bytes));
     }

@@ -3,7 +3,8 @@
  * For private networks where /dev/net/tun may not be opened: one end of a virtual Ethernet pair
  * is the kernel's, the stack speaks on the other through this link. Super-frames and partial
  * checksums pass both ways. Frames are received in batches of one system call and sent likewise,
- * past the queueing discipline; what the socket itself sends does not come back.
+ * past the queueing discipline where the interface does segmentation; what the socket itself sends
+ * does not come back.
  *
  * The kernel sees the interface's frames as well. With a MAC of its own (slt_rtnl_derive_mac) the
  * stack's unicast frames are another station's to the kernel, which then drops them unseen.

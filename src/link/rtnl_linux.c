@@ -207,6 +207,15 @@ enum slt_link_trouble slt_rtnl_set_mtu(const char *name, uint32_t mtu, struct sl
     return answer(&r, "setting the MTU", error);
 }
 
+enum slt_link_trouble slt_rtnl_set_queue(const char *name, uint32_t frames,
+                                         struct slt_link_error *error)
+{
+    struct request r;
+    begin_link(&r, name, 0, 0);
+    put(&r, IFLA_TXQLEN, &frames, sizeof(frames));
+    return answer(&r, "setting the length of the queue", error);
+}
+
 enum slt_link_trouble slt_rtnl_set_up(const char *name, bool up, struct slt_link_error *error)
 {
     struct request r;

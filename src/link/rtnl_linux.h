@@ -29,6 +29,8 @@ void slt_rtnl_derive_mac(const uint8_t mac[6], uint8_t out[6]);
 /* Settings of an interface. Each returns SLT_LINK_FINE or the trouble, with *error filled. */
 enum slt_link_trouble slt_rtnl_set_mtu(const char *name, uint32_t mtu,
                                        struct slt_link_error *error);
+enum slt_link_trouble slt_rtnl_set_queue(const char *name, uint32_t frames,
+                                         struct slt_link_error *error);
 enum slt_link_trouble slt_rtnl_set_up(const char *name, bool up, struct slt_link_error *error);
 enum slt_link_trouble slt_rtnl_set_mac(const char *name, const uint8_t mac[6],
                                        struct slt_link_error *error);

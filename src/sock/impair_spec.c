@@ -14,12 +14,12 @@ enum unit { UNIT_CHANCE, UNIT_TIME, UNIT_RATE, UNIT_COUNT };
 struct word {
     const char *name;
     enum unit unit;
-    size_t offset; /* in struct slt_impair_faults; SIZE_MAX: the seed */
+    size_t offset; /* in struct slt_path_params; SIZE_MAX: the seed */
     size_t bytes;
 };
 
 #define FAULT(field)                                                                               \
-    offsetof(struct slt_impair_faults, field), sizeof(((struct slt_impair_faults *)NULL)->field)
+    offsetof(struct slt_path_params, field), sizeof(((struct slt_path_params *)NULL)->field)
 
 static const struct word words[] = {
     {"loss", UNIT_CHANCE, FAULT(loss_ppm)},
@@ -88,7 +88,7 @@ static const char *parse_number(const struct word *word, const char *text, uint6
                                          : "a count is a plain number";
     }
     number *= factor;
-    if (word->unit == UNIT_CHANCE && number > SLT_IMPAIR_ALWAYS) {
+    if (word->unit == UNIT_CHANCE && number > SLT_PATH_ALWAYS) {
         return "a chance is at most 100%";
     }
     if (number > 1e18 || (word->bytes == 4 && number > (double)UINT32_MAX)) {

@@ -95,7 +95,7 @@ static struct arrival run_out(struct world *w, uint32_t frames, uint32_t batch, 
 
 static void check_books(const struct slt_link *link)
 {
-    const struct slt_impair_counters *c = slt_impair_counters_out(link);
+    const struct slt_path_counters *c = slt_impair_counters_out(link);
     assert_int_equal(c->seen + c->duplicated,
                      c->lost + c->overflowed + c->passed + slt_impair_held(link));
 }
@@ -121,7 +121,7 @@ static void the_same_for_any_batching(void **state)
             first = a;
         }
         assert_true(a.digest == first.digest);
-        const struct slt_impair_counters *c = slt_impair_counters_out(w.stack);
+        const struct slt_path_counters *c = slt_impair_counters_out(w.stack);
         assert_int_equal(c->seen, 20000);
         assert_int_equal(a.frames, c->passed);
         assert_in_range(c->lost, 140, 260);
@@ -150,7 +150,7 @@ static void another_seed_another_fate(void **state)
 static void every_corrupted_frame_fails_a_checksum(void **state)
 {
     (void)state;
-    struct slt_impair_params params = {.seed = 7, .out = {.corrupt_ppm = SLT_IMPAIR_ALWAYS}};
+    struct slt_impair_params params = {.seed = 7, .out = {.corrupt_ppm = SLT_PATH_ALWAYS}};
     struct world w;
     open_world(&w, &params, false);
     struct arrival a = run_out(&w, 20000, 16, 0);
@@ -164,8 +164,7 @@ static void any_corruption_is_wider(void **state)
 {
     (void)state;
     struct slt_impair_params params = {
-        .seed = 7,
-        .out = {.corrupt_ppm = SLT_IMPAIR_ALWAYS, .corrupt_where = SLT_IMPAIR_CORRUPT_ANY}};
+        .seed = 7, .out = {.corrupt_ppm = SLT_PATH_ALWAYS, .corrupt_where = SLT_PATH_CORRUPT_ANY}};
     struct world w;
     open_world(&w, &params, false);
     struct arrival a = run_out(&w, 5000, 16, 0);
@@ -178,7 +177,7 @@ static void any_corruption_is_wider(void **state)
 static void frames_without_checksum_stay_intact(void **state)
 {
     (void)state;
-    struct slt_impair_params params = {.seed = 7, .out = {.corrupt_ppm = SLT_IMPAIR_ALWAYS}};
+    struct slt_impair_params params = {.seed = 7, .out = {.corrupt_ppm = SLT_PATH_ALWAYS}};
     struct salut_tx_frame tx = {.header_bytes = 42, .header = {[12] = 8, [13] = 6}};
     struct salut_rx_frame rx[2];
     struct world w;
@@ -195,8 +194,8 @@ static void super_frames_are_cut_first(void **state)
 {
     (void)state;
     struct slt_impair_params params = {.seed = 3,
-                                       .out = {.corrupt_ppm = SLT_IMPAIR_ALWAYS / 2},
-                                       .in = {.corrupt_ppm = SLT_IMPAIR_ALWAYS / 2}};
+                                       .out = {.corrupt_ppm = SLT_PATH_ALWAYS / 2},
+                                       .in = {.corrupt_ppm = SLT_PATH_ALWAYS / 2}};
     struct test_tcp t = {.family = 4,
                          .ethernet = true,
                          .flags = 0x10,
@@ -257,7 +256,7 @@ static void bursts_are_bursts(void **state)
     struct slt_impair_params params = {.seed = 9,
                                        .out = {.burst_enter_ppm = 10000,
                                                .burst_leave_ppm = 250000,
-                                               .burst_loss_ppm = SLT_IMPAIR_ALWAYS}};
+                                               .burst_loss_ppm = SLT_PATH_ALWAYS}};
     struct world w;
     open_world(&w, &params, false);
     run_out(&w, 50000, 16, 0);
@@ -275,7 +274,7 @@ static void reordering_is_overtaking(void **state)
     struct world w;
     open_world(&w, &params, false);
     struct arrival a = run_out(&w, 10000, 4, MS);
-    const struct slt_impair_counters *c = slt_impair_counters_out(w.stack);
+    const struct slt_path_counters *c = slt_impair_counters_out(w.stack);
     assert_int_equal(a.frames, 10000);
     assert_true(c->reordered > 300);
     assert_in_range(a.overtaken, c->reordered - 5, c->reordered);
@@ -374,7 +373,7 @@ static void parameters_are_checked(void **state)
     (void)state;
     struct slt_memory_params memory = {.kind = SALUT_LINK_IP, .mtu = 1500};
     static const struct slt_impair_params bad[] = {
-        {.out = {.loss_ppm = SLT_IMPAIR_ALWAYS + 1}},
+        {.out = {.loss_ppm = SLT_PATH_ALWAYS + 1}},
         {.in = {.delay_ns = -1}},
         {.in = {.delay_ns = 5, .jitter_ns = 6}},
     };
@@ -401,7 +400,7 @@ static void it_prints_its_counts(void **state)
     assert_int_equal(slt_impair_print(w.stack, cut, sizeof(cut)), length);
     assert_memory_equal(cut, text, sizeof(cut) - 1);
     assert_int_equal(cut[sizeof(cut) - 1], 0);
-    const struct slt_impair_counters *c = slt_impair_counters_out(w.stack);
+    const struct slt_path_counters *c = slt_impair_counters_out(w.stack);
     char expected[120];
     snprintf(expected, sizeof(expected), "impair out frames 1000 lost %u duplicated %u",
              (unsigned)c->lost, (unsigned)c->duplicated);

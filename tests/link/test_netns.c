@@ -5,7 +5,9 @@
 #include "link/netns_linux.h"
 #include "link/rtnl_linux.h"
 
+#include <signal.h>
 #include <stdio.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static int give_back(void *ctx)
@@ -79,6 +81,38 @@ static int run_inside(int (*run)(void *ctx), void *ctx)
     return result;
 }
 
+/* A child goes into a network of its own; we visit it there by its number and come back. */
+static int visit(void *ctx)
+{
+    struct slt_link_error error;
+    struct slt_rtnl_facts facts;
+    int home = slt_netns_here();
+    int told[2];
+    char byte;
+    char number[16];
+    (void)ctx;
+    if (pipe(told) != 0) {
+        return 1;
+    }
+    pid_t pid = fork();
+    if (pid == 0) {
+        bool made = slt_netns_enter(&error) == SLT_LINK_FINE &&
+                    slt_rtnl_make_veth("deep0", "deep1", &error) == SLT_LINK_FINE;
+        ssize_t put = write(told[1], "x", 1);
+        pause();
+        _exit(made && put == 1 ? 0 : 1);
+    }
+    snprintf(number, sizeof(number), "%d", (int)pid);
+    bool there = read(told[0], &byte, 1) == 1 && slt_netns_join(number, &error) == SLT_LINK_FINE &&
+                 slt_rtnl_facts("deep0", &facts, &error) == SLT_LINK_FINE;
+    bool back =
+        slt_netns_return(home) && slt_rtnl_facts("deep0", &facts, &error) == SLT_LINK_NO_DEVICE;
+    kill(pid, SIGKILL);
+    waitpid(pid, NULL, 0);
+    close(home);
+    return there && back ? 42 : 2;
+}
+
 static void results_come_back(void **state)
 {
     (void)state;
@@ -109,13 +143,22 @@ static void interfaces_move(void **state)
     assert_int_equal(run_inside(move_away, NULL), 42);
 }
 
+static void others_are_joined(void **state)
+{
+    (void)state;
+    struct slt_link_error error;
+    assert_int_equal(run_inside(visit, NULL), 42);
+    assert_int_equal(slt_netns_join("no-such-network", &error), SLT_LINK_NO_DEVICE);
+    assert_true(error.remedy[0] != '\0');
+    assert_int_equal(slt_netns_join("/etc/passwd", &error), SLT_LINK_NO_DEVICE);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(results_come_back),
-        cmocka_unit_test(interfaces_stay_inside),
-        cmocka_unit_test(sysctls_are_its_own),
-        cmocka_unit_test(interfaces_move),
+        cmocka_unit_test(results_come_back),   cmocka_unit_test(interfaces_stay_inside),
+        cmocka_unit_test(sysctls_are_its_own), cmocka_unit_test(interfaces_move),
+        cmocka_unit_test(others_are_joined),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

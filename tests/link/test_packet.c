@@ -3,6 +3,7 @@
 #include "kernel_peer.h"
 
 #include "link/packet_linux.h"
+#include "link/tap_linux.h"
 
 static struct slt_link *open_packet(void)
 {
@@ -93,6 +94,51 @@ static void mac_and_mtu_are_the_interfaces(void **state)
     peer_fine(slt_rtnl_remove("bside", &error), &error);
 }
 
+/* An interface without segmentation offload: the kernel must cut super-frames, not drop them. */
+static void super_frames_pass_a_plain_interface(void **state)
+{
+    (void)state;
+    struct slt_tap_params plain = {
+        .name = "plain0", .kind = SALUT_LINK_ETHERNET, .no_offload = true};
+    struct slt_packet_params params = {.name = "plain0"};
+    struct slt_link_error error;
+    struct slt_link *tap;
+    struct slt_link *link;
+    struct test_tcp t = {.family = 4,
+                         .ethernet = true,
+                         .flags = 0x10,
+                         .payload_bytes = 1448 * 10,
+                         .gso_bytes = 1448,
+                         .partial = true};
+    struct salut_tx_frame tx;
+    uint32_t payload_bytes = 0;
+    if (slt_tap_open(&plain, &tap, &error) != SLT_LINK_FINE) {
+        print_message("no TAP here: %s\n", error.sentence);
+        skip();
+    }
+    (void)slt_netns_sysctl("ipv6/conf/plain0/disable_ipv6", "1");
+    peer_fine(slt_rtnl_set_up("plain0", true, &error), &error);
+    peer_fine(slt_packet_open(&params, &link, &error), &error);
+    test_tcp_frame(&t, &tx);
+    assert_int_equal(slt_link_send(link, &tx, 1, 0), 1);
+    for (unsigned tries = 0; tries < 200 && payload_bytes < 1448 * 10; tries++) {
+        struct salut_rx_frame rx[16];
+        size_t count = slt_link_receive(tap, rx, 16, 0);
+        for (size_t i = 0; i < count; i++) {
+            const uint8_t *tcp;
+            uint32_t bytes = 0;
+            assert_int_equal(test_judge(rx[i].data, rx[i].bytes, true, &tcp, &bytes), TEST_GOOD);
+            assert_int_equal(bytes, 1448);
+            payload_bytes += bytes;
+        }
+        slt_link_release(tap);
+        usleep(count > 0 ? 0 : 10000);
+    }
+    assert_int_equal(payload_bytes, 1448 * 10);
+    slt_link_close(link);
+    slt_link_close(tap);
+}
+
 static void troubles_have_sentences(void **state)
 {
     (void)state;
@@ -134,6 +180,7 @@ int main(void)
         cmocka_unit_test(the_kernel_answers),
         cmocka_unit_test(own_frames_do_not_come_back),
         cmocka_unit_test(mac_and_mtu_are_the_interfaces),
+        cmocka_unit_test(super_frames_pass_a_plain_interface),
         cmocka_unit_test(troubles_have_sentences),
         cmocka_unit_test(routes),
     };

@@ -265,7 +265,7 @@ static void a_tee_around_impair(void **state)
 {
     (void)state;
     struct slt_memory_params memory = {.kind = SALUT_LINK_ETHERNET, .mtu = 1500};
-    struct slt_impair_params faults = {.out = {.loss_ppm = SLT_IMPAIR_ALWAYS}};
+    struct slt_impair_params faults = {.out = {.loss_ppm = SLT_PATH_ALWAYS}};
     struct slt_capture_params params = {.kind = SALUT_LINK_ETHERNET};
     struct slt_link *inner;
     struct slt_link *wire;
