@@ -12,8 +12,8 @@ PART ?=
 FUZZ_SECONDS ?= 600
 run_tests = tools/run-tests $(if $(ONLY),--only '$(ONLY)')
 
-.PHONY: all profiled demo test check conform conform-mutate fuzz bench bench-quick long install deps \
-        deps-test tidy format coverage clean help
+.PHONY: all profiled demo test check conform conform-mutate fuzz bench bench-quick bench-paths \
+        long install deps deps-test tidy format coverage clean help
 .NOTPARALLEL:
 .DEFAULT_GOAL := all
 
@@ -64,6 +64,11 @@ bench-quick: ## the same in a minute: ratios and the memory gates
 	@tools/deps need demo
 	@tools/build release
 	@build/salut bench --quick
+
+bench-paths: ## salut and the kernel over bad networks (root; hours, may be interrupted)
+	@tools/deps need demo
+	@tools/build release
+	@bench/paths.py
 
 long: ## what takes an hour
 	@tools/deps need check

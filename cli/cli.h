@@ -29,6 +29,8 @@ extern const struct slt_cli_verb slt_cli_serve;
 extern const struct slt_cli_verb slt_cli_nc;
 extern const struct slt_cli_verb slt_cli_bench;
 extern const struct slt_cli_verb slt_cli_test;
+extern const struct slt_cli_verb slt_cli_sim;
+extern const struct slt_cli_verb slt_cli_wire;
 
 /* ---- args.c: the command line ---- */
 

@@ -19,6 +19,9 @@ install(DIRECTORY include/salut DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}
 install(DIRECTORY docs/man/ DESTINATION ${CMAKE_INSTALL_MANDIR}/man1 OPTIONAL
         FILES_MATCHING PATTERN "*.1")
 
+install(DIRECTORY examples/scenarios/ DESTINATION ${CMAKE_INSTALL_DATADIR}/salut/scenarios
+        FILES_MATCHING PATTERN "*.scn")
+
 set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/salut)
 install(EXPORT salut-targets NAMESPACE salut:: DESTINATION ${package_dir})
 configure_package_config_file(cmake/salut-config.cmake.in

@@ -34,6 +34,9 @@ struct slt_sim_tally {
     uint64_t bytes;    /* delivered to applications */
     uint64_t work_max; /* steps of the longest turn */
     uint64_t conns;    /* connections that reached an application */
+    /* Of worlds of paths: connections begun; those that carried every byte both ways; those that
+     * did not and said so. */
+    uint64_t transfers, whole, told;
     uint64_t fault[SLT_SIM_FAULT_COUNT];
     uint64_t reason[SLT_REASON_COUNT];
     uint64_t state[SALUT_STATE_COUNT];    /* entered */
@@ -43,6 +46,7 @@ struct slt_sim_tally {
 
 struct slt_sim_options {
     uint64_t seed;
+    bool paths;          /* transfers over random paths instead of everything at once */
     FILE *trace;         /* one line per packet and event, or NULL */
     uint64_t trace_from; /* ... from this turn on */
 };

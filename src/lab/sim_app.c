@@ -176,7 +176,8 @@ static void close_by_mode(struct sim_world *w, struct sim_end *e)
         }
         break;
     case SIM_SHUT_THEN_READ:
-        if (written && !e->shut_write) {
+        /* A transfer's end that closed in SYN-SENT would have deleted itself (3.10.4). */
+        if (written && !e->shut_write && (e->connected || !w->paths)) {
             slt_sim_fault(w, SLT_SIM_HALF_CLOSE);
             shut_end(w, e, SALUT_SHUT_WRITE);
         }
@@ -233,7 +234,10 @@ static void set_some_option(struct sim_world *w, struct sim_end *e)
         {SALUT_OPT_RCVLOWAT, 1, 1},
     };
     uint64_t i = slt_sim_below(w, SLT_ARRAY_COUNT(choices));
-    if (w->phase != SIM_SAFETY) {
+    bool ends = choices[i].option == SALUT_OPT_LINGER_ABORT ||
+                choices[i].option == SALUT_OPT_KEEPALIVE ||
+                choices[i].option == SALUT_OPT_USER_TIMEOUT_MS;
+    if (w->phase != SIM_SAFETY || (w->paths && ends)) {
         return;
     }
     int64_t value = choices[i].low +

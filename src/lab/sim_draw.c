@@ -248,6 +248,10 @@ static void draw_plan(struct sim_world *w, struct sim_plan *plan, uint16_t numbe
 void slt_sim_app_shape(struct sim_world *w, struct sim_end *e)
 {
     uint64_t size = slt_sim_below(w, 10);
+    if (w->paths && w->phase == SIM_SAFETY) {
+        slt_sim_shape_transfer(w, e);
+        return;
+    }
     e->to_write = size == 0 ? 0
                   : size == 9 && e->local_port != 83
                       ? (uint64_t)slt_sim_log_between(w, 1000, 200000)

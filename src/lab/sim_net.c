@@ -330,11 +330,50 @@ static void send_copies(struct sim_world *w, uint8_t from, uint8_t to, const str
     }
 }
 
+/* A world of paths: the model decides. Neighbour discovery goes the same way. */
+static void cross_model(struct sim_world *w, uint8_t from, uint8_t to, const struct sim_decoded *d,
+                        const uint8_t *data, uint32_t bytes)
+{
+    struct sim_path *path = &w->net.path[from][to];
+    struct slt_path_verdict verdict;
+    uint32_t tos = d->family == 4 ? data[d->ip_at + 1] : (uint32_t)data[d->ip_at + 1] >> 4;
+    bool ip = d->kind != SIM_ARP && bytes > d->ip_at + 1;
+    struct slt_path_packet offered = {.bytes = bytes, .ecn_capable = ip && (tos & 3U) != 0};
+    slt_path_offer(&path->model, w->now_ns, &offered, &verdict);
+    if (verdict.fate != SLT_PATH_PASSES) {
+        slt_sim_fault(w, SLT_SIM_DROP);
+        return;
+    }
+    if (verdict.reordered) {
+        slt_sim_fault(w, SLT_SIM_REORDER);
+    }
+    for (uint32_t copy = 0; copy <= verdict.duplicated; copy++) {
+        struct sim_packet *p = new_packet(w, from, to, data, bytes);
+        /* Behind the IP header, where a checksum covers everything. */
+        uint32_t covered = d->ip_at + (d->family == 4 ? 20 : 40);
+        if (copy == 0 && verdict.corrupted && ip && bytes > covered) {
+            uint64_t bit = verdict.corrupt_random % ((uint64_t)(bytes - covered) * 8);
+            p->data[covered + bit / 8] ^= (uint8_t)(0x80U >> (bit % 8));
+            p->origin = SIM_TAMPERED;
+            slt_sim_fault(w, SLT_SIM_FLIP);
+        }
+        p->at_ns = verdict.due_at_ns;
+        push(&w->net, p);
+    }
+    if (verdict.duplicated) {
+        slt_sim_fault(w, SLT_SIM_DUPLICATE);
+    }
+}
+
 static void cross(struct sim_world *w, uint8_t from, uint8_t to, const struct sim_decoded *d,
                   const uint8_t *data, uint32_t bytes)
 {
     struct sim_path *path = &w->net.path[from][to];
     if (!path->up) {
+        return;
+    }
+    if (w->paths && w->net.faults) {
+        cross_model(w, from, to, d, data, bytes);
         return;
     }
     if (w->net.faults && slt_sim_chance(w, path->drop)) {
@@ -505,6 +544,7 @@ void slt_sim_net_free(struct sim_world *w)
         while (path->held_count > 0) {
             free(path->held[--path->held_count]);
         }
+        slt_path_deinit(&path->model);
     }
     while (w->net.heap_count > 0) {
         free(w->net.heap[--w->net.heap_count]);

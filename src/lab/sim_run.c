@@ -307,12 +307,18 @@ static void last_checks(struct sim_world *w)
 static void run_phases(struct sim_world *w)
 {
     slt_sim_draw(w);
+    if (w->paths) {
+        slt_sim_draw_paths(w);
+    }
     for (uint8_t i = 0; i < w->host_count && !slt_sim_failed(w); i++) {
         boot(w, &w->host[i]);
     }
     void (*const phases[])(struct sim_world *) = {safety, heal, finish, idle, part, last_checks};
     for (size_t i = 0; i < SLT_ARRAY_COUNT(phases) && !slt_sim_failed(w); i++) {
         phases[i](w);
+    }
+    if (w->paths) {
+        slt_sim_count_transfers(w);
     }
 }
 
@@ -325,6 +331,7 @@ static struct sim_world *new_world(const struct slt_sim_options *options,
     struct sim_world *w = calloc(1, sizeof(*w));
     SLT_ASSERT(w != NULL);
     w->seed = options->seed;
+    w->paths = options->paths;
     w->trace = options->trace;
     w->trace_from = options->trace_from;
     w->result = result;

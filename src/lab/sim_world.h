@@ -1,7 +1,7 @@
 /* The world of one simulated run, private to the sim_*.c files.
  *
  *   sim_run      phases, the order of events, the end
- *   sim_draw     what the seed decides
+ *   sim_draw     what the seed decides; sim_draw_paths: for worlds of paths
  *   sim_app      what applications do
  *   sim_forge    what an attacker sends
  *   sim_host     a stack, its clock, its turns, its crashes
@@ -24,6 +24,7 @@
 #include "base/prng.h"
 #include "base/time.h"
 #include "lab/sim.h"
+#include "link/path.h"
 #include "salut/salut.h"
 #include "stack/stack.h"
 
@@ -118,6 +119,7 @@ struct sim_path {
     int64_t held_until_ns[SIM_HELD_MAX];
     uint8_t held_passes[SIM_HELD_MAX];
     uint32_t held_count;
+    struct slt_path model; /* worlds of paths: what happens on the way while faults are on */
 };
 
 enum sim_strip { SIM_STRIP_MSS = 1, SIM_STRIP_WSCALE = 2, SIM_STRIP_SACK = 4, SIM_STRIP_TS = 8 };
@@ -334,6 +336,7 @@ struct sim_character {
 
 struct sim_world {
     uint64_t seed;
+    bool paths; /* see sim_draw_paths */
     struct slt_prng prng;
     int64_t now_ns;
     uint8_t phase; /* enum sim_phase */
@@ -565,5 +568,8 @@ void slt_sim_app_shape(struct sim_world *w, struct sim_end *e);
  */
 
 void slt_sim_draw(struct sim_world *w);
+void slt_sim_draw_paths(struct sim_world *w);
+void slt_sim_shape_transfer(struct sim_world *w, struct sim_end *e);
+void slt_sim_count_transfers(struct sim_world *w);
 
 #endif

@@ -2,6 +2,9 @@
  *
  *   sim --seeds 1..10000 [--jobs 2] [--twice N]     run them all, print what happened how often
  *   sim --seed 4711 [--trace [--from TURN]]         run one
+ *   sim --connections 10000 [--jobs 2]              as many seeds as it takes for that many
+ *                                                   transfers of random size over random paths
+ *   sim --paths --seed 4711 [--trace]               one of those
  *
  * Every N-th seed (--twice, 50 unless told) is run a second time and must give the same hash
  * (I-54). --need-all fails when a fault, state or reason that can occur did not. Exit 1 when an
@@ -20,7 +23,8 @@ struct order {
     uint64_t first, last;
     unsigned jobs;
     uint64_t twice;
-    bool trace, need_all, quiet;
+    uint64_t connections; /* 0: count seeds */
+    bool trace, need_all, quiet, paths;
     uint64_t from;
 };
 
@@ -42,8 +46,13 @@ static void run_share(const struct order *order, unsigned share, struct outcome 
 {
     memset(out, 0, sizeof(*out));
     for (uint64_t seed = order->first + share; seed <= order->last; seed += order->jobs) {
-        struct slt_sim_options options = {
-            .seed = seed, .trace = order->trace ? stdout : NULL, .trace_from = order->from};
+        struct slt_sim_options options = {.seed = seed,
+                                          .paths = order->paths,
+                                          .trace = order->trace ? stdout : NULL,
+                                          .trace_from = order->from};
+        if (order->connections > 0 && out->tally.transfers * order->jobs >= order->connections) {
+            return;
+        }
         out->seed = seed;
         slt_sim_run(&options, &out->result, &out->tally);
         if (out->result.failed) {
@@ -91,6 +100,13 @@ static void print_tally(const struct slt_sim_tally *t)
            (unsigned long long)t->runs, (unsigned long long)t->turns,
            (unsigned long long)t->packets, (unsigned long long)t->bytes,
            (unsigned long long)t->conns, (unsigned long long)t->work_max);
+    if (t->transfers > 0) {
+        printf("transfers %llu: %llu carried every byte both ways, %llu ended with an error told, "
+               "%llu neither\n",
+               (unsigned long long)t->transfers, (unsigned long long)t->whole,
+               (unsigned long long)t->told,
+               (unsigned long long)(t->transfers - t->whole - t->told));
+    }
     printf("faults:\n");
     for (int i = 0; i < SLT_SIM_FAULT_COUNT; i++) {
         print_count(slt_sim_fault_name((enum slt_sim_fault)i), t->fault[i], NULL);
@@ -133,13 +149,15 @@ static bool report(const struct order *order, const struct outcome *out)
         struct slt_sim_tally again = {0};
         struct slt_sim_result second;
         struct slt_sim_options options = {.seed = out->seed,
+                                          .paths = order->paths,
                                           .trace = stdout,
                                           .trace_from =
                                               out->result.turn > 8 ? out->result.turn - 8 : 0};
         if (!order->quiet) {
             slt_sim_run(&options, &second, &again);
         }
-        printf("again, with everything: sim --seed %llu --trace\n", (unsigned long long)out->seed);
+        printf("again, with everything: sim %s--seed %llu --trace\n",
+               order->paths ? "--paths " : "", (unsigned long long)out->seed);
     }
     return false;
 }
@@ -209,8 +227,16 @@ static bool parse(int argc, char **argv, struct order *order)
             order->need_all = true;
         } else if (strcmp(argv[i], "--quiet") == 0) {
             order->quiet = true;
+        } else if (strcmp(argv[i], "--paths") == 0) {
+            order->paths = true;
         } else if (!value) {
             return false;
+        } else if (strcmp(argv[i], "--connections") == 0) {
+            order->connections = strtoull(value, NULL, 10);
+            order->paths = true;
+            order->first = 1;
+            order->last = UINT64_MAX / 2;
+            i++;
         } else if (strcmp(argv[i], "--seeds") == 0) {
             char *end;
             order->first = strtoull(value, &end, 10);
@@ -242,7 +268,8 @@ int main(int argc, char **argv)
     static struct outcome out;
     struct order order = {.first = 1, .last = 200, .jobs = 1, .twice = 50};
     if (!parse(argc, argv, &order)) {
-        fprintf(stderr, "usage: sim [--seeds A..B | --seed N] [--jobs N] [--twice N] [--trace] "
+        fprintf(stderr, "usage: sim [--seeds A..B | --seed N | --connections N] [--paths] [--jobs "
+                        "N] [--twice N] [--trace] "
                         "[--from TURN] [--need-all] [--quiet]\n");
         return 2;
     }
@@ -259,6 +286,10 @@ int main(int argc, char **argv)
     }
     if (fine && !order.trace && !order.quiet) {
         print_tally(&total);
+    }
+    if (total.transfers != total.whole + total.told) {
+        printf("a transfer neither carried every byte nor was told why\n");
+        return 1;
     }
     if (fine && order.need_all && zero_count > 0) {
         printf("%u things that can occur did not\n", zero_count);
