@@ -27,6 +27,27 @@ enum salut_syn_cookies {
     SALUT_COOKIES_ALWAYS
 };
 
+/* The numbers are those of Linux's tcp_ecn. */
+enum salut_ecn {
+    SALUT_ECN_OFF,
+    SALUT_ECN_REQUEST, /* ask for it when opening (RFC 3168), and accept it */
+    SALUT_ECN_ACCEPT,  /* only when the peer asks */
+    SALUT_ECN_ACCURATE /* ask for and accept AccECN (RFC 9768), else RFC 3168 */
+};
+
+/* The numbers are those of Linux's tcp_fastopen. */
+enum salut_fast_open {
+    SALUT_FAST_OPEN_CLIENT = 1, /* a connect that asks for it sends data on its SYN */
+    SALUT_FAST_OPEN_SERVER = 2  /* a listener that allows it takes data from a SYN */
+};
+
+enum salut_cc {
+    SALUT_CC_CUBIC,   /* RFC 9438 with HyStart++ (RFC 9406) */
+    SALUT_CC_NEWRENO, /* RFC 5681, 6582 */
+    SALUT_CC_BBR,     /* version 3; always paced */
+    SALUT_CC_COUNT
+};
+
 struct salut_config {
     uint32_t struct_bytes; /* sizeof(struct salut_config), set by salut_config_init */
     uint32_t profile;      /* enum salut_profile */
@@ -48,6 +69,7 @@ struct salut_config {
     uint32_t buffer_bytes; /* 64 to 65536, a multiple of 4, at least mtu / 39 */
     uint32_t ranges_max;   /* out-of-order runs in the whole instance */
     uint32_t ranges_per_conn_max;
+    uint32_t records_max; /* records of what was sent, beyond the one each connection may have */
     uint32_t neighbours_max;
     uint32_t fragments_max; /* datagrams being put together at once */
     uint32_t fragment_bytes_max;
@@ -83,24 +105,55 @@ struct salut_config {
     uint16_t port_high;
 
     /* TCP: buffers and windows. */
-    uint32_t send_buffer_bytes;
-    uint32_t recv_buffer_bytes;
-    uint8_t window_scaling;           /* 1 on (RFC 7323) */
-    uint8_t window_scale;             /* shift to offer; 255: from recv_buffer_max_bytes */
-    uint32_t recv_buffer_max_bytes;   /* tcp_rmem[2]: decides the scale */
-    uint8_t timestamps;               /* 1 on (RFC 7323) */
-    uint8_t sack;                     /* 1 on (RFC 2018) */
-    uint8_t dsack;                    /* 1 on (RFC 2883) */
-    uint8_t nagle;                    /* 1: on by default */
-    uint16_t mss_min;                 /* smallest send MSS honoured (tcp_min_snd_mss, 48) */
+    uint32_t send_buffer_bytes;     /* tcp_wmem[1]: what a connection starts with */
+    uint32_t recv_buffer_bytes;     /* tcp_rmem[1]: the same for receiving */
+    uint32_t send_buffer_min_bytes; /* tcp_wmem[0]: what the press of memory leaves a connection */
+    uint32_t recv_buffer_min_bytes; /* tcp_rmem[0] */
+    uint32_t send_buffer_max_bytes; /* tcp_wmem[2]: how far the send buffer tunes itself */
+    uint8_t tune_send_buffer;       /* 1: grow it with the congestion window */
+    uint8_t tune_recv_buffer;       /* 1: grow it with what is read in a round trip;
+                                       tcp_moderate_rcvbuf */
+    uint8_t window_scaling;         /* 1 on (RFC 7323) */
+    uint8_t window_scale;           /* shift to offer; 255: from recv_buffer_max_bytes */
+    uint32_t recv_buffer_max_bytes; /* tcp_rmem[2]: how far the receive buffer tunes itself;
+                                       decides the scale */
+    uint8_t timestamps;             /* 1 on (RFC 7323) */
+    uint8_t sack;                   /* 1 on (RFC 2018) */
+    uint8_t dsack;                  /* 1 on (RFC 2883) */
+    uint8_t nagle;                  /* 1: on by default */
+    uint16_t mss_min;               /* smallest send MSS honoured (tcp_min_snd_mss, 48) */
     uint16_t initial_window_segments; /* 10 (RFC 6928) */
+    uint8_t congestion;               /* enum salut_cc; tcp_congestion_control */
+    uint8_t pacing;                   /* 1: space out what a window allows at once */
+
+    /* TCP: path MTU (RFC 4821). */
+    uint8_t mtu_probing;           /* 1: smaller segments when full ones vanish, and a search for
+                                      larger ones; tcp_mtu_probing=1 */
+    uint16_t mtu_black_hole_bytes; /* IP packets a path that swallows larger ones is given; 1280 */
+    int64_t mtu_probe_interval_ns; /* from a lowering by ICMP to the search upwards; 600 s */
+
+    /* TCP: congestion marks of the network, data on the SYN. */
+    uint8_t ecn;          /* enum salut_ecn; RFC 3168, 9768; tcp_ecn (2: accept) */
+    uint8_t ecn_fallback; /* 1: a SYN that asks for it goes unanswered, so ask no more (RFC 3168
+                             6.1.1.1); tcp_ecn_fallback */
+    uint8_t fast_open;    /* of enum salut_fast_open; RFC 7413; tcp_fastopen (1 Linux, 0 RFC) */
+    uint32_t fast_open_servers_max; /* cookies of servers that a client remembers */
+    uint32_t fast_open_pending_max; /* connections at once that a SYN's data made, all listeners */
+    int64_t fast_open_key_ns;       /* life of the key that makes cookies; a cookie is good for one
+                                       to two lives; tcp_fastopen_key is drawn here */
+    int64_t fast_open_retry_ns;     /* how long a path that lost data of a SYN is spared; doubles;
+                                       tcp_fastopen_blackhole_timeout_sec */
 
     /* TCP: timers. */
     int64_t msl_ns;           /* 30 s Linux, 120 s RFC: TIME-WAIT is twice this */
     int64_t rto_initial_ns;   /* 1 s (RFC 6298 2.1) */
     int64_t rto_min_ns;       /* 200 ms Linux, 1 s RFC */
     int64_t rto_max_ns;       /* 120 s */
+    uint8_t rto_var_floor;    /* 1 Linux: the least is that of the RTO's variance, not its own */
+    uint8_t tail_probe;       /* 1: probe the tail of a flight (RFC 8985 7); tcp_early_retrans */
+    uint8_t frto;             /* 1: is a timeout spurious? (RFC 5682); tcp_frto */
     int64_t delayed_ack_ns;   /* 40 ms; below 500 ms (MUST-40) */
+    uint8_t ack_on_read;      /* 1: acknowledge when the user has read all there is, Linux; 0 RFC */
     uint8_t quick_acks;       /* segments acknowledged at once at the start (16 Linux, 0 RFC) */
     uint8_t syn_retries;      /* 6 Linux, 7 RFC (R2 >= 180 s, MUST-23) */
     uint8_t syn_ack_retries;  /* 5 */
@@ -110,6 +163,9 @@ struct salut_config {
     uint8_t reset_on_timeout; /* D-07: send a reset when R2 or the user timeout ends it */
     uint8_t reset_on_half_open_timeout; /* D-22 */
     int64_t user_timeout_ns;            /* 0: none; 5 min RFC (D-10) */
+    uint8_t user_timeout_option;        /* RFC 5482: tell ours, heed the peer's; 0 off */
+    int64_t user_timeout_low_ns;        /* ... the least a peer can bring about; 100 s */
+    int64_t user_timeout_high_ns;       /* ... and the most; 12 h */
     int64_t fin_wait_2_ns;              /* orphans; 60 s Linux, 0: none (D-08) */
     int64_t keepalive_idle_ns;          /* 7200 s (MUST-28) */
     int64_t keepalive_interval_ns;      /* 75 s */

@@ -30,6 +30,18 @@ enum salut_ca_state {
     SALUT_CA_LOSS      /* after a retransmission timeout */
 };
 
+/* Why the sender does not send more than it does. */
+enum salut_limit {
+    SALUT_LIMIT_NOTHING,     /* there is nothing to send, and nothing in flight */
+    SALUT_LIMIT_APPLICATION, /* everything it was given is sent (or held on the user's wish) */
+    SALUT_LIMIT_CWND,        /* the congestion window */
+    SALUT_LIMIT_PEER_WINDOW, /* the peer's receive window */
+    SALUT_LIMIT_SEND_BUFFER, /* the send buffer is full of sent data: it is too small for the path
+                              */
+    SALUT_LIMIT_PACING,      /* the pace */
+    SALUT_LIMIT_COUNT
+};
+
 struct salut_info {
     uint8_t object;  /* enum salut_object_kind */
     uint8_t state;   /* enum salut_state */
@@ -49,8 +61,10 @@ struct salut_info {
 
     /* Negotiated. */
     uint8_t wscale_ok, send_wscale, recv_wscale, sack_ok, timestamps_ok, ecn_ok;
-    uint16_t send_mss; /* payload bytes of a full segment to the peer */
-    uint16_t peer_mss; /* the MSS option the peer sent, or the default */
+    uint8_t ecn_accurate; /* the marks are counted (RFC 9768), not only echoed */
+    uint8_t fast_open;    /* the data of the SYN was taken by its receiver (RFC 7413) */
+    uint16_t send_mss;    /* payload bytes of a full segment to the peer */
+    uint16_t peer_mss;    /* the MSS option the peer sent, or the default */
     uint16_t advertised_mss;
     uint16_t recv_mss; /* estimate of the peer's segment payload */
     uint32_t pmtu;
@@ -85,10 +99,28 @@ struct salut_info {
     uint32_t cwnd_bytes, ssthresh_bytes, flight_bytes;
     uint32_t sacked_segments, lost_segments, retrans_segments, reordering;
 
+    uint8_t congestion;     /* enum salut_cc */
+    uint8_t paced;          /* sending is spaced out */
+    uint64_t pacing_rate;   /* bytes per second it would be or is paced at; 0: not known yet */
+    uint64_t pacing_max;    /* bytes per second, the user's bound; 0: none */
+    uint64_t delivery_rate; /* bytes per second, of the last sample */
+    uint8_t delivery_app_limited; /* ... which the application kept low */
+
+    /* What the sender waits for, now, and for how long since bytes were last in flight after an
+     * idle time; busy is the sum of all but SALUT_LIMIT_NOTHING. */
+    uint8_t limited_by; /* enum salut_limit */
+    int64_t busy_ns;
+    int64_t limited_ns[SALUT_LIMIT_COUNT];
+
+    /* Round trips over the same time, to an eighth; 0: no sample. */
+    uint32_t rtt_p50_us, rtt_p90_us, rtt_p99_us;
+
     /* Totals. */
     uint64_t bytes_sent, bytes_acked, bytes_received, bytes_retransmitted;
     uint32_t segs_in, segs_out, data_segs_in, data_segs_out, retransmits, dsack_dups;
     uint64_t delivered;
+    uint32_t ce_received; /* accurate ECN: packets that came with a congestion mark */
+    uint32_t ce_told;     /* ... and of ours, as far as the peer told */
 
     uint32_t history_count;
     struct salut_history history[SALUT_HISTORY_MAX]; /* oldest first */

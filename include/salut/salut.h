@@ -164,12 +164,21 @@ salut_accept(struct salut_stack *stack, salut_listener listener, uint64_t user, 
 SALUT_API enum salut_status salut_close_listener(struct salut_stack *stack,
                                                  salut_listener listener);
 
+enum salut_connect_flag {
+    SALUT_CONNECT_FAST_OPEN = 1, /* RFC 7413: ask the server for a cookie, or show the one it gave
+                               and send what salut_send queues before the next salut_output
+                               on the SYN. The peer may be given those bytes more than once.
+                               Without meaning unless config.fast_open has CLIENT. */
+    SALUT_CONNECT_FAST_OPEN_WAIT = 2 /* ... and when data would go with it, the SYN waits for it */
+};
+
 struct salut_connect_params {
     salut_addr remote;
     uint16_t remote_port;
     salut_addr local;    /* all zero: chosen by the route (MUST-44) */
     uint16_t local_port; /* 0: chosen (RFC 6056) */
     uint64_t user;
+    uint32_t flags; /* of enum salut_connect_flag */
 };
 
 /* Open actively: SYN-SENT. The interest is CONNECTED | ENDED at first.
@@ -181,6 +190,11 @@ struct salut_connect_params {
 SALUT_API SALUT_MUST_USE enum salut_status salut_connect(struct salut_stack *stack,
                                                          const struct salut_connect_params *params,
                                                          salut_conn *conn);
+
+/* True when a fast open of this peer would carry data now: its cookie is known, and nothing bad
+ * was heard about the path. */
+SALUT_API bool salut_fast_open_ready(const struct salut_stack *stack,
+                                     const struct salut_connect_params *params);
 
 /* Turn a listener into an active open to a peer (RFC 9293 3.10.1: LISTEN to SYN-SENT). The
  * listener ends; its address and port become the connection's.
@@ -209,6 +223,19 @@ SALUT_API SALUT_MUST_USE enum salut_status salut_sendv(struct salut_stack *stack
                                                        const struct salut_iovec *pieces,
                                                        size_t count, unsigned flags,
                                                        size_t *accepted);
+
+/* Write without a copy: lend room at the end of the send buffer, to be written in place.
+ *
+ * *room is at least one byte, and at most one buffer (config buffer_bytes). Nothing is queued
+ * before salut_send_commit makes the first `bytes` of it text (with 0 it is given back). The room
+ * is valid until the next call that changes the connection; a segment refers to what is written
+ * where it lies, so it must not be written again after the commit.
+ *
+ * Return as salut_send; commit SALUT_INVALID when more is committed than was lent. */
+SALUT_API SALUT_MUST_USE enum salut_status
+salut_send_reserve(struct salut_stack *stack, salut_conn conn, struct salut_iovec_mut *room);
+SALUT_API enum salut_status salut_send_commit(struct salut_stack *stack, salut_conn conn,
+                                              size_t bytes, unsigned flags);
 
 /* Take received bytes, in order.
  *

@@ -119,7 +119,7 @@ struct salut_sock_peer {
 };
 
 /* recvfrom(2) and sendto(2): as recv and send. On a stream recvfrom leaves the address alone and
- * sets its length to 0; sendto does not look at it. */
+ * sets its length to 0; sendto looks at it with MSG_FASTOPEN alone, to connect (RFC 7413). */
 SALUT_API ptrdiff_t salut_sock_recvfrom(struct salut_socks *socks, int fd, void *data, size_t bytes,
                                         struct salut_sock_peer *peer);
 SALUT_API ptrdiff_t salut_sock_sendto(struct salut_socks *socks, int fd, const void *data,

@@ -171,8 +171,13 @@ enum salut_option {
     SALUT_OPT_MAX_SEGMENT, /* user's upper bound on MSS; 0: none; before connect/listen */
     SALUT_OPT_QUICK_ACK,   /* 1: no delayed ACK until further notice */
     SALUT_OPT_SYN_RETRIES,
-    SALUT_OPT_LINGER2_S, /* this connection's orphan FIN-WAIT-2 time; 0 default; -1 none */
-    SALUT_OPT_RCVLOWAT,  /* bytes that make it readable */
+    SALUT_OPT_LINGER2_S,  /* this connection's orphan FIN-WAIT-2 time; 0 default; -1 none */
+    SALUT_OPT_RCVLOWAT,   /* bytes that make it readable */
+    SALUT_OPT_FAST_OPEN,  /* of a listener: connections at once that may have been made by the data
+                             of a SYN (RFC 7413); 0: none. TCP_FASTOPEN */
+    SALUT_OPT_CONGESTION, /* enum salut_cc */
+    SALUT_OPT_PACING,     /* 1: paced, whatever the algorithm */
+    SALUT_OPT_PACING_MAX, /* bytes per second it never exceeds; 0: no limit (SO_MAX_PACING_RATE) */
     SALUT_OPT_COUNT
 };
 

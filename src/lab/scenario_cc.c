@@ -6,26 +6,48 @@
 
 #include <string.h>
 
-static const char *const names[] = {"", "default"};
+static const struct {
+    const char *name;
+    enum salut_cc which;
+} kinds[] = {
+    {"cubic", SALUT_CC_CUBIC},
+    {"newreno", SALUT_CC_NEWRENO},
+    {"reno", SALUT_CC_NEWRENO},
+    {"bbr", SALUT_CC_BBR},
+};
+
+/* The entry of a name; SLT_ARRAY_COUNT(kinds) when there is none. */
+static size_t find(const char *name)
+{
+    size_t at = 0;
+    while (at < SLT_ARRAY_COUNT(kinds) && strcmp(kinds[at].name, name) != 0) {
+        at++;
+    }
+    return at;
+}
+
+static bool is_default(const char *name)
+{
+    return name[0] == '\0' || strcmp(name, "default") == 0;
+}
 
 bool slt_scn_cc_known(const char *name)
 {
-    for (size_t i = 0; i < SLT_ARRAY_COUNT(names); i++) {
-        if (strcmp(names[i], name) == 0) {
-            return true;
-        }
-    }
-    return false;
+    return is_default(name) || find(name) < SLT_ARRAY_COUNT(kinds);
 }
 
 const char *slt_scn_cc_names(void)
 {
-    return "default";
+    return "cubic newreno (reno) bbr default";
 }
 
 void slt_scn_cc_set(struct salut_stack *stack, salut_conn conn, const char *name)
 {
-    SLT_ASSERT(slt_scn_cc_known(name));
-    (void)stack;
-    (void)conn;
+    if (!is_default(name)) {
+        size_t at = find(name);
+        SLT_ASSERT(at < SLT_ARRAY_COUNT(kinds));
+        enum salut_status status =
+            salut_set_option(stack, conn, SALUT_OPT_CONGESTION, kinds[at].which);
+        SLT_ASSERT(status == SALUT_OK);
+    }
 }

@@ -69,6 +69,8 @@ static void limit(struct salut_config *config)
     config->duplicate_address_detection = 0;
     config->recv_buffer_max_bytes =
         slt_max32(config->recv_buffer_max_bytes, config->recv_buffer_bytes);
+    config->send_buffer_max_bytes =
+        slt_max32(config->send_buffer_max_bytes, config->send_buffer_bytes);
 }
 
 bool slt_scn_host_start(struct scn_world *w, uint32_t node)

@@ -254,6 +254,35 @@ static bool call_send(struct slt_call *run)
     return slt_call_int(run, 3, &flags) && send_bytes(run, flags);
 }
 
+/* With MSG_FASTOPEN a sendto is a connect as well (RFC 7413). */
+static bool call_sendto(struct slt_call *run)
+{
+    struct slt_call_world *world = run->world;
+    struct sockaddr_storage addr;
+    uint32_t addr_bytes;
+    int flags;
+    int fd;
+    int64_t bytes;
+
+    if (!slt_call_int(run, 3, &flags) || (flags & MSG_FASTOPEN) == 0) {
+        return call_send(run);
+    }
+    if (!slt_call_fd(run, 0, &fd) || !slt_call_number(run, slt_call_arg(run, 2), &bytes) ||
+        !address_arg(run, 4, &world->flows->remote, world->options->connect_port, &addr,
+                     &addr_bytes)) {
+        return false;
+    }
+    uint8_t *data = slt_call_scratch(run, (size_t)slt_max64(bytes, 0));
+    if (bytes < 0 || !data || !fill_bytes(run, slt_call_arg(run, 1), data, (size_t)bytes)) {
+        return false;
+    }
+    struct salut_sock_peer peer = {
+        .addr = (struct sockaddr *)&addr, .bytes = addr_bytes, .flags = flags};
+    run->result = salut_sock_sendto(world->host->socks, fd, data, (size_t)bytes, &peer);
+    world->fd_under_test = fd;
+    return true;
+}
+
 /* [{..., 10}, {iov_base=..., iov_len=20}] */
 static bool read_pieces(struct slt_call *run, const struct slt_expr *list, struct iovec *pieces,
                         int *count)
@@ -460,7 +489,7 @@ static const struct slt_call_row ROWS[] = {
     {"listen", 2, 2, false, call_listen},   {"accept", 3, 3, true, call_accept},
     {"accept4", 4, 4, true, call_accept},   {"connect", 3, 3, false, call_connect},
     {"write", 3, 3, false, call_write},     {"send", 4, 4, false, call_send},
-    {"sendto", 6, 6, false, call_send},     {"writev", 3, 3, false, call_writev},
+    {"sendto", 6, 6, false, call_sendto},   {"writev", 3, 3, false, call_writev},
     {"sendmsg", 3, 3, false, call_sendmsg}, {"read", 3, 3, false, call_read},
     {"recv", 4, 4, false, call_recv},       {"recvfrom", 6, 6, false, call_recv},
     {"readv", 3, 3, false, call_readv},     {"recvmsg", 3, 3, false, call_recvmsg},

@@ -232,6 +232,9 @@ static void set_some_option(struct sim_world *w, struct sim_end *e)
         {SALUT_OPT_LINGER2_S, 1, 100},
         {SALUT_OPT_LINGER_ABORT, 0, 1},
         {SALUT_OPT_RCVLOWAT, 1, 1},
+        {SALUT_OPT_CONGESTION, 0, SALUT_CC_COUNT - 1},
+        {SALUT_OPT_PACING, 0, 1},
+        {SALUT_OPT_PACING_MAX, 0, 1000000},
     };
     uint64_t i = slt_sim_below(w, SLT_ARRAY_COUNT(choices));
     bool ends = choices[i].option == SALUT_OPT_LINGER_ABORT ||
@@ -330,6 +333,7 @@ static void open_listener(struct sim_world *w, struct sim_host *h, struct sim_li
     l->accept_at_ns = SLT_NEVER;
     if (status == SALUT_OK) {
         l->open = true;
+        (void)salut_set_listener_option(h->stack, l->handle, SALUT_OPT_FAST_OPEN, l->fast_open);
     } else {
         l->open_at_ns = w->now_ns + SIM_S(1);
     }
@@ -441,6 +445,10 @@ static void try_connect(struct sim_world *w, struct sim_plan *plan, bool other_s
     enum salut_status status;
     if (!h->up) {
         return;
+    }
+    if (w->is.fast_open) {
+        params.flags = SALUT_CONNECT_FAST_OPEN;
+        slt_sim_fault(w, SLT_SIM_FAST_OPEN);
     }
     if (plan->kind == SIM_PLAN_LISTEN_CONNECT) {
         struct salut_listen_params lp = {.port = plan->local_port, .backlog = 1};

@@ -363,22 +363,46 @@ static const char *changed(const struct sim_before *b, const struct slt_tcp_conn
     }
     if (cold && b->has_cold &&
         (cold->cc.cwnd_bytes != b->cold.cc.cwnd_bytes || cold->held.bytes != b->cold.held.bytes ||
-         cold->recovery.dup_acks != b->cold.recovery.dup_acks)) {
+         cold->recovery.newreno.dup_acks != b->cold.recovery.newreno.dup_acks)) {
         return "recovery or reassembly";
     }
     return NULL;
 }
 
-/* I-18: growth needs an acknowledgement of new data, and at most as much. */
+/* I-18: growth needs an acknowledgement of new data, and at most as much as it delivered: NewReno
+ * by its segments a time, CUBIC by eight in slow start, BBR by all of it or back to what it had set
+ * aside. */
+static int64_t growth_allowed(const struct slt_tcp_cc *before, int64_t acked, int64_t delivered,
+                              uint32_t mss)
+{
+    bool slow_start = before->cwnd_bytes < before->ssthresh_bytes;
+    int64_t most = 8 * (int64_t)mss;
+
+    if (before->which == SALUT_CC_BBR) {
+        int64_t aside = slt_max64(before->of.bbr.prior_cwnd, 4 * (int64_t)mss);
+        /* A duplicate without SACK counts as a segment (RFC 9937 6.2). */
+        return slt_max64(slt_max64(delivered, mss), aside + delivered - before->cwnd_bytes);
+    }
+    if (acked <= 0) {
+        return 0;
+    }
+    if (before->which == SALUT_CC_NEWRENO) {
+        most = slow_start ? before->burst_segments * (int64_t)mss : mss;
+        return slow_start ? slt_min64(delivered, most) : most;
+    }
+    return slow_start ? slt_min64(delivered, most) : delivered;
+}
+
 static bool check_cwnd(struct sim_world *w, const struct sim_before *b,
                        const struct slt_tcp_conn *c, const struct slt_tcp_cold *cold, uint32_t mss)
 {
-    bool quiet = cold->recovery.ca_state != SALUT_CA_RECOVERY &&
-                 b->cold.recovery.ca_state != SALUT_CA_RECOVERY;
+    bool undone = b->cold.recovery.undo.open && !cold->recovery.undo.open; /* RFC 4015 */
+    bool quiet = cold->recovery.prr.flight_bytes == 0 && b->cold.recovery.prr.flight_bytes == 0 &&
+                 !undone && cold->cc.which == b->cold.cc.which;
     int64_t acked = c->snd.una - b->conn.snd.una;
+    int64_t delivered = (int64_t)(cold->delivered - b->cold.delivered);
     int64_t grown = (int64_t)cold->cc.cwnd_bytes - b->cold.cc.cwnd_bytes;
-    bool slow_start = b->cold.cc.cwnd_bytes < b->cold.cc.ssthresh_bytes;
-    int64_t allowed = slow_start ? slt_min64(acked, 2 * (int64_t)mss) : acked > 0 ? mss : 0;
+    int64_t allowed = growth_allowed(&b->cold.cc, acked, delivered, mss);
     slt_sim_checked(w, 18);
     if (quiet && b->conn.state >= SALUT_STATE_ESTABLISHED && grown > 0 && grown > allowed) {
         return slt_sim_fail(w, 18, "cwnd grew by %lld to %u on %lld newly acknowledged bytes",
@@ -389,7 +413,8 @@ static bool check_cwnd(struct sim_world *w, const struct sim_before *b,
 
 /* I-19: a sample needs something newly acknowledged, and without timestamps something that was
  * sent once (Karn). */
-static bool check_rtt(struct sim_world *w, const struct sim_before *b, const struct slt_tcp_conn *c)
+static bool check_rtt(struct sim_world *w, const struct sim_before *b, const struct slt_tcp_conn *c,
+                      const struct slt_tcp_cold *cold)
 {
     bool sampled =
         c->rtt.srtt8_us != b->conn.rtt.srtt8_us || c->rtt.rttvar4_us != b->conn.rtt.rttvar4_us;
@@ -397,12 +422,10 @@ static bool check_rtt(struct sim_world *w, const struct sim_before *b, const str
     if (!sampled || b->conn.state < SALUT_STATE_ESTABLISHED) {
         return true;
     }
-    if (c->snd.una == b->conn.snd.una) {
-        return slt_sim_fail(w, 19,
-                            "a round trip was measured by a segment that acknowledged nothing");
+    if (c->snd.una == b->conn.snd.una && (!cold || cold->delivered == b->cold.delivered)) {
+        return slt_sim_fail(w, 19, "a round trip was measured by a segment that delivered nothing");
     }
-    if (!slt_tcp_has(c, SLT_CONN_TS_OK) &&
-        (b->cold.timed_pos == 0 || b->cold.timed_pos <= b->rtx_high)) {
+    if (!slt_tcp_has(c, SLT_CONN_TS_OK | SLT_CONN_SACK_OK) && c->snd.una <= b->rtx_high) {
         return slt_sim_fail(w, 19, "a round trip was measured on octets that were sent twice");
     }
     return true;
@@ -428,7 +451,9 @@ static bool check_changes(struct sim_world *w, struct sim_host *h, const struct 
                             (long long)c->rcv.nxt, (long long)b->conn.rcv.edge);
     }
     slt_sim_checked(w, 35);
-    if (c->snd.pmtu > b->conn.snd.pmtu || c->snd.pmtu > h->config.mtu ||
+    bool proved = b->has_cold && b->cold.pmtud.probe_mtu == c->snd.pmtu && /* RFC 4821 */
+                  c->snd.una >= b->cold.pmtud.probe_end;
+    if ((c->snd.pmtu > b->conn.snd.pmtu && !proved) || c->snd.pmtu > h->config.mtu ||
         c->snd.pmtu < (c->ip_bytes == 20 ? 68U : 1280U)) {
         return slt_sim_fail(w, 35, "the path MTU went from %u to %u", b->conn.snd.pmtu,
                             c->snd.pmtu);
@@ -439,7 +464,7 @@ static bool check_changes(struct sim_world *w, struct sim_host *h, const struct 
     if (cold && b->has_cold && !check_cwnd(w, b, c, cold, slt_tcp_full_mss(tcp, c))) {
         return false;
     }
-    return !b->has_cold || check_rtt(w, b, c);
+    return !b->has_cold || check_rtt(w, b, c, cold);
 }
 
 bool slt_sim_after_input(struct sim_world *w, struct sim_host *h, const struct sim_packet *p,
@@ -501,7 +526,7 @@ bool slt_sim_check_resources(struct sim_world *w, struct sim_host *h)
 }
 
 /* I-31, the part that holds only when a turn is over: bytes that a closed window holds back are
- * watched by the persist timer. */
+ * watched by the persist timer, those that the pace holds back by its own. */
 static bool check_watched(struct sim_world *w, const struct sim_host *h,
                           const struct slt_tcp_conn *c, uint32_t index)
 {
@@ -510,6 +535,7 @@ static bool check_watched(struct sim_world *w, const struct sim_host *h,
                  c->state != SALUT_STATE_CLOSED && !slt_queue_has(h->stack, index, SLT_LINK_DIRTY);
     if (!waits || slt_tcp_timer_due(tcp, c, SLT_TIMER_PERSIST) != SLT_NEVER ||
         slt_tcp_timer_due(tcp, c, SLT_TIMER_CORK) != SLT_NEVER ||
+        slt_tcp_timer_due(tcp, c, SLT_TIMER_PACING) != SLT_NEVER ||
         slt_tcp_wants_output(tcp, c, h->stack->now_ns)) {
         return true;
     }

@@ -101,8 +101,10 @@ static const struct sim_heard *heard_syn(const struct sim_host *h, const struct 
     uint64_t from = h->heard_count > SIM_HEARD_MAX ? h->heard_count - SIM_HEARD_MAX : 0;
     for (uint64_t i = h->heard_count; i-- > from;) {
         const struct sim_heard *heard = &h->heard[i % SIM_HEARD_MAX];
-        if ((heard->flags & SLT_TCP_SYN) && heard->seq == irs &&
-            heard->local_port == f->local_port && heard->remote_port == f->remote_port) {
+        /* A fast open acknowledges data of the SYN as well. */
+        bool covers = irs - heard->seq < slt_max32(h->config.fast_open != 0 ? heard->len : 0, 1);
+        if ((heard->flags & SLT_TCP_SYN) && covers && heard->local_port == f->local_port &&
+            heard->remote_port == f->remote_port) {
             return heard;
         }
     }
@@ -116,7 +118,8 @@ static void take_peer(struct sim_flow *f, const struct sim_heard *syn)
     f->wscale_in = syn->wscale;
     f->ts_in = syn->has_ts;
     f->sack_in = syn->has_sack_ok;
-    f->edge_in = slt_max64(f->edge_in, 1 + (int64_t)syn->window);
+    uint32_t acked = (syn->flags & SLT_TCP_ACK) ? syn->ack - f->isn : 1; /* with data: fast open */
+    f->edge_in = slt_max64(f->edge_in, acked + (int64_t)syn->window);
 }
 
 static void learn_peer(const struct sim_host *h, struct sim_flow *f, uint32_t irs)
@@ -261,10 +264,10 @@ static bool check_language(struct sim_world *w, const struct sim_decoded *d,
         fine = false;
         break;
     case SALUT_STATE_SYN_SENT:
-        fine = rst || (syn && !(f & SLT_TCP_ACK) && !text);
+        fine = rst || (syn && !(f & (SLT_TCP_ACK | SLT_TCP_FIN)) && (!text || w->is.fast_open));
         break;
     case SALUT_STATE_SYN_RECEIVED:
-        fine = rst || !text;
+        fine = rst || !text || (slt_tcp_has(c, SLT_CONN_FAST_OPEN) && !syn); /* RFC 7413 */
         break;
     case SALUT_STATE_ESTABLISHED:
     case SALUT_STATE_CLOSE_WAIT:
@@ -531,7 +534,7 @@ static bool check_segment(struct sim_world *w, struct sim_host *h, const struct 
     if ((c && !check_language(w, d, c)) || !check_options(w, f, d)) {
         return false;
     }
-    if (c && d->payload_bytes > 0 && d->ip_bytes > c->snd.pmtu) {
+    if (c && d->payload_bytes > 0 && d->ip_bytes > c->snd.pmtu && why != SLT_SEND_MTU_PROBE) {
         return slt_sim_fail(w, 28, "a packet of %u bytes on a path for %u", d->ip_bytes,
                             c->snd.pmtu);
     }

@@ -82,6 +82,15 @@ static const char *read_option(struct sim_decoded *d, const uint8_t *p, uint32_t
         d->ts_val = slt_sim_get32(p + 2);
         d->ts_ecr = slt_sim_get32(p + 6);
         return NULL;
+    case 28:
+        return bytes == 4 && slt_sim_get16(p + 2) != 0 ? NULL
+                                                       : "a user timeout option that is not legal";
+    case 34:
+        return (bytes == 2 || bytes == 10) && (d->flags & SLT_TCP_SYN)
+                   ? NULL
+                   : "a fast open option that is not legal";
+    case 172:
+        return bytes <= 11 && (bytes - 2) % 3 == 0 ? NULL : "an AccECN option of impossible length";
     default:
         return "an option nobody asked for";
     }

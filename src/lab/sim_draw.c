@@ -35,6 +35,7 @@ static void draw_limits(struct sim_world *w, struct salut_config *c)
     c->buffers_max = small ? 64 + up_to(w, 200) : 2048 * 1024 / c->buffer_bytes;
     c->ranges_max = small ? 2 + up_to(w, 10) : 256;
     c->ranges_per_conn_max = small || slt_sim_chance(w, 3000) ? 1 + up_to(w, 4) : 64;
+    c->records_max = small || slt_sim_chance(w, 1000) ? up_to(w, 8) : 512;
     c->neighbours_max = small ? 1 + up_to(w, 3) : 16;
     c->fragments_max = small ? 1 : 8;
     c->fragment_bytes_max = small ? 8192 : 65536;
@@ -55,9 +56,24 @@ static void draw_tcp(struct sim_world *w, struct salut_config *c)
     c->timestamps = !slt_sim_chance(w, 3000);
     c->sack = !slt_sim_chance(w, 3000);
     c->dsack = !slt_sim_chance(w, 2000);
+    c->tail_probe = !slt_sim_chance(w, 2000);
+    c->frto = !slt_sim_chance(w, 2000);
+    c->rto_var_floor = !slt_sim_chance(w, 5000);
     c->window_scaling = !slt_sim_chance(w, 3000);
     c->nagle = !slt_sim_chance(w, 3000);
     c->initial_window_segments = (uint16_t)(1 + up_to(w, 15));
+    c->ecn = (uint8_t)slt_sim_below(w, SALUT_ECN_ACCURATE + 1U);
+    c->ecn_fallback = !slt_sim_chance(w, 2000);
+    c->fast_open = w->is.fast_open ? 3 : 0;
+    if (slt_sim_chance(w, 1000)) {
+        c->fast_open = (uint8_t)(c->fast_open & slt_sim_below(w, 4));
+    }
+    c->fast_open_servers_max = 4;
+    c->fast_open_pending_max = 1 + up_to(w, 3);
+    c->fast_open_key_ns = slt_sim_log_between(w, SIM_S(1), SIM_S(3600));
+    c->fast_open_retry_ns = slt_sim_log_between(w, SIM_S(1), SIM_S(3600));
+    c->congestion = (uint8_t)slt_sim_below(w, SALUT_CC_COUNT);
+    c->pacing = slt_sim_chance(w, 2000);
     c->rto_max_ns =
         slt_sim_chance(w, 5000) ? SIM_S(120) : slt_sim_log_between(w, SIM_S(4), SIM_S(120));
     c->retries2 = c->retries2 ? (uint8_t)(3 + up_to(w, 12)) : 0;
@@ -87,6 +103,20 @@ static void draw_tcp(struct sim_world *w, struct salut_config *c)
     }
 }
 
+/* How buffers tune themselves, the path MTU is looked for, and the peer told of both ends' clocks.
+ */
+static void draw_windows(struct sim_world *w, struct salut_config *c)
+{
+    c->send_buffer_max_bytes = (uint32_t)slt_sim_log_between(w, 4096, 1000000);
+    c->tune_send_buffer = !slt_sim_chance(w, 3000);
+    c->tune_recv_buffer = !slt_sim_chance(w, 3000);
+    c->ack_on_read = half(w);
+    c->mtu_probing = !slt_sim_chance(w, 2000);
+    c->mtu_black_hole_bytes = (uint16_t)slt_sim_log_between(w, 300, 1400);
+    c->mtu_probe_interval_ns = slt_sim_log_between(w, SIM_S(1), SIM_S(600));
+    c->user_timeout_option = slt_sim_chance(w, 2000);
+}
+
 static void draw_host(struct sim_world *w, uint8_t number, uint32_t link_kind, uint16_t mtu)
 {
     struct sim_host *h = &w->host[number];
@@ -95,6 +125,7 @@ static void draw_host(struct sim_world *w, uint8_t number, uint32_t link_kind, u
     salut_config_init(c, half(w) ? SALUT_PROFILE_LINUX : SALUT_PROFILE_RFC);
     draw_limits(w, c);
     draw_tcp(w, c);
+    draw_windows(w, c);
     c->link_kind = link_kind;
     c->mtu = mtu;
     memcpy(h->mac, "\2\0\0\0\0\0", 6);
@@ -111,6 +142,9 @@ static void draw_host(struct sim_world *w, uint8_t number, uint32_t link_kind, u
     h->clock.local_ns = SIM_S(1000) + (int64_t)slt_sim_below(w, UINT64_C(1) << 50);
     h->clock.ppm = slt_sim_chance(w, 3000) ? (int64_t)slt_sim_below(w, 100001) - 50000 : 0;
     h->peak_buffer = c->recv_buffer_bytes > 200000 ? c->recv_buffer_bytes : 200000;
+    if (c->tune_recv_buffer && c->recv_buffer_max_bytes > h->peak_buffer) {
+        h->peak_buffer = c->recv_buffer_max_bytes;
+    }
     h->boot_at_ns = SLT_NEVER;
     if (h->clock.ppm) {
         slt_sim_fault(w, SLT_SIM_SKEW);
@@ -150,6 +184,7 @@ static void draw_path(struct sim_world *w, struct sim_path *p, bool calm)
     p->drop = rate(w, 7000, 4000);
     p->duplicate = rate(w, 4000, 3000);
     p->reorder = rate(w, 4000, 4000);
+    p->mark = rate(w, 3000, 4000);
     p->reorder_depth = (uint8_t)(1 + slt_sim_below(w, 64));
     p->flip = rate(w, 2500, 500);
     p->truncate = rate(w, 1500, 300);
@@ -157,6 +192,11 @@ static void draw_path(struct sim_world *w, struct sim_path *p, bool calm)
     p->strip_ts = rate(w, 3000, 1000);
     p->strip_sack = rate(w, 700, 5000);
     p->fragment = rate(w, 1000, 3000);
+    if (w->is.fast_open) { /* RFC 7413 6.1: a late copy of a SYN would deliver its data again */
+        p->duplicate = 0;
+        p->reorder = 0;
+        p->long_delay = 0;
+    }
 }
 
 /* With cookies nothing but the handshake's last segment says that timestamps were agreed on; taken
@@ -176,11 +216,13 @@ static void draw_paths(struct sim_world *w, bool calm)
     bool strip = slt_sim_chance(w, 1000);
     uint8_t stripped = strip ? (uint8_t)(1 + slt_sim_below(w, 15)) : 0;
     bool shift = slt_sim_chance(w, 700);
+    bool bleach = slt_sim_chance(w, 700);
     for (uint8_t i = 0; i < w->host_count; i++) {
         for (uint8_t k = 0; k < w->host_count; k++) {
             struct sim_path *p = &w->net.path[i][k];
             draw_path(w, p, calm);
             p->strip_syn = stripped;
+            p->bleach = bleach;
             p->strip_ts = cookies_possible(w) ? 0 : p->strip_ts;
             p->shift = shift ? (uint32_t)slt_prng_u64(&w->prng) : 0;
         }
@@ -207,6 +249,7 @@ static void draw_listeners(struct sim_world *w, struct sim_host *h)
             l->flags |= SALUT_LISTEN_EARLY_ACCEPT;
             slt_sim_fault(w, SLT_SIM_EARLY_ACCEPT);
         }
+        l->fast_open = w->is.fast_open && i != 3 ? 1 + up_to(w, 2) : 0;
         if (i > 0 && slt_sim_chance(w, 1500)) {
             l->close_at_ns = slt_sim_log_between(w, SIM_MS(10), SIM_S(30));
         }
@@ -226,6 +269,10 @@ static void draw_plan(struct sim_world *w, struct sim_plan *plan, uint16_t numbe
     if (slt_sim_chance(w, 3000)) {
         plan->local_port = (uint16_t)(7000 + number);
         plan->repeats = up_to(w, 3);
+    }
+    if (w->is.fast_open) { /* a cookie is good for the second connection */
+        plan->port = (uint16_t)(80 + up_to(w, 1));
+        plan->repeats = 1 + up_to(w, 3);
     }
     if (kind < 12) {
         plan->kind = SIM_PLAN_SIMULTANEOUS;
@@ -283,6 +330,7 @@ static void draw_character(struct sim_world *w, bool calm)
     is->phase_ns = slt_sim_log_between(w, SIM_S(1), SIM_S(400));
     is->turns_max = 300 + up_to(w, 700);
     is->canary = 200;
+    is->fast_open = slt_sim_chance(w, 2500);
     is->snapshot = 300;
     if (is->wrap) {
         slt_sim_fault(w, SLT_SIM_WRAP);
@@ -290,7 +338,7 @@ static void draw_character(struct sim_world *w, bool calm)
     if (calm) {
         return;
     }
-    is->noise = rate(w, 6000, 1000);
+    is->noise = is->fast_open ? 0 : rate(w, 6000, 1000);
     is->tx_full = rate(w, 3000, 3000);
     is->stall = rate(w, 3000, 1000);
     is->jump = rate(w, 1000, 100);

@@ -159,6 +159,36 @@ static void shift_sack(uint8_t *option, uint32_t back)
     }
 }
 
+/* A queue on the way is congested: what may be marked is marked (RFC 3168 5). */
+static bool mark_congestion(struct sim_world *w, const struct sim_path *path,
+                            const struct sim_decoded *d, uint8_t *data)
+{
+    uint8_t *tos = data + d->ip_at + 1; /* in IPv6 its upper half */
+    uint32_t shift = d->family == 4 ? 0 : 4;
+    uint32_t codepoint = (uint32_t)*tos >> shift & 3U;
+    if (!w->net.faults || codepoint == 0 || !slt_sim_chance(w, path->mark)) {
+        return false;
+    }
+    *tos = (uint8_t)(*tos | 3U << shift);
+    slt_sim_fault(w, SLT_SIM_MARK);
+    return true;
+}
+
+/* A middlebox from before RFC 3168 clears what it takes for reserved. */
+static bool bleach(struct sim_world *w, const struct sim_path *path, const struct sim_decoded *d,
+                   uint8_t *data)
+{
+    uint8_t *flags = data + d->tcp_at + 12;
+    if (!path->bleach || (d->flags & SLT_TCP_SYN) ||
+        !(d->flags & (SLT_TCP_AE | SLT_TCP_CWR | SLT_TCP_ECE))) {
+        return false;
+    }
+    flags[0] &= 0xf0;
+    flags[1] &= 0x3f;
+    slt_sim_fault(w, SLT_SIM_BLEACH);
+    return true;
+}
+
 /* Change numbers and take options out, in place; true when something changed. */
 static bool change_segment(struct sim_world *w, struct sim_path *path, uint32_t back,
                            const struct sim_decoded *d, uint8_t *data)
@@ -167,6 +197,8 @@ static bool change_segment(struct sim_world *w, struct sim_path *path, uint32_t 
     bool ts = !syn && w->net.faults && slt_sim_chance(w, path->strip_ts);
     bool sack = !syn && w->net.faults && slt_sim_chance(w, path->strip_sack);
     bool changed = path->shift != 0 || back != 0;
+    changed = mark_congestion(w, path, d, data) || changed;
+    changed = bleach(w, path, d, data) || changed;
     uint8_t *tcp = data + d->tcp_at;
     slt_sim_put32(tcp + 4, d->seq + path->shift);
     if (d->flags & SLT_TCP_ACK) {

@@ -105,9 +105,11 @@ struct sim_decoded {
 struct sim_path {
     uint16_t drop, duplicate, reorder, flip, truncate, strip_ts, strip_sack, fragment;
     uint16_t long_delay;
+    uint16_t mark; /* congestion marks on ECN-capable packets */
     uint8_t reorder_depth;
     uint8_t strip_syn; /* options a middlebox removes from SYNs, both ways: bits of sim_strip */
     uint8_t mtu_icmp;  /* tells of a small MTU */
+    bool bleach;       /* clears the bits of ECN in TCP headers but those of SYNs */
     bool up;
     uint32_t shift; /* added to SEQ this way, subtracted from ACK the other way */
     int64_t delay_ns;
@@ -211,6 +213,7 @@ struct sim_listener {
     uint16_t port;
     uint32_t flags;
     uint32_t backlog;
+    uint32_t fast_open;   /* limit of pending ones, 0: none */
     int64_t lazy_ns;      /* accepts only so long after being told */
     int64_t accept_at_ns; /* SLT_NEVER: nothing waits */
     int64_t close_at_ns;
@@ -320,6 +323,7 @@ struct sim_character {
     bool ip6;
     bool wrap;
     bool crash_quiet;
+    bool fast_open; /* data on SYNs */
     uint32_t noise; /* chances per 10,000 events */
     uint32_t tx_full;
     uint32_t rx_empty;

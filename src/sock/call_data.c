@@ -264,6 +264,8 @@ struct transmit {
     int count;
     int flags;
     size_t wanted;
+    const struct sockaddr *addr; /* MSG_FASTOPEN: whom to connect to */
+    uint32_t addr_bytes;
 };
 
 static unsigned engine_flags(const struct transmit *t, bool last)
@@ -306,7 +308,8 @@ static int check_sendable(struct salut_socks *socks, struct slt_sock *sock)
     if (!sock->has_conn || sock->shut_write || slt_sock_is_ended(socks, sock)) {
         return -EPIPE; /* SOCK-20, SOCK-27 */
     }
-    if (sock->phase == SLT_SOCK_CONNECTING && !slt_sock_is_connected(socks, sock)) {
+    if (sock->phase == SLT_SOCK_CONNECTING && !sock->fast_open_waits &&
+        !slt_sock_is_connected(socks, sock)) {
         sock->would_blocks++;
         return -EAGAIN;
     }
@@ -322,15 +325,15 @@ static ptrdiff_t transmit(struct salut_socks *socks, int fd, struct transmit *t)
         result = check_pieces(t->pieces, t->count, &t->wanted);
     }
     if (result == 0 && (t->flags & MSG_FASTOPEN) != 0) {
-        result = -EOPNOTSUPP;
-    }
-    if (result == 0) {
+        result = slt_sock_connect_fast(socks, fd, t->addr, t->addr_bytes);
+    } else if (result == 0) {
         result = check_sendable(socks, sock);
     }
     if (result < 0 || t->wanted == 0) {
         return result; /* SOCK-78: nothing to send is no error and no segment */
     }
     enum salut_status status = transmit_pieces(socks, sock, t, &done);
+    sock->fast_open_waits = sock->fast_open_waits && done == 0;
     if (done > 0) {
         return (ptrdiff_t)done;
     }
@@ -363,7 +366,13 @@ ptrdiff_t salut_sock_writev(struct salut_socks *socks, int fd, const struct iove
 ptrdiff_t salut_sock_sendto(struct salut_socks *socks, int fd, const void *data, size_t bytes,
                             const struct salut_sock_peer *peer)
 {
-    return salut_sock_send(socks, fd, data, bytes, peer->flags);
+    struct iovec piece = {.iov_base = (void *)(uintptr_t)data, .iov_len = bytes};
+    struct transmit t = {.pieces = &piece,
+                         .count = 1,
+                         .flags = peer->flags,
+                         .addr = peer->addr,
+                         .addr_bytes = peer->bytes};
+    return transmit(socks, fd, &t);
 }
 
 ptrdiff_t salut_sock_sendmsg(struct salut_socks *socks, int fd, const struct msghdr *msg, int flags)
@@ -371,6 +380,10 @@ ptrdiff_t salut_sock_sendmsg(struct salut_socks *socks, int fd, const struct msg
     if (msg->msg_iovlen > PIECES_MAX) {
         return -EMSGSIZE;
     }
-    struct transmit t = {.pieces = msg->msg_iov, .count = (int)msg->msg_iovlen, .flags = flags};
+    struct transmit t = {.pieces = msg->msg_iov,
+                         .count = (int)msg->msg_iovlen,
+                         .flags = flags,
+                         .addr = msg->msg_name,
+                         .addr_bytes = msg->msg_namelen};
     return transmit(socks, fd, &t);
 }

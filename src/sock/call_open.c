@@ -361,6 +361,7 @@ static int connect_first(struct salut_socks *socks, struct slt_sock *sock, int f
     sock->error_taken = false;
     sock->shut_read = false;
     sock->shut_write = false;
+    sock->fast_open_waits = false;
     sock->phase = SLT_SOCK_CONNECTING;
     slt_opt_apply(socks, sock);
     if (salut_get_info(socks->stack, conn, &info) == SALUT_OK) {
@@ -371,6 +372,16 @@ static int connect_first(struct salut_socks *socks, struct slt_sock *sock, int f
     return -EINPROGRESS;
 }
 
+static bool is_fast_open_ready(const struct salut_socks *socks, const struct slt_sock *sock,
+                               const struct salut_connect_params *params)
+{
+    struct salut_connect_params asked = *params;
+    if (sock->bound && !slt_addr_is_any(&sock->local)) {
+        asked.local = sock->local;
+    }
+    return salut_fast_open_ready(socks->stack, &asked);
+}
+
 static int connect_stream(struct salut_socks *socks, struct slt_sock *sock, int fd,
                           struct salut_connect_params *params)
 {
@@ -379,11 +390,46 @@ static int connect_stream(struct salut_socks *socks, struct slt_sock *sock, int 
     case SLT_SOCK_CONNECTED:
         return -EISCONN;
     case SLT_SOCK_CONNECTING:
-        return connect_again(socks, sock);
+        return sock->fast_open_waits ? -EISCONN : connect_again(socks, sock);
     case SLT_SOCK_IDLE:
         break;
     }
-    return connect_first(socks, sock, fd, params);
+    if (!sock->set.fast_open_connect) {
+        return connect_first(socks, sock, fd, params);
+    }
+    /* TCP_FASTOPEN_CONNECT: with a cookie at hand the SYN waits for what is written first. */
+    bool waits = is_fast_open_ready(socks, sock, params);
+    params->flags |= SALUT_CONNECT_FAST_OPEN | (waits ? (uint32_t)SALUT_CONNECT_FAST_OPEN_WAIT : 0);
+    int result = connect_first(socks, sock, fd, params);
+    if (result != -EINPROGRESS || !waits) {
+        return result;
+    }
+    sock->fast_open_waits = true;
+    return 0;
+}
+
+int slt_sock_connect_fast(struct salut_socks *socks, int fd, const struct sockaddr *addr,
+                          uint32_t bytes)
+{
+    struct slt_sock *sock;
+    struct salut_connect_params params = {.flags = SALUT_CONNECT_FAST_OPEN};
+    int found = slt_sock_find(socks, fd, &sock);
+    if (found < 0) {
+        return found;
+    }
+    if ((socks->defaults.fast_open & SALUT_FAST_OPEN_CLIENT) == 0) {
+        return -EOPNOTSUPP;
+    }
+    if (sock->phase != SLT_SOCK_IDLE) {
+        return sock->phase == SLT_SOCK_CONNECTING ? -EALREADY : -EISCONN;
+    }
+    int result = slt_sockaddr_read(addr, bytes, sock->family, &params.remote, &params.remote_port);
+    if (result < 0) {
+        return result;
+    }
+    bool ready = is_fast_open_ready(socks, sock, &params);
+    result = connect_first(socks, sock, fd, &params);
+    return result == -EINPROGRESS && ready ? 0 : result;
 }
 
 int salut_sock_connect(struct salut_socks *socks, int fd, const struct sockaddr *addr,

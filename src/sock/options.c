@@ -64,11 +64,17 @@ static int64_t default_of(const struct salut_config *c, enum salut_option option
     case SALUT_OPT_RCVLOWAT:
     case SALUT_OPT_QUICK_ACK:
         return 1;
+    case SALUT_OPT_CONGESTION:
+        return c->congestion;
+    case SALUT_OPT_PACING:
+        return c->pacing;
+    case SALUT_OPT_PACING_MAX:
     case SALUT_OPT_CORK:
     case SALUT_OPT_KEEPALIVE:
     case SALUT_OPT_LINGER_ABORT:
     case SALUT_OPT_DSCP:
     case SALUT_OPT_MAX_SEGMENT:
+    case SALUT_OPT_FAST_OPEN:
     case SALUT_OPT_COUNT:
         break;
     }

@@ -168,6 +168,36 @@ static int set_low_water(struct slt_sock_optcall *call)
     return result;
 }
 
+#define PACING_UNLIMITED UINT32_MAX
+
+/* Bytes per second as 32 bits or 64, all ones being none; the engine's 0 is none. */
+static int get_pacing_max(struct slt_sock_optcall *call)
+{
+    int64_t rate = slt_opt_engine(call->socks, call->sock, SALUT_OPT_PACING_MAX);
+    if (call->bytes >= sizeof(uint64_t)) {
+        uint64_t wide = rate == 0 ? UINT64_MAX : (uint64_t)rate;
+        return slt_opt_put(call, &wide, sizeof(wide));
+    }
+    uint32_t narrow = rate == 0 ? PACING_UNLIMITED : (uint32_t)rate;
+    return slt_opt_put(call, &narrow, sizeof(narrow));
+}
+
+static int set_pacing_max(struct slt_sock_optcall *call)
+{
+    uint64_t rate = 0;
+    uint32_t narrow = 0;
+    if (call->bytes >= sizeof(rate)) {
+        memcpy(&rate, call->value, sizeof(rate));
+    } else if (call->bytes >= sizeof(narrow)) {
+        memcpy(&narrow, call->value, sizeof(narrow));
+        rate = narrow;
+    } else {
+        return -EINVAL;
+    }
+    rate = rate >= PACING_UNLIMITED ? 0 : rate;
+    return slt_opt_set_engine_value(call, SALUT_OPT_PACING_MAX, (int64_t)rate);
+}
+
 const struct slt_sock_option slt_sock_options_socket[] = {
     {SOL_SOCKET, SO_TYPE, get_type, NULL, 0, 0, 0},
     {SOL_SOCKET, SO_PROTOCOL, get_protocol, NULL, 0, 0, 0},
@@ -190,6 +220,7 @@ const struct slt_sock_option slt_sock_options_socket[] = {
     {SOL_SOCKET, SO_LINGER, get_linger, set_linger, 0, 0, 0},
     {SOL_SOCKET, SO_RCVTIMEO, get_timeout, set_timeout, SO_RCVTIMEO, 0, 0},
     {SOL_SOCKET, SO_SNDTIMEO, get_timeout, set_timeout, SO_SNDTIMEO, 0, 0},
+    {SOL_SOCKET, SO_MAX_PACING_RATE, get_pacing_max, set_pacing_max, 0, 0, 0},
     PLAIN(SOL_SOCKET, SO_DEBUG, SLT_PLAIN_DEBUG, INT_MIN, INT_MAX),
     PLAIN(SOL_SOCKET, SO_DONTROUTE, SLT_PLAIN_DONT_ROUTE, INT_MIN, INT_MAX),
     PLAIN(SOL_SOCKET, SO_BROADCAST, SLT_PLAIN_BROADCAST, INT_MIN, INT_MAX),

@@ -1,5 +1,6 @@
 /* The options of IPPROTO_TCP, IPPROTO_IP and IPPROTO_IPV6, with Linux's values and limits. */
 #include "sock/sock.h"
+#include "tcp/cc.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -13,7 +14,7 @@
 #define MSS_DEFAULT   536
 #define LINGER2_MAX_S 120
 
-static const char congestion_name[] = "reno";
+#define CONGESTION_NAME_MAX 16 /* TCP_CA_NAME_MAX */
 
 static bool get_info(const struct slt_sock_optcall *call, struct salut_info *info)
 {
@@ -63,19 +64,49 @@ static int set_linger2(struct slt_sock_optcall *call)
     return slt_opt_set_engine_value(call, SALUT_OPT_LINGER2_S, value < 0 ? -1 : value);
 }
 
+/* Listeners, and what may become one. */
+static int set_fast_open(struct slt_sock_optcall *call)
+{
+    bool may = call->sock->phase == SLT_SOCK_IDLE || call->sock->phase == SLT_SOCK_LISTENING;
+    return may ? slt_opt_set_engine(call) : -EINVAL;
+}
+
+static int set_fast_open_connect(struct slt_sock_optcall *call)
+{
+    int value;
+    int result = slt_opt_take_int(call, &value);
+    if (result < 0) {
+        return result;
+    }
+    if ((call->socks->defaults.fast_open & SALUT_FAST_OPEN_CLIENT) == 0) {
+        return -EOPNOTSUPP;
+    }
+    return call->sock->phase == SLT_SOCK_IDLE ? slt_opt_set_flag(call) : -EINVAL;
+}
+
 static int get_congestion(struct slt_sock_optcall *call)
 {
-    char name[16] = {0};
-    memcpy(name, congestion_name, sizeof(congestion_name));
+    char name[CONGESTION_NAME_MAX] = {0};
+    const char *known =
+        slt_cc_name((uint8_t)slt_opt_engine(call->socks, call->sock, SALUT_OPT_CONGESTION));
+    memcpy(name, known, strlen(known));
     return slt_opt_put(call, name, sizeof(name));
 }
 
+/* By name, which may end before the value does. */
 static int set_congestion(struct slt_sock_optcall *call)
 {
-    size_t bytes = sizeof(congestion_name) - 1;
-    bool known = call->bytes >= bytes && memcmp(call->value, congestion_name, bytes) == 0 &&
-                 (call->bytes == bytes || ((const char *)call->value)[bytes] == '\0');
-    return known ? 0 : -ENOENT;
+    uint8_t which;
+    size_t bytes = call->bytes < CONGESTION_NAME_MAX ? call->bytes : CONGESTION_NAME_MAX;
+    if (bytes == 0 || call->value == NULL) {
+        return -EINVAL;
+    }
+    const char *end = memchr(call->value, '\0', bytes);
+    bytes = end == NULL ? bytes : (size_t)(end - (const char *)call->value);
+    if (!slt_cc_find(call->value, (uint32_t)bytes, &which)) {
+        return -ENOENT;
+    }
+    return slt_opt_set_engine_value(call, SALUT_OPT_CONGESTION, which);
 }
 
 /* The algorithm tells nothing of itself. */
@@ -169,6 +200,9 @@ const struct slt_sock_option slt_sock_options_tcp[] = {
     PLAIN(IPPROTO_TCP, TCP_DEFER_ACCEPT, SLT_PLAIN_DEFER_ACCEPT, INT_MIN, INT_MAX),
     PLAIN(IPPROTO_TCP, TCP_WINDOW_CLAMP, SLT_PLAIN_WINDOW_CLAMP, 0, INT_MAX),
     PLAIN(IPPROTO_TCP, TCP_NOTSENT_LOWAT, SLT_PLAIN_NOT_SENT_LOWAT, INT_MIN, INT_MAX),
+    {IPPROTO_TCP, TCP_FASTOPEN, slt_opt_get_engine, set_fast_open, SALUT_OPT_FAST_OPEN, 0, 65535},
+    {IPPROTO_TCP, TCP_FASTOPEN_CONNECT, slt_opt_get_flag, set_fast_open_connect,
+     (int)offsetof(struct slt_sock_settings, fast_open_connect), 0, 1},
     {IPPROTO_TCP, TCP_CONGESTION, get_congestion, set_congestion, 0, 0, 0},
     {IPPROTO_TCP, TCP_INFO, slt_opt_get_tcp_info, NULL, 0, 0, 0},
     {IPPROTO_TCP, TCP_CC_INFO, get_nothing, NULL, 0, 0, 0},

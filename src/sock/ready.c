@@ -117,7 +117,11 @@ static short conn_bits(const struct salut_socks *socks, const struct slt_sock *s
     if (read_shut) {
         bits |= POLLIN | POLLRDNORM | POLLRDHUP; /* SOCK-42 */
     }
-    if ((ready & (SALUT_CONNECTED | SALUT_ENDED)) == 0) {
+    if (sock->fast_open_waits) {
+        return (short)(bits | POLLOUT | POLLWRNORM);
+    }
+    /* What was accepted before its handshake was complete came by fast open: as good as any. */
+    if ((ready & (SALUT_CONNECTED | SALUT_ENDED)) == 0 && sock->phase != SLT_SOCK_CONNECTED) {
         return bits;
     }
     if ((ready & SALUT_READABLE) != 0 &&

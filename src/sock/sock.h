@@ -43,6 +43,7 @@ struct slt_sock_settings {
     bool transparent;
     bool oob_inline;
     bool linger;
+    bool fast_open_connect; /* TCP_FASTOPEN_CONNECT */
     int linger_s;
     int64_t recv_timeout_us; /* 0: none; kept for callers that block */
     int64_t send_timeout_us;
@@ -63,8 +64,9 @@ struct slt_sock {
     bool has_conn;  /* conn is valid */
     bool shut_read;
     bool shut_write;
-    bool error_taken; /* what ended the connection has been reported (SOCK-21) */
-    int error;        /* pending errno value of the socket itself; 0: none */
+    bool fast_open_waits; /* connect() said 0, and the SYN waits for the first write */
+    bool error_taken;     /* what ended the connection has been reported (SOCK-21) */
+    int error;            /* pending errno value of the socket itself; 0: none */
     salut_conn conn;
     salut_listener listener; /* phase LISTENING */
     salut_addr local;
@@ -143,6 +145,13 @@ struct slt_sock_mark slt_sock_find_mark(const struct salut_socks *socks,
 
 /* recv(MSG_OOB): 1 with the byte in *out, -EINVAL, -EAGAIN. */
 int slt_sock_recv_oob(struct salut_socks *socks, struct slt_sock *sock, uint8_t *out, bool peek);
+
+/* ---- call_open.c ---- */
+
+/* connect() of a write with MSG_FASTOPEN. Returns 0 when the bytes may follow at once, else what
+ * the write answers: -EINPROGRESS when the handshake runs without them. */
+int slt_sock_connect_fast(struct salut_socks *socks, int fd, const struct sockaddr *addr,
+                          uint32_t bytes);
 
 /* ---- call_close.c ---- */
 

@@ -2,9 +2,9 @@
  *
  * The layout is that of the kernel's user interface as of 6.18 (280 bytes); fields were only ever
  * appended, so a caller with an older header gets the front part. Linux counts in segments where
- * the engine counts in bytes: such numbers are bytes over the send MSS. What part of the stack
- * does not measure yet (delivery rate, times blocked) is 0.
+ * the engine counts in bytes: such numbers are bytes over the send MSS.
  */
+#include "base/time.h"
 #include "sock/sock.h"
 
 #include <string.h>
@@ -79,7 +79,13 @@ _Static_assert(offsetof(struct linux_tcp_info, delivery_rate) == 160, "as in lin
 _Static_assert(offsetof(struct linux_tcp_info, bytes_sent) == 200, "as in linux/tcp.h");
 _Static_assert(offsetof(struct linux_tcp_info, rehash) == 236, "as in linux/tcp.h");
 
-enum { OPTION_TIMESTAMPS = 1, OPTION_SACK = 2, OPTION_WSCALE = 4, OPTION_ECN = 8 };
+enum {
+    OPTION_TIMESTAMPS = 1,
+    OPTION_SACK = 2,
+    OPTION_WSCALE = 4,
+    OPTION_ECN = 8,
+    OPTION_SYN_DATA = 32
+};
 
 #define SSTHRESH_INFINITE 0x7fffffffU
 #define SSTHRESH_UNSET    (1U << 30) /* the engine's bytes, before any loss: at least that */
@@ -97,11 +103,16 @@ static const uint8_t state_number[SALUT_STATE_COUNT] = {
     [SALUT_STATE_TIME_WAIT] = 6,
 };
 
+/* Bit-fields on the kernel's side: the order of their parts follows the machine's. */
+static bool is_little_endian(void)
+{
+    const uint16_t probe = 1;
+    return *(const uint8_t *)&probe == 1;
+}
+
 static uint8_t pack_wscales(const struct salut_info *info)
 {
-    /* A bit-field on the kernel's side: the order of its halves follows the machine's. */
-    const uint16_t probe = 1;
-    bool little = *(const uint8_t *)&probe == 1;
+    bool little = is_little_endian();
     unsigned first = info->send_wscale & 15U;
     unsigned second = info->recv_wscale & 15U;
     return (uint8_t)(little ? first | second << 4 : first << 4 | second);
@@ -112,6 +123,7 @@ static uint8_t pack_options(const struct salut_info *info)
     unsigned options = info->timestamps_ok ? OPTION_TIMESTAMPS : 0;
     options |= info->sack_ok ? OPTION_SACK : 0;
     options |= info->wscale_ok ? OPTION_WSCALE : 0;
+    options |= info->fast_open ? OPTION_SYN_DATA : 0;
     return (uint8_t)(options | (info->ecn_ok ? OPTION_ECN : 0U));
 }
 
@@ -141,8 +153,13 @@ static void fill_sending(const struct salut_info *info, uint32_t mss, struct lin
     out->data_segs_out = info->data_segs_out;
     out->delivered = (uint32_t)info->delivered;
     out->dsack_dups = info->dsack_dups;
-    out->max_pacing_rate = UINT64_MAX;
-    out->pacing_rate = UINT64_MAX;
+    out->max_pacing_rate = info->pacing_max == 0 ? UINT64_MAX : info->pacing_max;
+    out->pacing_rate = info->pacing_rate == 0 ? UINT64_MAX : info->pacing_rate;
+    out->delivery_rate = info->delivery_rate;
+    out->app_limited = info->delivery_app_limited ? (is_little_endian() ? 1 : 0x80) : 0;
+    out->busy_time_us = (uint64_t)(info->busy_ns / SLT_NS_PER_US);
+    out->rwnd_limited_us = (uint64_t)(info->limited_ns[SALUT_LIMIT_PEER_WINDOW] / SLT_NS_PER_US);
+    out->sndbuf_limited_us = (uint64_t)(info->limited_ns[SALUT_LIMIT_SEND_BUFFER] / SLT_NS_PER_US);
 }
 
 static void fill_receiving(const struct salut_info *info, struct linux_tcp_info *out)

@@ -66,6 +66,9 @@ void slt_after_turn(struct salut_stack *stack, uint32_t index)
     struct slt_tcp_conn *c = slt_tcp_conn_at(tcp, index);
     SLT_ASSERT((c->place.marks & SLT_MARK_DEAD) == 0);
     SLT_DCHECK(slt_tcp_check(tcp, c, stack->now_ns) == NULL);
+    if (c->place.marks & SLT_MARK_FAST_OPEN) {
+        slt_fast_open_watch(stack, c);
+    }
     slt_tcp_settle(tcp, c, stack->now_ns);
     bool wants = slt_tcp_wants_output(tcp, c, stack->now_ns);
     if (c->state == SALUT_STATE_CLOSED) {

@@ -55,6 +55,34 @@ enum salut_status salut_send(struct salut_stack *stack, salut_conn conn, const v
     return salut_sendv(stack, conn, &piece, 1, flags, accepted);
 }
 
+enum salut_status salut_send_reserve(struct salut_stack *stack, salut_conn conn,
+                                     struct salut_iovec_mut *room)
+{
+    enum salut_status status;
+    struct slt_tcp_conn *c = enter(stack, conn, &status);
+    *room = (struct salut_iovec_mut){.base = NULL};
+    if (!c) {
+        return status;
+    }
+    return slt_tcp_send_reserve(&stack->tcp, c, room, stack->now_ns);
+}
+
+enum salut_status salut_send_commit(struct salut_stack *stack, salut_conn conn, size_t bytes,
+                                    unsigned flags)
+{
+    enum salut_status status;
+    struct slt_tcp_conn *c = enter(stack, conn, &status);
+    if (!c) {
+        return status;
+    }
+    if ((flags & ~(unsigned)(SALUT_SEND_URGENT | SALUT_SEND_MORE)) != 0) {
+        return SALUT_INVALID;
+    }
+    status = slt_tcp_send_commit(&stack->tcp, c, bytes, flags, stack->now_ns);
+    slt_after(stack, conn.index);
+    return status;
+}
+
 enum salut_status salut_recvv(struct salut_stack *stack, salut_conn conn,
                               const struct salut_iovec_mut *pieces, size_t count, size_t *received)
 {

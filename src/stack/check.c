@@ -233,7 +233,8 @@ static const char *check_ledger(const struct salut_stack *stack)
 const char *salut_check(const struct salut_stack *stack)
 {
     const char *(*const checks[])(const struct salut_stack *) = {
-        check_queues, check_conns, check_half_opens, check_waits, check_listeners, check_ledger,
+        check_queues,    check_conns,  check_half_opens,    check_waits,
+        check_listeners, check_ledger, slt_fast_open_check,
     };
     for (uint32_t i = 0; i < SLT_ARRAY_COUNT(checks); i++) {
         const char *broken = checks[i](stack);

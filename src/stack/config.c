@@ -21,6 +21,7 @@ static void set_limits(struct salut_config *config)
     config->buffer_bytes = 4096;
     config->ranges_max = 65536;
     config->ranges_per_conn_max = 512;
+    config->records_max = 65536;
     config->neighbours_max = 1024;
     config->fragments_max = 64;
     config->fragment_bytes_max = 4U * 1024 * 1024;
@@ -50,6 +51,11 @@ static void set_tcp(struct salut_config *config)
 {
     config->send_buffer_bytes = 262144;
     config->recv_buffer_bytes = 131072;
+    config->send_buffer_min_bytes = 4096;
+    config->recv_buffer_min_bytes = 4096;
+    config->send_buffer_max_bytes = 4194304;
+    config->tune_send_buffer = 1;
+    config->tune_recv_buffer = 1;
     config->window_scaling = 1;
     config->window_scale = 255;
     config->recv_buffer_max_bytes = 6291456;
@@ -59,8 +65,24 @@ static void set_tcp(struct salut_config *config)
     config->nagle = 1;
     config->mss_min = 48;
     config->initial_window_segments = 10; /* D-25 */
+    config->congestion = SALUT_CC_CUBIC;
+    config->pacing = 0; /* as Linux without fq; BBR is paced in any case */
+    config->mtu_probing = 1;
+    config->mtu_black_hole_bytes = 1280;
+    config->mtu_probe_interval_ns = 600 * SLT_NS_PER_S; /* RFC 1191 6.3, RFC 4821 7.7 */
+    config->user_timeout_option = 0;
+    config->user_timeout_low_ns = 100 * SLT_NS_PER_S; /* RFC 5482 3.1 (R5482-03) */
+    config->user_timeout_high_ns = 12 * 3600 * SLT_NS_PER_S;
+    config->ecn = SALUT_ECN_ACCEPT; /* L-30 */
+    config->ecn_fallback = 1;
+    config->fast_open_servers_max = 64;
+    config->fast_open_pending_max = 1024;
+    config->fast_open_key_ns = 3600 * SLT_NS_PER_S;
+    config->fast_open_retry_ns = 3600 * SLT_NS_PER_S;
     config->rto_initial_ns = SLT_NS_PER_S;
     config->rto_max_ns = 120 * SLT_NS_PER_S;
+    config->tail_probe = 1;
+    config->frto = 1;
     config->delayed_ack_ns = 40 * SLT_NS_PER_MS;
     config->syn_ack_retries = 5;
     config->retries1 = 3;
@@ -81,21 +103,24 @@ static void set_linux(struct salut_config *config)
     config->fragment_timeout4_ns = 30 * SLT_NS_PER_S; /* L-57 */
     config->port_low = 32768;                         /* L-43 */
     config->port_high = 60999;
-    config->msl_ns = 30 * SLT_NS_PER_S;        /* D-01 */
-    config->rto_min_ns = 200 * SLT_NS_PER_MS;  /* D-12 */
-    config->quick_acks = 16;                   /* L-19 */
-    config->syn_retries = 6;                   /* D-11 */
-    config->retries2 = 15;                     /* D-10, SHLD-11 */
-    config->reset_on_timeout = 0;              /* D-07 */
-    config->user_timeout_ns = 0;               /* D-10 */
-    config->fin_wait_2_ns = 60 * SLT_NS_PER_S; /* D-08 */
-    config->probe_with_data = 0;               /* D-24 */
-    config->syn_fin_processed = 0;             /* D-14 */
-    config->soft_icmp_aborts_syn = 1;          /* D-26 */
-    config->time_wait_any_restarts = 1;        /* conformance note n16 */
-    config->old_syn_time_wait_dropped = 0;     /* D-21 */
-    config->shutdown_twice_fails = 0;          /* D-17 */
-    config->ack_unsent_silent = 1;             /* L-08 */
+    config->msl_ns = 30 * SLT_NS_PER_S;         /* D-01 */
+    config->rto_min_ns = 200 * SLT_NS_PER_MS;   /* D-12 */
+    config->rto_var_floor = 1;                  /* L-10 */
+    config->ack_on_read = 1;                    /* L-19 */
+    config->fast_open = SALUT_FAST_OPEN_CLIENT; /* L-62 */
+    config->quick_acks = 16;                    /* L-19 */
+    config->syn_retries = 6;                    /* D-11 */
+    config->retries2 = 15;                      /* D-10, SHLD-11 */
+    config->reset_on_timeout = 0;               /* D-07 */
+    config->user_timeout_ns = 0;                /* D-10 */
+    config->fin_wait_2_ns = 60 * SLT_NS_PER_S;  /* D-08 */
+    config->probe_with_data = 0;                /* D-24 */
+    config->syn_fin_processed = 0;              /* D-14 */
+    config->soft_icmp_aborts_syn = 1;           /* D-26 */
+    config->time_wait_any_restarts = 1;         /* conformance note n16 */
+    config->old_syn_time_wait_dropped = 0;      /* D-21 */
+    config->shutdown_twice_fails = 0;           /* D-17 */
+    config->ack_unsent_silent = 1;              /* L-08 */
 }
 
 static void set_rfc(struct salut_config *config)
@@ -105,6 +130,9 @@ static void set_rfc(struct salut_config *config)
     config->port_high = 65535;
     config->msl_ns = 120 * SLT_NS_PER_S; /* D-01 */
     config->rto_min_ns = SLT_NS_PER_S;   /* D-12 */
+    config->congestion = SALUT_CC_NEWRENO;
+    config->ack_on_read = 0;
+    config->fast_open = 0; /* RFC 7413 2: off until asked for (R7413-01) */
     config->quick_acks = 0;
     config->syn_retries = 7;                      /* D-11 (MUST-23) */
     config->retries2 = 0;                         /* D-10: the user timeout decides */
@@ -141,9 +169,21 @@ void salut_config_init(struct salut_config *config, enum salut_profile profile)
 static bool limits_ok(const struct salut_config *c)
 {
     const uint32_t objects[] = {
-        c->conns_max,     c->half_open_max, c->time_wait_max, c->listeners_max,
-        c->udp_max,       c->buffers_max,   c->ranges_max,    c->fragments_max,
-        c->addresses_max, c->routes_max,    c->event_ring,    c->neighbours_max,
+        c->conns_max,
+        c->half_open_max,
+        c->time_wait_max,
+        c->listeners_max,
+        c->udp_max,
+        c->buffers_max,
+        c->ranges_max,
+        c->records_max,
+        c->fragments_max,
+        c->addresses_max,
+        c->routes_max,
+        c->event_ring,
+        c->neighbours_max,
+        c->fast_open_servers_max,
+        c->fast_open_pending_max,
     };
     for (size_t i = 0; i < SLT_ARRAY_COUNT(objects); i++) {
         if (objects[i] > LIMIT_OBJECTS_MAX) {
@@ -207,6 +247,12 @@ static bool timers_ok(const struct salut_config *c)
     if (!between(c->msl_ns, SLT_NS_PER_MS, 1000 * SLT_NS_PER_S)) {
         return false;
     }
+    /* RFC 5482 3.1 (R5482-03): the peer cannot bring the user timeout below 100 s. */
+    if (!between(c->user_timeout_low_ns, 100 * SLT_NS_PER_S, YEAR_NS) ||
+        !between(c->user_timeout_high_ns, c->user_timeout_low_ns, YEAR_NS) ||
+        !between(c->mtu_probe_interval_ns, SLT_NS_PER_S, YEAR_NS)) {
+        return false;
+    }
     return between(c->user_timeout_ns, 0, YEAR_NS) && between(c->fin_wait_2_ns, 0, YEAR_NS) &&
            between(c->keepalive_idle_ns, SLT_NS_PER_MS, YEAR_NS) &&
            between(c->keepalive_interval_ns, SLT_NS_PER_MS, YEAR_NS) &&
@@ -221,10 +267,23 @@ static bool tcp_ok(const struct salut_config *c)
         c->recv_buffer_bytes == 0 || c->recv_buffer_bytes > buffers_max) {
         return false;
     }
+    if (c->send_buffer_max_bytes > buffers_max || c->recv_buffer_max_bytes > buffers_max) {
+        return false;
+    }
     if (c->window_scale > 14 && c->window_scale != 255) {
         return false;
     }
-    return c->mss_min > 0 && c->initial_window_segments > 0 &&
+    /* RFC 791 3.2: what swallows 68 octets is no path. */
+    if (c->mtu_black_hole_bytes < 68) {
+        return false;
+    }
+    if (c->ecn > SALUT_ECN_ACCURATE ||
+        c->fast_open > (SALUT_FAST_OPEN_CLIENT | SALUT_FAST_OPEN_SERVER) ||
+        !between(c->fast_open_key_ns, SLT_NS_PER_S, YEAR_NS) ||
+        !between(c->fast_open_retry_ns, SLT_NS_PER_S, YEAR_NS)) {
+        return false;
+    }
+    return c->mss_min > 0 && c->initial_window_segments > 0 && c->congestion < SALUT_CC_COUNT &&
            c->syn_ack_retries <= SLT_HALF_OPEN_RETRIES_MAX &&
            c->syn_cookies <= SALUT_COOKIES_ALWAYS && c->overflow <= SALUT_OVERFLOW_RESET;
 }

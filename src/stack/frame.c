@@ -44,6 +44,7 @@ static void write_network(const struct salut_stack *stack, const struct slt_fram
 {
     if (to->family == 4) { /* SHLD-22: the DS field as the user set it */
         struct slt_ipv4 ip = {.dscp = (uint8_t)(to->dscp >> 2),
+                              .ecn = to->ecn,
                               .ttl = to->ttl ? to->ttl : stack->iface.ttl,
                               .protocol = SLT_IP_PROTOCOL_TCP,
                               .dont_fragment = true,
@@ -55,6 +56,7 @@ static void write_network(const struct salut_stack *stack, const struct slt_fram
     }
     struct slt_ipv6 ip = {.flow_label = flow_label(stack, to->id),
                           .dscp = (uint8_t)(to->dscp >> 2),
+                          .ecn = to->ecn,
                           .next_header = SLT_IP_PROTOCOL_TCP,
                           .hop_limit = to->ttl ? to->ttl : stack->iface.hop_limit,
                           .payload_bytes = payload_bytes};

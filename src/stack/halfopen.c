@@ -190,9 +190,9 @@ static void complete(struct salut_stack *stack, const struct slt_rx_item *item,
 
 /* ---- SYN ------------------------------------------------------------------------------------ */
 
-/* SALUT_LISTEN_EARLY_ACCEPT: the connection exists from the SYN on. */
+/* SALUT_LISTEN_EARLY_ACCEPT, or a fast open: the connection exists from the SYN on. */
 static void open_early(struct salut_stack *stack, const struct slt_rx_item *item,
-                       const struct slt_tcp_half_open *h)
+                       const struct slt_tcp_half_open *h, bool fast)
 {
     uint32_t conn = make_conn(stack, h, true);
     if (conn == SLT_NIL) {
@@ -200,6 +200,14 @@ static void open_early(struct salut_stack *stack, const struct slt_rx_item *item
         return;
     }
     slt_conns_find_by_tuple(stack, conn);
+    struct slt_tcp_conn *c = slt_tcp_conn_at(&stack->tcp, conn);
+    if (h->flags & SLT_HALF_FAST_OPEN) {
+        slt_tcp_fast_open_give(&stack->tcp, c, stack->now_ns);
+    }
+    if (fast) {
+        slt_fast_open_accepted(stack, c, h->listener);
+        slt_tcp_fast_open_accept(&stack->tcp, c, &item->seg, stack->now_ns);
+    }
     slt_listen_queue(stack, h->listener, conn);
     slt_after(stack, conn);
 }
@@ -251,8 +259,9 @@ static void take_syn(struct salut_stack *stack, const struct slt_rx_item *item, 
     }
     slt_tcp_half_open_init(&stack->tcp, &made, &item->id, &item->seg, isn, stack->now_ns);
     made.listener = listener;
-    if (l->flags & SALUT_LISTEN_EARLY_ACCEPT) {
-        open_early(stack, item, &made);
+    bool fast = slt_fast_open_takes(stack, item, &made);
+    if (fast || (l->flags & SALUT_LISTEN_EARLY_ACCEPT)) {
+        open_early(stack, item, &made, fast);
         return;
     }
     uint32_t index = take_place(stack);

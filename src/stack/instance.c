@@ -58,7 +58,8 @@ static size_t engine_bytes(size_t sum, const struct salut_config *c)
     sum = add_pool(sum, sizeof(struct slt_tcp_conn), c->conns_max);
     sum = add_pool(sum, sizeof(struct slt_tcp_cold), c->conns_max);
     sum = add_pool(sum, sizeof(struct slt_buf) + c->buffer_bytes, c->buffers_max);
-    return add_pool(sum, sizeof(struct slt_range), c->ranges_max);
+    sum = add_pool(sum, sizeof(struct slt_range), c->ranges_max);
+    return add_pool(sum, sizeof(struct slt_record), c->conns_max + c->records_max);
 }
 
 static size_t network_bytes(size_t sum, const struct salut_config *c)
@@ -88,6 +89,8 @@ static size_t table_bytes(size_t sum, const struct salut_config *c)
     sum = add_pool(sum, sizeof(struct slt_tcp_half_open), c->half_open_max);
     sum = add_pool(sum, sizeof(struct slt_tcp_time_wait), c->time_wait_max);
     sum = add_pool(sum, sizeof(struct slt_reply), slt_reply_max(c));
+    sum = add_array(sum, slt_fast_open_servers_bytes(c), 1);
+    sum = add_array(sum, slt_fast_open_pending_bytes(c), 1);
     return add_array(sum, slt_demux_bucket_count(c), sizeof(uint32_t));
 }
 
@@ -150,7 +153,7 @@ static bool setup_tables(struct salut_stack *stack)
     slt_ports_init(stack, &stack->chance);
     slt_tcp_defaults_init(&stack->defaults, &stack->config);
     return slt_listen_init(stack) && slt_half_open_init(stack) && slt_waits_init(stack) &&
-           slt_reply_init(stack) && slt_demux_init(stack);
+           slt_reply_init(stack) && slt_fast_open_init(stack) && slt_demux_init(stack);
 }
 
 /* The telemetry is taken last, behind everything a snapshot holds; the engine learns of it then. */
@@ -192,6 +195,7 @@ static void give_all(struct salut_stack *stack)
     if (stack->flow.buckets) {
         slt_flow_deinit(&stack->flow, &stack->mem);
     }
+    slt_fast_open_deinit(stack);
     slt_pool_deinit(&stack->replies.pool);
     slt_pool_deinit(&stack->waits.pool);
     slt_pool_deinit(&stack->half_open.pool);

@@ -150,6 +150,8 @@ enum salut_status salut_close_listener(struct salut_stack *stack, salut_listener
     return SALUT_OK;
 }
 
+#define CONNECT_FLAGS (SALUT_CONNECT_FAST_OPEN | SALUT_CONNECT_FAST_OPEN_WAIT)
+
 /* ---- active opens --------------------------------------------------------------------------- */
 
 /* RFC 9293 3.9.2.3 (MUST-46): no connection to a broadcast, multicast or unspecified address. */
@@ -161,7 +163,8 @@ static enum salut_status check_peer(const struct salut_stack *stack,
         slt_ip_addr_is_broadcast(addr) || slt_ip_is_subnet_broadcast(&stack->iface, addr)) {
         return SALUT_ADDRESS_INVALID;
     }
-    return params->remote_port == 0 ? SALUT_INVALID : SALUT_OK;
+    bool odd = params->remote_port == 0 || (params->flags & ~(uint32_t)CONNECT_FLAGS) != 0;
+    return odd ? SALUT_INVALID : SALUT_OK;
 }
 
 /* RFC 9293 3.9.1.1 (MUST-43, MUST-44): the caller's local address, or the one that IP chooses. */
@@ -208,7 +211,8 @@ static enum salut_status choose_tuple(struct salut_stack *stack,
 
 /* Open on a tuple that nobody has. */
 static enum salut_status open_conn(struct salut_stack *stack, const struct slt_tcp_id *id,
-                                   const struct slt_listener *from, uint64_t user, salut_conn *conn)
+                                   const struct slt_listener *from,
+                                   const struct salut_connect_params *params, salut_conn *conn)
 {
     uint32_t index = slt_conns_new(stack, id, from ? &from->defaults : &stack->defaults,
                                    from ? SALUT_STATE_LISTEN : SALUT_STATE_CLOSED);
@@ -221,7 +225,10 @@ static enum salut_status open_conn(struct salut_stack *stack, const struct slt_t
         slt_tcp_conn_give(&stack->tcp, index);
         return status;
     }
-    c->place.of.user = user;
+    if (params->flags & SALUT_CONNECT_FAST_OPEN) {
+        slt_fast_open_begin(stack, c, (params->flags & SALUT_CONNECT_FAST_OPEN_WAIT) != 0);
+    }
+    c->place.of.user = params->user;
     c->place.interest = SALUT_CONNECTED | SALUT_ENDED;
     slt_conns_find_by_tuple(stack, index);
     *conn = (salut_conn){index, c->generation};
@@ -238,7 +245,18 @@ enum salut_status salut_connect(struct salut_stack *stack,
         return SALUT_PENDING_OUTPUT;
     }
     enum salut_status status = choose_tuple(stack, params, &id);
-    return status == SALUT_OK ? open_conn(stack, &id, NULL, params->user, conn) : status;
+    return status == SALUT_OK ? open_conn(stack, &id, NULL, params, conn) : status;
+}
+
+bool salut_fast_open_ready(const struct salut_stack *stack,
+                           const struct salut_connect_params *params)
+{
+    struct slt_tcp_id id = {.remote_port = params->remote_port};
+    if (check_peer(stack, params) != SALUT_OK || choose_local(stack, params, &id) != SALUT_OK) {
+        return false;
+    }
+    slt_ip_addr_copy(id.remote, params->remote.b);
+    return slt_fast_open_knows(stack, &id);
 }
 
 enum salut_status salut_listener_connect(struct salut_stack *stack, salut_listener listener,
@@ -263,7 +281,7 @@ enum salut_status salut_listener_connect(struct salut_stack *stack, salut_listen
     }
     enum salut_status status = choose_tuple(stack, &own, &id);
     if (status == SALUT_OK) {
-        status = open_conn(stack, &id, l, params->user, conn);
+        status = open_conn(stack, &id, l, params, conn);
     }
     if (status == SALUT_OK) {
         close_listener(stack, index);

@@ -62,8 +62,12 @@ static void input_conn(struct salut_stack *stack, const struct slt_rx_item *item
     struct slt_tcp *tcp = &stack->tcp;
     struct slt_tcp_conn *c = slt_tcp_conn_at(tcp, index);
     int64_t una = c->snd.una;
+    bool opening = c->state == SALUT_STATE_SYN_SENT && (c->place.marks & SLT_MARK_FAST_OPEN);
     enum slt_reason why = slt_tcp_input(tcp, c, &item->seg, stack->now_ns);
     uint32_t isn = 0;
+    if (opening && c->state >= SALUT_STATE_ESTABLISHED && c->cold != SLT_NIL) {
+        slt_fast_open_learn(stack, c, &item->seg);
+    }
     if (c->snd.una > una) {
         slt_net_confirm(stack, &c->place); /* RFC 4861 7.3.1: forward progress */
     }

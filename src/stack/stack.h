@@ -18,7 +18,7 @@
  *   after                                                  what follows every engine door
  *   autoconf                                               addresses that come by themselves
  *   park conns net                                         waiting; objects; the way out
- *   waits listen ports frame reply                         tables
+ *   fastopen waits listen ports frame reply                tables
  *   demux emit queues config names                         leaves
  */
 #ifndef SLT_STACK_STACK_H
@@ -53,10 +53,11 @@ enum slt_flow_object { SLT_FLOW_CONN, SLT_FLOW_HALF_OPEN, SLT_FLOW_TIME_WAIT };
 
 /* What this floor keeps in slt_tcp_place.marks. */
 enum slt_stack_mark {
-    SLT_MARK_FOUND = 1,  /* in the flow table */
-    SLT_MARK_CHILD = 2,  /* of a listener, not yet in its accept queue */
-    SLT_MARK_QUEUED = 4, /* in the accept queue */
-    SLT_MARK_DEAD = 8    /* over; a queue still holds it */
+    SLT_MARK_FOUND = 1,     /* in the flow table */
+    SLT_MARK_CHILD = 2,     /* of a listener, not yet in its accept queue */
+    SLT_MARK_QUEUED = 4,    /* in the accept queue */
+    SLT_MARK_DEAD = 8,      /* over; a queue still holds it */
+    SLT_MARK_FAST_OPEN = 16 /* a fast open whose end fastopen.c awaits */
 };
 
 /* Values of slt_tcp_place.parked. */
@@ -88,6 +89,7 @@ struct slt_listener {
     uint8_t class; /* enum slt_listen_class */
     uint8_t spare;
     struct slt_tcp_defaults defaults;
+    uint32_t fast_open_count; /* entries of the fast open table that are its own */
 };
 
 /* How specific a listener is; lookups go from the first to the last. */
@@ -129,6 +131,42 @@ struct slt_wait_table {
     uint32_t count;      /* entries that can be found */
     uint32_t over_count; /* entries that ended early and wait in their slots */
     uint32_t sweep;      /* the slot swept last */
+};
+
+/* Fast open: a path, what a client knows of it, and a server's pending connections. */
+struct slt_fast_open_path {
+    uint8_t local[16];
+    uint8_t remote[16];
+    uint32_t port;
+};
+
+struct slt_fast_open_server {
+    struct slt_fast_open_path path;
+    uint16_t mss;
+    uint8_t cookie_bytes; /* 0: none known */
+    uint8_t failures;     /* in a row */
+    uint8_t cookie[16];
+    uint64_t used; /* number of its last use; 0: the place is free */
+    int64_t spared_until_ns;
+};
+
+struct slt_fast_open_pending {
+    uint32_t next; /* in its bucket, the queue of those reset, or the free list */
+    uint32_t conn;
+    uint32_t listener;
+    uint32_t listener_generation;
+    int64_t until_ns; /* reset: counts until then */
+};
+
+struct slt_fast_open {
+    struct slt_fast_open_server *servers; /* sets of four */
+    uint32_t set_count;
+    uint32_t pending_max;
+    struct slt_fast_open_pending *pending; /* pending_max of them, then as many buckets */
+    uint32_t free;
+    uint32_t reset_head; /* in order of until_ns */
+    uint32_t reset_tail;
+    uint64_t uses;
 };
 
 struct slt_port_chooser {
@@ -223,6 +261,7 @@ struct salut_stack {
     struct slt_listen_table listen;
     struct slt_half_open_table half_open;
     struct slt_wait_table waits;
+    struct slt_fast_open fast_open;
     struct slt_port_chooser ports;
     struct slt_reply_ring replies;
     struct slt_tx_batch tx;
@@ -360,6 +399,7 @@ struct slt_frame_to {
     uint8_t family;
     uint8_t ttl;  /* 0: the interface's */
     uint8_t dscp; /* the DS field, its two low bits zero */
+    uint8_t ecn;  /* enum slt_ecn: those two bits */
 };
 
 void slt_stack_frame_tcp(const struct salut_stack *stack, const struct slt_frame_to *to,
@@ -441,6 +481,21 @@ void slt_half_open_segment(struct salut_stack *stack, const struct slt_rx_item *
 bool slt_half_open_expire(struct salut_stack *stack, uint32_t *budget);
 int64_t slt_half_open_next(const struct salut_stack *stack);
 void slt_half_open_drop_listener(struct salut_stack *stack, uint32_t listener);
+
+/* fastopen.c: a client's servers, a server's pending connections */
+size_t slt_fast_open_servers_bytes(const struct salut_config *config);
+size_t slt_fast_open_pending_bytes(const struct salut_config *config);
+bool slt_fast_open_init(struct salut_stack *stack);
+void slt_fast_open_deinit(struct salut_stack *stack);
+bool slt_fast_open_knows(const struct salut_stack *stack, const struct slt_tcp_id *id);
+void slt_fast_open_begin(struct salut_stack *stack, struct slt_tcp_conn *c, bool wait);
+void slt_fast_open_learn(struct salut_stack *stack, struct slt_tcp_conn *c,
+                         const struct slt_tcp_segment *seg);
+bool slt_fast_open_takes(struct salut_stack *stack, const struct slt_rx_item *item,
+                         struct slt_tcp_half_open *made);
+void slt_fast_open_accepted(struct salut_stack *stack, struct slt_tcp_conn *c, uint32_t listener);
+void slt_fast_open_watch(struct salut_stack *stack, struct slt_tcp_conn *c);
+const char *slt_fast_open_check(const struct salut_stack *stack);
 
 /* rx_tcp.c */
 void slt_rx_tcp(struct salut_stack *stack, const struct slt_rx_item *item);

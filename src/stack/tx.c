@@ -89,6 +89,7 @@ static uint32_t offer_segments(struct salut_stack *stack, uint32_t index,
         to.piece_count =
             slt_tcp_build(tcp, c, plan, stack->now_ns, &seg, pieces, SALUT_FRAME_PIECES_MAX);
         to.gso_bytes = plan->gso ? plan->gso_bytes : 0;
+        to.ecn = seg.ecn;
         slt_stack_frame_tcp(stack, &to, &seg, pieces, &frames[count]);
         new_record(stack, index, false);
         count++;
@@ -128,6 +129,9 @@ static uint32_t offer_conn(struct salut_stack *stack, uint32_t index, struct sal
     }
     struct slt_tcp_conn *c = slt_tcp_conn_at(&stack->tcp, index);
     enum slt_net_answer answer = slt_net_way_of_conn(stack, c, &way);
+    if (stack->pmtu.pool.used_objects > 0) { /* R8201-02: what others on the path were told */
+        slt_tcp_path_mtu(&stack->tcp, c, slt_net_pmtu(stack, c->id.remote), stack->now_ns);
+    }
     if (answer == SLT_NET_SEND) {
         uint32_t count = offer_segments(stack, index, &way, frames, max);
         if (count == 0) {

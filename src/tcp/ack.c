@@ -70,7 +70,6 @@ static void advance(struct slt_tcp *tcp, struct slt_tcp_conn *c, struct slt_tcp_
     in->ack.advanced = true;
     in->ack.fin_acked = fin_acked;
     slt_tcp_snd_acked(tcp, c, in->ack_pos);
-    cold->delivered += in->ack.acked_bytes;
     if (c->snd.una == c->snd.nxt) {
         slt_tcp_snd_size_acked(c, cold->size_sent);
     }
@@ -119,6 +118,7 @@ static enum slt_reason in_time_wait(struct slt_tcp *tcp, struct slt_tcp_conn *c,
 enum slt_reason slt_tcp_take_ack(struct slt_tcp *tcp, struct slt_tcp_conn *c, struct slt_tcp_in *in)
 {
     enum slt_reason r;
+    int64_t old_right = c->snd.una + c->snd.wnd;
 
     if (!(in->seg->flags & SLT_TCP_ACK)) {
         return SLT_DROP_TCP_NO_ACK; /* U-17, X1 */
@@ -127,13 +127,16 @@ enum slt_reason slt_tcp_take_ack(struct slt_tcp *tcp, struct slt_tcp_conn *c, st
         if ((r = complete_handshake(tcp, c, in)) != SLT_PASS) {
             return r;
         }
+        if (c->snd.nxt <= 1) { /* nothing but the SYN was sent: no window was in use before */
+            old_right = c->snd.una + c->snd.wnd;
+        }
     } else if ((r = check_range(tcp, c, in)) != SLT_PASS) {
         return r;
     }
     if (c->state == SALUT_STATE_TIME_WAIT) {
         return in_time_wait(tcp, c, in);
     }
-    int64_t old_right = c->snd.una + c->snd.wnd;
+    in->ack.old_right = old_right;
     if (in->ack_pos > c->snd.una) {
         advance(tcp, c, in);
     }

@@ -86,13 +86,20 @@ static const char *check_recovery(const struct slt_tcp *tcp, const struct slt_tc
         return NULL;
     }
     const struct slt_tcp_recovery *r = &slt_tcp_cold_of(tcp, c)->recovery;
-    if (r->rtx_next < r->rtx_end && (r->rtx_next < c->snd.una || r->rtx_end > c->snd.nxt)) {
-        return "I-16: what is taken as lost was never sent, or is acknowledged";
-    }
     if (r->recover > c->snd.nxt) {
         return "I-16: the recovery point lies beyond SND.NXT";
     }
-    return NULL;
+    if (slt_tcp_flight(c, r) < 0) {
+        return "I-16: less than nothing is in flight";
+    }
+    if ((r->ca_state == SALUT_CA_CWR || r->ca_state == SALUT_CA_RECOVERY) &&
+        r->prr.flight_bytes == 0) {
+        return "I-16: an episode that nothing meters";
+    }
+    if (r->newreno.left_bytes > 0 && slt_tcp_has(c, SLT_CONN_SACK_OK)) {
+        return "I-16: duplicate ACKs are counted although the peer sends SACK";
+    }
+    return slt_records_check(tcp, &r->records, c->snd.una, c->snd.nxt);
 }
 
 /* ---- receiving (I-14, I-15) ------------------------------------------------------------------ */
@@ -140,6 +147,9 @@ static const char *check_receive(const struct slt_tcp *tcp, const struct slt_tcp
     if (slt_tcp_has(c, SLT_CONN_FIN_TAKEN) && !slt_tcp_has(c, SLT_CONN_FIN_KNOWN)) {
         return "I-02: a FIN was taken that was never seen";
     }
+    if (c->rcv.buffer_max > UINT32_C(1) << 30 || c->snd.buffer_max > UINT32_C(1) << 30) {
+        return "I-14: a buffer is larger than any window";
+    }
     return c->cold == SLT_NIL ? NULL : check_held(tcp, c);
 }
 
@@ -163,7 +173,11 @@ static const char *check_sending_timers(const struct slt_tcp *tcp, const struct 
         !slt_tcp_wants_output(tcp, c, now_ns)) {
         return "I-31: something is in flight and no timer watches it";
     }
-    if (c->state == SALUT_STATE_SYN_SENT && !retransmit && !(c->due & SLT_DUE_SYN)) {
+    if ((runs(tcp, c, SLT_TIMER_TAIL_PROBE) || runs(tcp, c, SLT_TIMER_REORDER)) && !retransmit) {
+        return "I-31: a timer of loss detection runs without the one behind it";
+    }
+    if (c->state == SALUT_STATE_SYN_SENT && !retransmit && !(c->due & SLT_DUE_SYN) &&
+        !slt_tcp_cold_of(tcp, c)->opening.waits) {
         return "I-31: SYN-SENT, and the SYN is neither due nor watched";
     }
     return NULL;

@@ -5,40 +5,60 @@
  * the initial window after an idle time, RFC 5681 4.1); slt_tcp_cold_fold folds it away when
  * nothing needs it. The pool has a block for every connection by default, so that a connection that
  * must close finds one; where it is configured smaller, exhaustion is a status or a counted drop.
+ * A connection that speaks AccECN keeps its block for the counters; folded, it rests, and the next
+ * use makes all the rest of it anew.
  */
 #include "tcp/engine.h"
 
 bool slt_tcp_cold_get(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t now_ns)
 {
-    if (c->cold != SLT_NIL) {
+    bool rests = c->cold != SLT_NIL && slt_tcp_cold_of(tcp, c)->resting;
+
+    if (c->cold != SLT_NIL && !rests) {
         return true;
     }
-    uint32_t index = slt_pool_take(&tcp->colds);
+    uint32_t index = rests ? c->cold : slt_pool_take(&tcp->colds);
     if (index == SLT_NIL) {
         return false;
     }
     struct slt_tcp_cold *cold = slt_pool_at(&tcp->colds, index);
+    struct slt_tcp_accecn kept = {.r_cep = 0};
+    if (rests) {
+        kept = cold->accecn;
+    }
     memset(cold, 0, sizeof(*cold));
     cold->conn = c->index;
+    cold->accecn = kept;
     c->cold = index;
     slt_tcp_timers_cold_init(cold);
-    slt_tcp_recovery_init(&cold->recovery);
+    slt_tcp_recovery_init(&cold->recovery, c->snd.una);
     slt_ranges_init(&cold->held.runs);
-    cold->recovery.recover = c->snd.una - 1;
-    cold->recovery.rtx_next = c->snd.una;
-    cold->recovery.rtx_end = c->snd.una;
+    slt_rate_init(&cold->rate, now_ns);
+    slt_tcp_limits_init(&cold->limits, now_ns);
     cold->progress_at_ns = now_ns;
     uint32_t mss = slt_tcp_full_mss(tcp, c);
-    if (c->cc_fold.cwnd_bytes == 0) {
-        slt_cc_init(&cold->cc, tcp->config, mss);
-    } else {
+    slt_cc_init(&cold->cc, tcp->config, slt_tcp_cc_of(c), mss, now_ns);
+    if (c->cc_fold.cwnd_bytes != 0) {
         slt_cc_unfold(&cold->cc, &c->cc_fold);
         uint32_t idle_ms = (uint32_t)(now_ns / SLT_NS_PER_MS) - c->cc_fold.idle_since_ms;
         if ((int64_t)idle_ms * SLT_NS_PER_MS > slt_tcp_rto_ns(tcp, c)) {
             slt_cc_on_idle(&cold->cc, tcp->config, mss); /* RFC 5681 4.1 (R5681-11) */
         }
     }
+    slt_tcp_pacing_update(tcp, c);
     return true;
+}
+
+/* Text is queued where none was: the block may have stayed for what came in, and the sender been
+ * idle all the same. */
+void slt_tcp_cold_restart(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t now_ns)
+{
+    struct slt_tcp_cold *cold = slt_tcp_cold_of(tcp, c);
+
+    if (c->snd.una > 0 && now_ns - cold->progress_at_ns > slt_tcp_rto_ns(tcp, c)) {
+        slt_cc_on_idle(&cold->cc, tcp->config, slt_tcp_full_mss(tcp, c)); /* R5681-11 */
+    }
+    cold->progress_at_ns = now_ns;
 }
 
 void slt_tcp_held_clear(struct slt_tcp *tcp, struct slt_tcp_conn *c)
@@ -57,6 +77,7 @@ void slt_tcp_cold_give(struct slt_tcp *tcp, struct slt_tcp_conn *c)
         return;
     }
     slt_tcp_held_clear(tcp, c);
+    slt_records_clear(tcp, &slt_tcp_cold_of(tcp, c)->recovery.records);
     uint32_t index = c->cold;
     c->cold = SLT_NIL;
     slt_pool_give(&tcp->colds, index);
@@ -73,16 +94,24 @@ static bool is_idle(const struct slt_tcp *tcp, const struct slt_tcp_conn *c)
     }
     return c->state >= SALUT_STATE_ESTABLISHED && c->snd.una == c->snd.nxt && !fin_waits &&
            c->snd.queue.bytes == 0 && cold->held.runs.count == 0 &&
-           cold->held.dup_start == cold->held.dup_end;
+           cold->held.dup_start == cold->held.dup_end && !slt_tcp_tune_runs(c, cold);
 }
 
 /* Give the block back if nothing needs it; what congestion control learnt is folded away. */
 void slt_tcp_cold_fold(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t now_ns)
 {
-    if (c->cold == SLT_NIL || !is_idle(tcp, c)) {
+    if (c->cold == SLT_NIL || slt_tcp_cold_of(tcp, c)->resting || !is_idle(tcp, c)) {
         return;
     }
     slt_cc_fold(&slt_tcp_cold_of(tcp, c)->cc, &c->cc_fold);
-    c->cc_fold.idle_since_ms = slt_tcp_ts_clock(now_ns);
+    SLT_ASSERT(slt_tcp_cold_of(tcp, c)->progress_at_ns <= now_ns);
+    c->cc_fold.idle_since_ms = slt_tcp_ts_clock(slt_tcp_cold_of(tcp, c)->progress_at_ns);
+    if ((c->ecn & SLT_ECN_ACCURATE) && c->state != SALUT_STATE_CLOSED &&
+        c->state != SALUT_STATE_TIME_WAIT) {
+        slt_records_clear(tcp, &slt_tcp_cold_of(tcp, c)->recovery.records);
+        slt_tcp_timers_cold_init(slt_tcp_cold_of(tcp, c));
+        slt_tcp_cold_of(tcp, c)->resting = true;
+        return;
+    }
     slt_tcp_cold_give(tcp, c);
 }

@@ -22,7 +22,10 @@
 #include "base/wheel.h"
 #include "salut/config.h"
 #include "salut/info.h"
+#include "tcp/cc.h"
 #include "tcp/pos.h"
+#include "tcp/rate.h"
+#include "tcp/recovery.h"
 
 #include <string.h>
 
@@ -60,9 +63,13 @@ static inline size_t slt_tcp_id_message(const struct slt_tcp_id *id,
 }
 
 enum slt_tcp_timer {
+    SLT_TIMER_TAIL_PROBE, /* before RETRANSMIT: due at the same instant, the probe goes first */
     SLT_TIMER_RETRANSMIT,
+    SLT_TIMER_REORDER,
     SLT_TIMER_PERSIST,
     SLT_TIMER_USER_TIMEOUT,
+    SLT_TIMER_TUNE,
+    SLT_TIMER_PACING,
     SLT_TIMER_CORK,
     SLT_TIMER_DELAYED_ACK,
     SLT_TIMER_KEEPALIVE,
@@ -102,7 +109,11 @@ enum slt_tcp_conn_flag {
     SLT_CONN_PONG = 1 << 23,         /* interactive: answers carry the acknowledgements */
     SLT_CONN_ADVISED = 1 << 24,      /* the user has not yet seen R1 or a soft error */
     SLT_CONN_URGENT_NEWS = 1 << 25,  /* ... nor an advance of the urgent mark (MUST-32) */
-    SLT_CONN_QUICK = 1 << 26         /* the user wants no delayed ACK */
+    SLT_CONN_QUICK = 1 << 26,        /* the user wants no delayed ACK */
+    SLT_CONN_RCVBUF_SET = 1 << 27,   /* the user chose the receive buffer: it is not tuned */
+    SLT_CONN_SNDBUF_SET = 1 << 28,   /* the same for the send buffer */
+    SLT_CONN_UTO_SET = 1 << 29,  /* the user chose the user timeout: the peer does not move it */
+    SLT_CONN_FAST_OPEN = 1 << 30 /* the SYN's data was taken by its receiver (RFC 7413) */
 };
 
 /* What is to be sent besides data; set by any file, consumed by output.c alone. */
@@ -112,7 +123,17 @@ enum slt_tcp_due {
     SLT_DUE_ACK = 4,        /* an ACK now, for the reason in ack_why */
     SLT_DUE_PROBE = 8,      /* a window probe */
     SLT_DUE_KEEPALIVE = 16, /* a keep-alive probe */
-    SLT_DUE_WINDOW = 32     /* the window opened enough to say so */
+    SLT_DUE_WINDOW = 32,    /* the window opened enough to say so */
+    SLT_DUE_TAIL_PROBE = 64 /* the tail of what is in flight may be lost (RFC 8985 7.3) */
+};
+
+/* ecn.c: what a connection knows of explicit congestion notification while it is idle, too. */
+enum slt_tcp_ecn_bit {
+    SLT_ECN_OK = 1,       /* both ends speak RFC 3168: data leaves as ECT(0), ECE and CWR mean it */
+    SLT_ECN_ACCURATE = 2, /* both ends speak RFC 9768; excludes SLT_ECN_OK */
+    SLT_ECN_ECE_DUE = 4,  /* RFC 3168: marks came, and the peer has not said CWR yet */
+    SLT_ECN_CWR_DUE = 8,  /* RFC 3168: our window fell; the next new data says so */
+    SLT_ECN_MUTE = 16     /* nothing is sent as ECT: the path or the peer is not to be trusted */
 };
 
 /* send.c: the bytes the user gave us, and where their sending stands. */
@@ -132,7 +153,7 @@ struct slt_tcp_snd {
     uint16_t pmtu;       /* largest IP packet towards the peer */
     uint16_t size_acked; /* largest IP packet the peer has acknowledged (RFC 5927 7.2) */
     uint8_t wscale;      /* shift of windows received */
-    uint8_t spare;
+    uint8_t pmtu_at_min; /* pmtud.c: when pmtu last changed or was tried, low 8 bits of minutes */
 };
 
 /* receive.c (reassembly) and window.c (edge): what the peer gave us. */
@@ -146,7 +167,7 @@ struct slt_tcp_rcv {
     uint32_t buffer_max; /* bytes that may wait to be read */
     uint16_t mss_seen;   /* the peer's usual segment, for the ACK policy */
     uint8_t wscale;      /* shift of windows sent */
-    uint8_t spare;
+    uint8_t habit;       /* ackpolicy.c: how this peer and this user talk, see there */
 };
 
 /* receive.c: what is held above a gap. Part of the cold block. */
@@ -156,6 +177,26 @@ struct slt_tcp_held {
     int64_t recent[4]; /* a position in each of the runs that grew last, newest first */
     int64_t dup_start; /* a duplicate to report once (D-SACK); empty when start == end */
     int64_t dup_end;
+};
+
+/* autotune.c: what is read per round trip, while text flows in. Part of the cold block. */
+struct slt_tcp_tune {
+    int64_t round_pos;   /* how far the user had read when this round began; 0: not measuring */
+    int64_t round_at_ns; /* when that was */
+    int64_t turn_pos;    /* without timestamps: a window's worth after turn_at_ns ends here */
+    int64_t turn_at_ns;
+    int64_t heard_at_ns;   /* when text last came */
+    uint32_t copied_bytes; /* the most read in a round so far */
+    uint32_t rtt_us;       /* round-trip time as the receiver sees it; 0: no sample */
+    uint32_t echo;         /* TSecr of the last sample */
+};
+
+/* pmtud.c: the search for a larger path MTU. Part of the cold block. */
+struct slt_tcp_pmtud {
+    int64_t probe_pos; /* the probe in flight is [probe_pos, probe_end) */
+    int64_t probe_end;
+    uint16_t probe_mtu; /* its IP packet's size; 0: none in flight */
+    uint16_t high;      /* packets this large do not pass; 0: no search goes on */
 };
 
 /* timestamps.c: RFC 7323. */
@@ -174,6 +215,14 @@ struct slt_tcp_rtt {
     uint32_t min_us; /* smallest sample, UINT32_MAX before the first */
 };
 
+/* rtt.c: the smallest sample of the last minutes, found without keeping them (RFC 8985 6.2, step
+ * 1). Part of the cold block. */
+struct slt_tcp_min_rtt {
+    int64_t since_ns; /* when this period began */
+    uint32_t now_us;  /* smallest of this period, UINT32_MAX: none */
+    uint32_t last_us; /* smallest of the one before */
+};
+
 /* ackpolicy.c: when to acknowledge. */
 struct slt_tcp_acks {
     uint8_t quick_left;     /* segments still to be acknowledged at once */
@@ -184,13 +233,7 @@ struct slt_tcp_acks {
     uint32_t limit_at_ms;   /* when the last limited answer was given, low 32 bits of ms; 0 none */
 };
 
-/* cc.c: what survives of congestion control while nothing is in flight. */
-struct slt_tcp_cc_fold {
-    uint32_t cwnd_bytes;
-    uint32_t ssthresh_bytes;
-    uint32_t state[2];
-    uint32_t idle_since_ms; /* low 32 bits of ms */
-};
+#define SLT_OPTS_PACED 0x80U /* of opts.cc: the user wants pacing */
 
 /* user.c: options of the user's. */
 struct slt_tcp_opts {
@@ -199,7 +242,9 @@ struct slt_tcp_opts {
     uint16_t keep_idle_s;
     uint16_t keep_interval_s;
     uint16_t max_segment; /* 0: none */
-    int16_t linger2_s;    /* 0: the configuration's; -1: none */
+    int8_t linger2_s;     /* 0: the configuration's; -1: none */
+    uint8_t cc;           /* enum salut_cc, and SLT_OPTS_PACED */
+    uint32_t pace_max;    /* bytes per second; 0: no limit */
     uint8_t keep_probes;
     uint8_t syn_retries;
     uint8_t ttl;
@@ -260,37 +305,70 @@ struct slt_tcp_conn {
     uint32_t segs_out;
     uint32_t retransmits;
     uint8_t history_at;
-    uint8_t history_count;
+    uint8_t ecn;     /* ecn.c: of enum slt_tcp_ecn_bit */
     uint8_t lasting; /* timers.c: enum slt_tcp_timer that `lasting_at_ns` belongs to */
     uint8_t backoff; /* rtt.c: how often the RTO is doubled, until a valid sample comes */
 };
 
-/* recovery.c: NewReno's view of what is lost. Positions in [next, end) are taken as lost and not
- * yet sent again; bytes in [una, nxt) outside it are in flight. */
-struct slt_tcp_recovery {
-    int64_t rtx_next;
-    int64_t rtx_end;
-    struct slt_cursor rtx_cursor; /* where rtx_next lies, valid when rtx_known */
-    int64_t recover;              /* highest position sent when the episode began (RFC 6582) */
-    uint8_t ca_state;             /* enum salut_ca_state */
-    uint8_t rtx_known;
-    uint8_t rtx_why; /* enum slt_reason of the next retransmission */
-    uint8_t limited; /* segments limited transmit may still send */
-    uint16_t dup_acks;
-    uint8_t timeouts;     /* in a row, with nothing acknowledged between (R1, R2) */
-    uint8_t syn_timeouts; /* SYNs sent again */
-    uint8_t probes;       /* window probes without any answer */
-    uint8_t probe_backoff;
-    uint8_t first_partial; /* a partial ACK was seen in this episode */
-    uint8_t alive;         /* something was heard since the last timeout */
+/* pacing.c: when the next octets may leave. */
+struct slt_tcp_pacing {
+    int64_t next_at_ns;   /* not before this instant */
+    uint64_t bytes_per_s; /* 0: not paced */
 };
 
-/* cc.c: congestion control, state by value. */
-struct slt_tcp_cc {
-    uint32_t cwnd_bytes;
-    uint32_t ssthresh_bytes;
-    uint32_t acked_bytes; /* counted towards the next increase */
-    uint32_t state[8];    /* the algorithm's own */
+/* limits.c: what keeps the sender from sending, and for how long it has. */
+#define SLT_RTT_BUCKETS 64
+struct slt_tcp_limits {
+    int64_t since_ns;                     /* when `now` began */
+    uint64_t total_ns[SALUT_LIMIT_COUNT]; /* by enum salut_limit */
+    uint8_t now;                          /* enum salut_limit */
+    uint8_t rtt_counts[SLT_RTT_BUCKETS];  /* round trips seen, in quarters of octaves */
+};
+
+/* accecn.c (RFC 9768 3.2): the counters of both directions; s_ is what the peer told, r_ what we
+ * saw. A connection that speaks AccECN keeps its cold block for them. */
+struct slt_tcp_accecn {
+    uint32_t r_cep; /* packets that came with CE; starts at 5 */
+    uint32_t r_e0b; /* octets of payload that came as ECT(0), 24 bits; starts at 1 */
+    uint32_t r_ceb; /* ... with CE; starts at 0 */
+    uint32_t r_e1b; /* ... as ECT(1); starts at 1 */
+    uint32_t s_cep; /* packets the peer saw marked, as far as its ACE field told */
+    uint32_t s_e0b; /* its counters, 24 bits, as its last option told them */
+    uint32_t s_ceb;
+    uint32_t s_e1b;
+    uint8_t shake;          /* ACE of our first pure ACK: how the SYN,ACK arrived; 0: none due */
+    uint8_t told_cep;       /* low bits of r_cep when an acknowledgement last left */
+    uint8_t last_codepoint; /* of the packet before (enum slt_ecn): a change is told at once */
+    uint8_t flags;          /* of enum slt_tcp_accecn_flag */
+};
+
+enum slt_tcp_accecn_flag {
+    SLT_ACCECN_HEARD = 1,   /* the peer's option was seen: its octet counters are valid */
+    SLT_ACCECN_DEAF = 2,    /* its option was zeroed or lost: the ACE field alone counts */
+    SLT_ACCECN_CHANGED = 4, /* octet counters moved since our option last left */
+    SLT_ACCECN_FIRST = 8    /* no segment without SYN was seen from the peer yet */
+};
+
+/* ecn.c, fastopen.c: what only a handshake needs. */
+struct slt_tcp_opening {
+    uint8_t ecn_asked;    /* enum slt_tcp_ecn_wish of the first SYN */
+    uint8_t ecn_said;     /* ... of the last SYN that left */
+    uint8_t ecn_arrived;  /* code point of the peer's SYN, for our SYN,ACK */
+    uint8_t fast_open;    /* enum slt_tcp_fast_open */
+    uint8_t cookie_bytes; /* of the server we know, or of what our SYN,ACK hands out */
+    bool waits;           /* the SYN waits for data to take along */
+    uint16_t mss;         /* the server's, as far as remembered; 0: not */
+    uint16_t syn_bytes;   /* of data that left on our SYN */
+    uint8_t cookie[16];
+};
+
+enum slt_tcp_ecn_wish { SLT_ECN_ASK_NOT, SLT_ECN_ASK_CLASSIC, SLT_ECN_ASK_ACCURATE };
+
+enum slt_tcp_fast_open {
+    SLT_FAST_OPEN_NOT,
+    SLT_FAST_OPEN_ASK,  /* the SYN asks for a cookie */
+    SLT_FAST_OPEN_SEND, /* the SYN carries a cookie, and data if some waits */
+    SLT_FAST_OPEN_GIVE  /* the SYN,ACK hands out a cookie */
 };
 
 /* What exists only while a handshake runs, bytes wait or are in flight. */
@@ -300,9 +378,13 @@ struct slt_tcp_cold {
     int64_t due_at_ns[SLT_TIMER_COLD_COUNT]; /* timers.c */
     struct slt_tcp_recovery recovery;
     struct slt_tcp_cc cc;
+    struct slt_tcp_rate rate;
+    struct slt_tcp_pacing pacing;
+    struct slt_tcp_limits limits;
     struct slt_tcp_held held;
-    int64_t timed_pos; /* rtt.c: the segment being timed ends here; 0: none */
-    int64_t timed_at_ns;
+    struct slt_tcp_tune tune;
+    struct slt_tcp_pmtud pmtud;
+    struct slt_tcp_min_rtt min_rtt;
     int64_t progress_at_ns; /* when una last advanced, or data first waited (user timeout) */
     int64_t small_pos;      /* output.c: end of the last partial segment sent (Minshall) */
     uint64_t retransmitted_bytes;
@@ -310,6 +392,9 @@ struct slt_tcp_cold {
     uint32_t data_segs_out;
     uint16_t size_sent; /* largest IP packet in flight (RFC 5927 7.2) */
     uint16_t pmtu_hint; /* a path MTU message waiting for proof; 0: none */
+    bool resting;       /* kept for AccECN alone: the rest starts anew with the next use */
+    struct slt_tcp_opening opening;
+    struct slt_tcp_accecn accecn;
 };
 
 /* The engine of one instance: pools handed in, keys, and what the connections share. */
@@ -319,13 +404,16 @@ struct slt_tcp {
     struct slt_pool colds;
     struct slt_pool bufs;
     struct slt_pool ranges;
+    struct slt_pool records; /* of what was sent: one for each connection, and records_max */
     struct slt_telemetry *telemetry;
     struct slt_sipkey isn_key;
     struct slt_sipkey ts_key;
     struct slt_sipkey cookie_key;
-    uint64_t work;          /* loop steps, so that bounds are tested in steps */
-    uint32_t cookie_secret; /* changes the cookie's counter origin */
-    bool isn_fixed;         /* tests: the next ISN is isn_next */
+    struct slt_sipkey fast_open_key;
+    uint64_t work;           /* loop steps, so that bounds are tested in steps */
+    uint32_t records_common; /* records taken from records_max */
+    uint32_t cookie_secret;  /* changes the cookie's counter origin */
+    bool isn_fixed;          /* tests: the next ISN is isn_next */
     uint32_t isn_next;
 };
 
@@ -342,6 +430,12 @@ static inline struct slt_tcp_cold *slt_tcp_cold_of(const struct slt_tcp *tcp,
     return slt_pool_at(&tcp->colds, c->cold);
 }
 
+/* The congestion control chosen for it: enum salut_cc. */
+static inline uint8_t slt_tcp_cc_of(const struct slt_tcp_conn *c)
+{
+    return (uint8_t)(c->opts.cc & ~SLT_OPTS_PACED);
+}
+
 static inline bool slt_tcp_has(const struct slt_tcp_conn *c, uint32_t flags)
 {
     return (c->flags & flags) != 0;
@@ -351,6 +445,13 @@ static inline bool slt_tcp_has(const struct slt_tcp_conn *c, uint32_t flags)
 static inline int64_t slt_tcp_snd_end(const struct slt_tcp_conn *c)
 {
     return slt_max64(c->snd.una, 1) + c->snd.queue.bytes;
+}
+
+/* Octets in flight: sent, and neither acknowledged nor SACKed nor taken as lost. */
+static inline int64_t slt_tcp_flight(const struct slt_tcp_conn *c, const struct slt_tcp_recovery *r)
+{
+    return c->snd.nxt - c->snd.una - r->records.lost_bytes - r->records.sacked_bytes -
+           r->newreno.left_bytes;
 }
 
 /* The position of our FIN; meaningful only with SLT_CONN_FIN_QUEUED. Once the FIN is acknowledged

@@ -3,7 +3,7 @@
  * The ISN of the SYN,ACK is 5 bits of a clock that ticks every 64 s, 3 bits of an MSS class, and 24
  * bits of SipHash-2-4 over the tuple, the peer's ISN, the full clock and the class. An ACK brings
  * it back; a guess is right with a chance of 2^-28 (two ticks of 32 are valid). The peer's window
- * scale and SACK permission travel in the low six bits of our timestamp, if he uses timestamps;
+ * scale, SACK permission and ECN travel in the low six bits of our timestamp, if he uses them;
  * forging those bits hurts only the forger. Comparison is of one integer, in constant time.
  */
 #include "tcp/engine.h"
@@ -13,7 +13,7 @@
 #define CLOCK_BITS   5
 #define CLASS_BITS   3
 #define MAC_MASK     UINT32_C(0x00ffffff)
-#define TS_BITS_MASK UINT32_C(0x3f) /* 4 bits of window scale (15: none), 1 of SACK, 1 spare */
+#define TS_BITS_MASK UINT32_C(0x3f) /* 4 bits of window scale (15: none), 1 of SACK, 1 of ECN */
 #define TS_NO_WSCALE 15U
 
 static const uint16_t mss_classes[1 << CLASS_BITS] = {216, 536, 1024, 1220, 1400, 1440, 1460, 8960};
@@ -51,8 +51,11 @@ void slt_tcp_cookie_make(struct slt_tcp *tcp, struct slt_tcp_half_open *h, int64
         class_index = mss_classes[i] <= mss ? i : class_index;
     }
     if (!(h->flags & SLT_HALF_TS_OK)) { /* nothing carries these (R4987-02) */
-        h->flags &= (uint8_t) ~(SLT_HALF_WSCALE_OK | SLT_HALF_SACK_OK);
+        h->flags &= (uint16_t) ~(SLT_HALF_WSCALE_OK | SLT_HALF_SACK_OK | SLT_HALF_ECN);
+    } else if (h->flags & SLT_HALF_ACCECN) { /* one bit cannot hold it; RFC 3168 can be granted */
+        h->flags |= SLT_HALF_ECN;
     }
+    h->flags &= (uint16_t) ~(SLT_HALF_ACCECN | SLT_HALF_FAST_OPEN);
     h->isn = make_isn(tcp, &h->id, h->irs, tick(tcp, now_ns), class_index);
 }
 
@@ -62,11 +65,13 @@ uint32_t slt_tcp_cookie_timestamp(const struct slt_tcp_half_open *h, uint32_t ts
     uint32_t bits = (h->flags & SLT_HALF_WSCALE_OK) ? slt_min32(h->wscale, 14) : TS_NO_WSCALE;
 
     bits |= (h->flags & SLT_HALF_SACK_OK) ? 0x10U : 0;
+    bits |= (h->flags & SLT_HALF_ECN) ? 0x20U : 0;
     uint32_t marked = (ts_val & ~TS_BITS_MASK) | bits;
     return slt_tcp_ts_older(ts_val, marked) ? marked - (TS_BITS_MASK + 1) : marked;
 }
 
-static void restore_options(struct slt_tcp_half_open *h, const struct slt_tcp_segment *seg)
+static void restore_options(const struct slt_tcp *tcp, struct slt_tcp_half_open *h,
+                            const struct slt_tcp_segment *seg)
 {
     if (!(seg->opt.present & SLT_TCP_OPT_TIMESTAMPS)) {
         return;
@@ -80,6 +85,9 @@ static void restore_options(struct slt_tcp_half_open *h, const struct slt_tcp_se
     }
     if (bits & 0x10U) {
         h->flags |= SLT_HALF_SACK_OK;
+    }
+    if ((bits & 0x20U) && tcp->config->ecn != SALUT_ECN_OFF) {
+        h->flags |= SLT_HALF_ECN;
     }
 }
 
@@ -110,7 +118,7 @@ bool slt_tcp_cookie_check(struct slt_tcp *tcp, const struct slt_tcp_id *id,
     h->window = seg->window;
     h->retries = 1; /* not timed: how long ago the SYN,ACK left is not known */
     if (tcp->config->timestamps) {
-        restore_options(h, seg);
+        restore_options(tcp, h, seg);
     }
     return true;
 }

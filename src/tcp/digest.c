@@ -41,6 +41,18 @@ static void add_held(struct slt_digest *d, const struct slt_tcp *tcp,
     }
 }
 
+static void add_records(struct slt_digest *d, const struct slt_tcp *tcp,
+                        const struct slt_records *rs, int64_t now_ns)
+{
+    for (uint32_t i = rs->head; i != SLT_NIL; i = slt_record_at(tcp, i)->next) {
+        const struct slt_record *record = slt_record_at(tcp, i);
+        slt_digest_u64(d, (uint64_t)record->start);
+        slt_digest_u64(d,
+                       (uint64_t)record->bytes << 16 | (uint64_t)record->fate << 8 | record->flags);
+        add_time(d, record->stamp.sent_at_ns, now_ns);
+    }
+}
+
 static void add_cold(struct slt_digest *d, const struct slt_tcp *tcp, const struct slt_tcp_conn *c,
                      int64_t now_ns)
 {
@@ -50,10 +62,14 @@ static void add_cold(struct slt_digest *d, const struct slt_tcp *tcp, const stru
     for (int i = 0; i < SLT_TIMER_COLD_COUNT; i++) {
         add_time(d, cold->due_at_ns[i], now_ns);
     }
-    slt_digest_u64(d, (uint64_t)r->rtx_next);
-    slt_digest_u64(d, (uint64_t)r->rtx_end);
     slt_digest_u64(d, (uint64_t)r->recover);
-    slt_digest_u64(d, (uint64_t)r->ca_state << 32 | (uint64_t)r->dup_acks << 16 | r->timeouts);
+    slt_digest_u64(d,
+                   (uint64_t)r->ca_state << 32 | (uint64_t)r->newreno.dup_acks << 16 | r->timeouts);
+    slt_digest_u64(d, (uint64_t)r->tlp.end);
+    slt_digest_u64(d, (uint64_t)r->prr.delivered_bytes);
+    slt_digest_u64(d, (uint64_t)r->prr.out_bytes);
+    slt_digest_u64(d, (uint64_t)r->undo.sent_bytes << 8 | (r->undo.open ? 1U : 0U));
+    add_records(d, tcp, &r->records, now_ns);
     slt_digest_u64(d, (uint64_t)cold->cc.cwnd_bytes << 32 | cold->cc.ssthresh_bytes);
     add_held(d, tcp, &cold->held);
 }
@@ -64,6 +80,7 @@ void slt_tcp_digest(const struct slt_tcp *tcp, const struct slt_tcp_conn *c, int
     slt_digest_bytes(d, &c->id, sizeof(c->id));
     slt_digest_u64(d, (uint64_t)c->state << 32 | c->status);
     slt_digest_u64(d, (uint64_t)c->flags << 16 | c->due);
+    slt_digest_u64(d, c->ecn);
     slt_digest_u64(d, (uint64_t)c->snd.una);
     slt_digest_u64(d, (uint64_t)c->snd.nxt);
     slt_digest_u64(d, (uint64_t)c->snd.wnd << 32 | c->snd.wnd_max);

@@ -3,12 +3,20 @@
  * Calls go down this list only (tools/tidy proves that there is no circle):
  *
  *   input output timeout user icmp halfopen timewait         the doors
- *   handshake validate ack                                   steps of input
+ *   handshake validate ack ecn fastopen                      steps of input
  *   close                                                    how connections end
- *   receive ackpolicy window                                 what the steps act on
- *   cold recovery send options timestamps
+ *   ackpolicy window                                         what the steps act on
+ *   autotune
+ *   receive
+ *   cold recovery resend
+ *   scoreboard tlp prr undo
+ *   rack
+ *   pmtud
+ *   lost send options timestamps uto
+ *   newreno
  *   state                                                    the one writer of the state
- *   timers cc rtt sack isn emit                              leaves
+ *   pacing                                                   asks cc and options
+ *   timers cc rate limits rtt records sack isn emit          leaves
  */
 #ifndef SLT_TCP_ENGINE_H
 #define SLT_TCP_ENGINE_H
@@ -23,7 +31,10 @@ struct slt_tcp_ack {
     bool duplicate;       /* a duplicate ACK by RFC 5681's definition */
     bool window_changed;
     bool window_reopened; /* from nothing usable to something */
+    int64_t old_right;    /* right edge of the peer's window before it */
     bool fin_acked;
+    bool ece;          /* it tells of congestion marks (ecn.c) */
+    uint32_t ce_bytes; /* ... on so many octets */
 };
 
 /* One segment on its way through the steps of RFC 9293 3.10.7.4: what it says, unwrapped, and what
@@ -60,6 +71,7 @@ void slt_tcp_emit_note(struct slt_tcp *tcp, const struct slt_tcp_conn *c, enum s
 
 /* cold.c: the block that comes and goes */
 bool slt_tcp_cold_get(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t now_ns);
+void slt_tcp_cold_restart(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t now_ns);
 void slt_tcp_cold_give(struct slt_tcp *tcp, struct slt_tcp_conn *c);
 void slt_tcp_cold_fold(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t now_ns);
 void slt_tcp_held_clear(struct slt_tcp *tcp, struct slt_tcp_conn *c);
@@ -85,8 +97,14 @@ void slt_tcp_timers_on_probe_answered(struct slt_tcp *tcp, struct slt_tcp_conn *
 void slt_tcp_timers_on_received(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t now_ns);
 void slt_tcp_timers_on_keepalive(struct slt_tcp *tcp, struct slt_tcp_conn *c, bool probing,
                                  int64_t now_ns);
+void slt_tcp_timers_on_head_resent(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t now_ns);
+void slt_tcp_timers_on_reordering(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t at_ns);
+void slt_tcp_timers_on_tail(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t at_ns);
 void slt_tcp_timers_on_ack_owed(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t now_ns);
 void slt_tcp_timers_on_ack_sent(struct slt_tcp *tcp, struct slt_tcp_conn *c);
+void slt_tcp_timers_on_tuning(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t heard_at_ns);
+void slt_tcp_timers_on_paced(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t at_ns);
+void slt_tcp_timers_on_unpaced(struct slt_tcp *tcp, struct slt_tcp_conn *c);
 void slt_tcp_timers_on_corked(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t now_ns);
 void slt_tcp_timers_on_uncorked(struct slt_tcp *tcp, struct slt_tcp_conn *c);
 void slt_tcp_timers_on_orphaned(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t now_ns);
@@ -102,28 +120,76 @@ int64_t slt_tcp_state_since_ns(const struct slt_tcp_conn *c, int64_t now_ns);
 uint32_t slt_tcp_history_read(const struct slt_tcp_conn *c, int64_t now_ns,
                               struct salut_history *out);
 
+/* ecn.c: RFC 3168, and the choice between it and accecn.c */
+uint16_t slt_tcp_ecn_syn_flags(const struct slt_tcp *tcp, const struct slt_tcp_conn *c, bool ack);
+void slt_tcp_ecn_open(const struct slt_tcp *tcp, struct slt_tcp_conn *c);
+void slt_tcp_ecn_on_syn_again(struct slt_tcp *tcp, struct slt_tcp_conn *c);
+void slt_tcp_ecn_take_syn(struct slt_tcp *tcp, struct slt_tcp_conn *c, const struct slt_tcp_in *in);
+void slt_tcp_ecn_take_crossing(struct slt_tcp_conn *c, const struct slt_tcp_segment *seg);
+uint16_t slt_tcp_ecn_half_open(const struct salut_config *config,
+                               const struct slt_tcp_segment *syn);
+uint16_t slt_tcp_ecn_half_open_flags(uint16_t half_open_flags);
+void slt_tcp_ecn_open_passive(struct slt_tcp *tcp, struct slt_tcp_conn *c,
+                              const struct slt_tcp_half_open *h);
+void slt_tcp_ecn_on_segment(struct slt_tcp *tcp, struct slt_tcp_conn *c, struct slt_tcp_in *in);
+/* The congestion window was reduced, for whatever reason: the next new data says so (RFC 3168
+ * 6.1.2, R3168-04). */
+static inline void slt_tcp_ecn_on_reduced(struct slt_tcp_conn *c)
+{
+    if (c->ecn & SLT_ECN_OK) {
+        c->ecn |= SLT_ECN_CWR_DUE;
+    }
+}
+uint16_t slt_tcp_ecn_flags(const struct slt_tcp *tcp, const struct slt_tcp_conn *c,
+                           const struct slt_tcp_plan *plan);
+uint8_t slt_tcp_ecn_codepoint(const struct slt_tcp_conn *c, const struct slt_tcp_plan *plan);
+void slt_tcp_ecn_on_sent(struct slt_tcp *tcp, struct slt_tcp_conn *c,
+                         const struct slt_tcp_plan *plan);
+
+/* accecn.c: RFC 9768 */
+#define SLT_ACCECN_START 5U /* r.cep and s.cep: never 0, so that a zeroed field is seen */
+uint16_t slt_accecn_to_flags(uint32_t ace);
+uint32_t slt_accecn_of_flags(uint16_t flags);
+uint32_t slt_accecn_tell(uint8_t codepoint);
+void slt_accecn_start(struct slt_tcp_accecn *a);
+void slt_accecn_start_option(struct slt_tcp_options *opt);
+void slt_accecn_heard(struct slt_tcp_accecn *a, const struct slt_tcp_options *opt);
+bool slt_accecn_first(struct slt_tcp_accecn *a, uint32_t ace, bool shakes);
+bool slt_accecn_received(struct slt_tcp_accecn *a, const struct slt_tcp_segment *seg,
+                         uint32_t packets);
+uint32_t slt_accecn_told(struct slt_tcp_accecn *a, const struct slt_tcp_segment *seg,
+                         uint32_t acked_bytes, uint32_t mss, uint32_t *ce_bytes);
+void slt_accecn_option(const struct slt_tcp_accecn *a, struct slt_tcp_options *opt);
+
+/* fastopen.c: RFC 7413; more of it in tcp.h */
+uint32_t slt_tcp_fast_open_syn_bytes(const struct slt_tcp *tcp, const struct slt_tcp_conn *c,
+                                     const struct slt_tcp_options *opt);
+void slt_tcp_fast_open_on_sent(struct slt_tcp_cold *cold, uint32_t bytes);
+void slt_tcp_fast_open_on_queued(struct slt_tcp *tcp, struct slt_tcp_conn *c);
+void slt_tcp_fast_open_answered(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t now_ns);
+
 /* rtt.c: RFC 6298 */
 void slt_rtt_init(struct slt_tcp_rtt *rtt, const struct salut_config *config);
 void slt_rtt_sample(struct slt_tcp_rtt *rtt, const struct salut_config *config, int64_t sample_us);
-void slt_tcp_rtt_on_ack(struct slt_tcp *tcp, struct slt_tcp_conn *c, struct slt_tcp_in *in);
-void slt_tcp_rtt_on_sent(struct slt_tcp_cold *cold, int64_t end_pos, int64_t now_ns);
+uint32_t slt_tcp_rtt_on_delivery(struct slt_tcp *tcp, struct slt_tcp_conn *c,
+                                 const struct slt_tcp_in *in, int64_t sent_at_ns);
 void slt_tcp_rtt_back_off(struct slt_tcp_conn *c);
 void slt_tcp_rtt_syn_lost(struct slt_tcp_conn *c);
-void slt_tcp_rtt_on_retransmit(struct slt_tcp_cold *cold);
 
-/* cc.c: congestion control (RFC 5681 with appropriate byte counting) */
-void slt_cc_init(struct slt_tcp_cc *cc, const struct salut_config *config, uint32_t mss);
-void slt_cc_unfold(struct slt_tcp_cc *cc, const struct slt_tcp_cc_fold *fold);
-void slt_cc_fold(const struct slt_tcp_cc *cc, struct slt_tcp_cc_fold *fold);
-void slt_cc_on_syn_lost(struct slt_tcp_cc *cc, uint32_t mss);
-void slt_cc_on_idle(struct slt_tcp_cc *cc, const struct salut_config *config, uint32_t mss);
-void slt_cc_on_ack(struct slt_tcp_cc *cc, uint32_t acked_bytes, int64_t flight_bytes, uint32_t mss);
-void slt_cc_on_recovery(struct slt_tcp_cc *cc, int64_t flight_bytes, uint32_t mss);
-void slt_cc_on_dup_ack(struct slt_tcp_cc *cc, uint32_t mss);
-void slt_cc_on_partial_ack(struct slt_tcp_cc *cc, uint32_t acked_bytes, uint32_t mss);
-void slt_cc_on_recovered(struct slt_tcp_cc *cc, int64_t flight_bytes, uint32_t mss);
-void slt_cc_on_timeout(struct slt_tcp_cc *cc, int64_t flight_bytes, bool first, uint32_t mss);
-void slt_cc_on_mss(struct slt_tcp_cc *cc, uint32_t old_mss, uint32_t new_mss);
+/* pacing.c: spacing out what a window allows at once (cc.h says at which rate) */
+void slt_tcp_pacing_update(struct slt_tcp *tcp, struct slt_tcp_conn *c);
+void slt_tcp_pacing_on_sent(struct slt_tcp_cold *cold, uint32_t bytes, int64_t now_ns);
+int64_t slt_tcp_pacing_after(const struct slt_tcp_pacing *pacing, int64_t next_at_ns,
+                             uint32_t bytes, int64_t now_ns);
+int64_t slt_tcp_pacing_wake(const struct slt_tcp_pacing *pacing, int64_t now_ns);
+int64_t slt_tcp_pacing_quantum(const struct slt_tcp_pacing *pacing, uint32_t mss);
+
+/* limits.c: what limits the sender, and a sketch of its round trips */
+void slt_tcp_limits_init(struct slt_tcp_limits *limits, int64_t now_ns);
+void slt_tcp_limits_set(struct slt_tcp_limits *limits, enum salut_limit why, int64_t now_ns);
+void slt_tcp_limits_rtt(struct slt_tcp_limits *limits, uint32_t rtt_us);
+void slt_tcp_limits_info(const struct slt_tcp_limits *limits, int64_t now_ns,
+                         struct salut_info *info);
 
 /* sack.c: SACK and D-SACK blocks */
 static inline bool slt_tcp_sack_waits(const struct slt_tcp_cold *cold)
@@ -144,6 +210,27 @@ void slt_tcp_segment_options(const struct slt_tcp *tcp, const struct slt_tcp_con
 uint32_t slt_tcp_data_mss(const struct slt_tcp *tcp, const struct slt_tcp_conn *c);
 uint32_t slt_tcp_full_mss(const struct slt_tcp *tcp, const struct slt_tcp_conn *c);
 
+/* uto.c: the user timeout option */
+#define SLT_TCP_UTO_BYTES 4
+uint16_t slt_tcp_uto_value(int64_t timeout_ns);
+void slt_tcp_uto_on_syn(const struct slt_tcp *tcp, uint32_t own_ms, struct slt_tcp_options *opt);
+bool slt_tcp_uto_due(const struct slt_tcp *tcp, const struct slt_tcp_conn *c);
+void slt_tcp_uto_on_segment(const struct slt_tcp *tcp, const struct slt_tcp_conn *c,
+                            struct slt_tcp_options *opt);
+void slt_tcp_uto_note(struct slt_tcp *tcp, struct slt_tcp_conn *c, const struct slt_tcp_in *in);
+
+/* pmtud.c: the path MTU, downwards and upwards */
+enum slt_reason slt_tcp_pmtud_on_icmp(struct slt_tcp *tcp, struct slt_tcp_conn *c, uint16_t mtu,
+                                      int64_t now_ns);
+void slt_tcp_pmtud_on_timeout(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t now_ns);
+uint32_t slt_tcp_pmtud_probe_bytes(const struct slt_tcp *tcp, const struct slt_tcp_conn *c,
+                                   uint32_t mss, int64_t ready, int64_t now_ns);
+void slt_tcp_pmtud_on_sent(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t pos, uint32_t bytes,
+                           uint32_t over);
+void slt_tcp_pmtud_on_acked(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t now_ns);
+bool slt_tcp_pmtud_takes_loss(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t start,
+                              int64_t end, int64_t now_ns);
+
 /* timestamps.c: RFC 7323 sections 3 to 5 */
 uint32_t slt_tcp_ts_now(const struct slt_tcp_conn *c, int64_t now_ns);
 bool slt_tcp_ts_older(uint32_t a, uint32_t b);
@@ -155,6 +242,8 @@ void slt_tcp_ts_start(struct slt_tcp_conn *c, uint32_t ts_val, int64_t now_ns);
 uint32_t slt_tcp_snd_room(const struct slt_tcp_conn *c);
 uint32_t slt_tcp_snd_append(struct slt_tcp *tcp, struct slt_tcp_conn *c, const uint8_t *data,
                             uint32_t bytes);
+uint8_t *slt_tcp_snd_reserve(struct slt_tcp *tcp, struct slt_tcp_conn *c, uint32_t *bytes);
+bool slt_tcp_snd_grow(struct slt_tcp *tcp, struct slt_tcp_conn *c, size_t bytes);
 void slt_tcp_snd_start(struct slt_tcp_conn *c, uint32_t isn);
 void slt_tcp_snd_peer(struct slt_tcp *tcp, struct slt_tcp_conn *c,
                       const struct slt_tcp_options *opt);
@@ -163,11 +252,25 @@ void slt_tcp_snd_sent(struct slt_tcp_conn *c, int64_t nxt, struct slt_cursor cur
 void slt_tcp_snd_window(struct slt_tcp_conn *c, uint32_t wnd, int64_t seq_pos, int64_t ack_pos);
 bool slt_tcp_snd_window_is_news(const struct slt_tcp_conn *c, int64_t seq_pos, int64_t ack_pos);
 void slt_tcp_snd_urgent(struct slt_tcp_conn *c);
-void slt_tcp_snd_pmtu(struct slt_tcp_conn *c, uint16_t pmtu);
+void slt_tcp_snd_unsent(struct slt_tcp_conn *c);
+void slt_tcp_snd_pmtu(struct slt_tcp_conn *c, uint16_t pmtu, uint8_t at_min);
 void slt_tcp_snd_size_acked(struct slt_tcp_conn *c, uint16_t size);
 void slt_tcp_snd_clear(struct slt_tcp *tcp, struct slt_tcp_conn *c);
 void slt_tcp_snd_buffer(struct slt_tcp_conn *c, uint32_t bytes);
 int64_t slt_tcp_snd_usable(const struct slt_tcp_conn *c, int64_t nxt);
+
+/* autotune.c: how large the buffers are */
+#define SLT_TCP_TUNE_IDLE_NS SLT_NS_PER_S /* measuring ends so long after the last text */
+bool slt_tcp_tune_pressed(const struct slt_tcp *tcp);
+/* True while the cold block is needed to measure. */
+static inline bool slt_tcp_tune_runs(const struct slt_tcp_conn *c, const struct slt_tcp_cold *cold)
+{
+    return cold->tune.round_pos != 0 && !slt_tcp_has(c, SLT_CONN_FIN_TAKEN);
+}
+void slt_tcp_tune_on_text(struct slt_tcp *tcp, struct slt_tcp_conn *c, const struct slt_tcp_in *in);
+void slt_tcp_tune_on_read(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t now_ns);
+void slt_tcp_tune_on_timer(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t now_ns);
+void slt_tcp_tune_on_acked(struct slt_tcp *tcp, struct slt_tcp_conn *c);
 
 /* window.c: the window we advertise (RFC 9293 3.8.6.2.2) */
 int64_t slt_tcp_window_edge(const struct slt_tcp *tcp, const struct slt_tcp_conn *c);
@@ -176,20 +279,39 @@ void slt_tcp_window_advertised(struct slt_tcp_conn *c, int64_t edge);
 void slt_tcp_window_on_read(struct slt_tcp *tcp, struct slt_tcp_conn *c);
 void slt_tcp_window_start(struct slt_tcp_conn *c, uint32_t irs, uint8_t wscale);
 
-/* recovery.c: what is lost and when to send it again (RFC 6582, 3042, 6298 5) */
-void slt_tcp_recovery_init(struct slt_tcp_recovery *r);
-int64_t slt_tcp_flight(const struct slt_tcp_conn *c, const struct slt_tcp_recovery *r);
+/* recovery.c: loss recovery's doors; recovery.h has what is behind them */
+void slt_tcp_recovery_init(struct slt_tcp_recovery *r, int64_t una);
 void slt_tcp_recovery_on_ack(struct slt_tcp *tcp, struct slt_tcp_conn *c, struct slt_tcp_in *in);
-void slt_tcp_recovery_on_timeout(struct slt_tcp *tcp, struct slt_tcp_conn *c);
-void slt_tcp_recovery_on_mtu(struct slt_tcp *tcp, struct slt_tcp_conn *c);
-void slt_tcp_recovery_on_sent(struct slt_tcp_conn *c, struct slt_tcp_recovery *r, int64_t end_pos,
-                              struct slt_cursor after);
+void slt_tcp_recovery_on_timeout(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t now_ns);
+void slt_tcp_recovery_on_reorder_timeout(struct slt_tcp *tcp, struct slt_tcp_conn *c,
+                                         int64_t now_ns);
+void slt_tcp_recovery_on_tail_timeout(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t now_ns);
+void slt_tcp_recovery_on_new(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t start,
+                             uint32_t segs, int64_t now_ns);
+void slt_tcp_recovery_on_resent(struct slt_tcp *tcp, struct slt_tcp_conn *c,
+                                const struct slt_tcp_plan *plan, int64_t end, int64_t now_ns);
+void slt_tcp_recovery_on_left(struct slt_tcp *tcp, struct slt_tcp_conn *c,
+                              const struct slt_tcp_plan *plan, int64_t now_ns);
 bool slt_tcp_recovery_room(const struct slt_tcp *tcp, const struct slt_tcp_conn *c,
                            uint32_t *left_bytes);
-void slt_tcp_recovery_reopened(struct slt_tcp *tcp, struct slt_tcp_conn *c);
+void slt_tcp_recovery_on_unsent(struct slt_tcp *tcp, struct slt_tcp_conn *c);
+void slt_tcp_recovery_reopened(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t old_right);
 bool slt_tcp_recovery_count_timeout(struct slt_tcp_recovery *r, bool window_closed);
 void slt_tcp_recovery_count_probe(struct slt_tcp_recovery *r);
 void slt_tcp_recovery_count_syn(struct slt_tcp_recovery *r);
+
+/* lost.c */
+void slt_lost_resend(struct slt_tcp *tcp, struct slt_tcp_conn *c, enum slt_reason why);
+
+/* resend.c: plans for what was sent before; output.c's ladder calls them */
+int64_t slt_tcp_super_bytes(const struct slt_tcp *tcp);
+void slt_tcp_resend_begin(const struct slt_tcp *tcp, const struct slt_tcp_conn *c,
+                          struct slt_tcp_burst *b);
+bool slt_tcp_resend_waits(const struct slt_tcp *tcp, const struct slt_tcp_conn *c);
+bool slt_tcp_plan_lost(const struct slt_tcp *tcp, const struct slt_tcp_conn *c,
+                       struct slt_tcp_burst *b, struct slt_tcp_plan *plan);
+bool slt_tcp_plan_tail_probe(const struct slt_tcp *tcp, const struct slt_tcp_conn *c,
+                             struct slt_tcp_burst *b, struct slt_tcp_plan *plan);
 
 /* ackpolicy.c: when to acknowledge (RFC 9293 3.8.6.3, RFC 5681 4.2, RFC 5961 7) */
 void slt_tcp_acks_init(struct slt_tcp_acks *acks, const struct salut_config *config);
@@ -198,6 +320,7 @@ bool slt_tcp_ack_limited(struct slt_tcp *tcp, struct slt_tcp_conn *c, enum slt_r
                          int64_t now_ns);
 void slt_tcp_acks_on_segment(struct slt_tcp *tcp, struct slt_tcp_conn *c,
                              const struct slt_tcp_in *in);
+void slt_tcp_acks_on_read(struct slt_tcp *tcp, struct slt_tcp_conn *c);
 void slt_tcp_acks_on_delay_over(struct slt_tcp_conn *c);
 void slt_tcp_acks_on_sent(struct slt_tcp *tcp, struct slt_tcp_conn *c,
                           const struct slt_tcp_plan *plan);

@@ -44,6 +44,7 @@ void slt_tcp_half_open_init(struct slt_tcp *tcp, struct slt_tcp_half_open *h,
     if (config->timestamps && (opt->present & SLT_TCP_OPT_TIMESTAMPS)) {
         h->flags |= SLT_HALF_TS_OK; /* R7323-10 */
     }
+    h->flags |= slt_tcp_ecn_half_open(config, syn);
 }
 
 /* An ACK of ours that changes nothing: <SEQ=SND.NXT><ACK=RCV.NXT>. */
@@ -60,6 +61,8 @@ static void reply_ack(const struct slt_tcp *tcp, const struct slt_tcp_half_open 
     reply->seq = h->isn + 1;
     reply->ack = h->irs + 1;
     reply->flags = SLT_TCP_ACK;
+    reply->flags |=
+        (h->flags & SLT_HALF_ACCECN) ? slt_accecn_to_flags(SLT_ACCECN_START) : (uint16_t)0;
     reply->window = (uint16_t)((offered_edge(tcp) - 1) >> shift);
     reply->why = why;
     if (h->flags & SLT_HALF_TS_OK) {
@@ -126,11 +129,14 @@ static void on_reset(const struct slt_tcp *tcp, struct slt_tcp_half_open *h, int
 }
 
 /* A segment that repeats the peer's SYN (SEQ = IRS). */
-static void on_own_syn(const struct slt_tcp_half_open *h, const struct slt_tcp_segment *seg,
+static void on_own_syn(struct slt_tcp_half_open *h, const struct slt_tcp_segment *seg,
                        int64_t ack_pos, struct slt_tcp_verdict *v)
 {
     if (!(seg->flags & SLT_TCP_ACK)) {
         judge(v, SLT_VERDICT_SYN_ACK, SLT_NOTE_TCP_ACCEPTED); /* n1 */
+        if ((seg->flags & (SLT_TCP_ECE | SLT_TCP_CWR)) == 0) {
+            h->flags &= (uint16_t)~SLT_HALF_ECN; /* R3168-02: he has fallen back, so do we */
+        }
     } else if (ack_pos == 1) {
         judge(v, SLT_VERDICT_COMPLETE, SLT_NOTE_TCP_ACCEPTED); /* n3 */
     } else {
@@ -185,6 +191,7 @@ void slt_tcp_half_open_syn_ack(const struct slt_tcp *tcp, const struct slt_tcp_h
     reply->seq = h->isn;
     reply->ack = h->irs + 1;
     reply->flags = SLT_TCP_SYN | SLT_TCP_ACK;
+    reply->flags |= slt_tcp_ecn_half_open_flags(h->flags);
     reply->window = (uint16_t)slt_min32(defaults->recv_buffer_max, 65535);
     reply->why = h->retries > 0 ? SLT_SEND_SYN_RETRANSMIT : SLT_SEND_SYN_ACK;
     opt->present = SLT_TCP_OPT_MSS; /* MUST-14 */
@@ -204,6 +211,13 @@ void slt_tcp_half_open_syn_ack(const struct slt_tcp *tcp, const struct slt_tcp_h
             opt->ts_val = slt_tcp_cookie_timestamp(h, opt->ts_val);
         }
     }
+    if ((h->flags & SLT_HALF_FAST_OPEN) && h->retries == 0) { /* R7413-08: not when sent again */
+        slt_tcp_fast_open_cookie(tcp, &h->id, now_ns, opt);
+    }
+    if ((h->flags & SLT_HALF_ACCECN) && h->retries == 0) { /* R9768-08 */
+        slt_accecn_start_option(opt);
+    }
+    slt_tcp_uto_on_syn(tcp, defaults->opts.user_timeout_ms, opt);
 }
 
 int64_t slt_tcp_half_open_wait_ns(const struct slt_tcp *tcp, const struct slt_tcp_half_open *h)

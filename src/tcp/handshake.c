@@ -23,12 +23,14 @@ static void take_syn(struct slt_tcp *tcp, struct slt_tcp_conn *c, const struct s
     if (config->timestamps && (opt->present & SLT_TCP_OPT_TIMESTAMPS)) {
         c->flags |= SLT_CONN_TS_OK;
     }
+    slt_tcp_ecn_take_syn(tcp, c, in);
     slt_tcp_snd_peer(tcp, c, opt);
     uint8_t wscale = slt_tcp_has(c, SLT_CONN_WSCALE_OK) ? c->rcv.wscale : 0;
     slt_tcp_window_start(c, in->seg->seq, wscale);
     if (slt_tcp_has(c, SLT_CONN_TS_OK)) {
         slt_tcp_ts_start(c, opt->ts_val, in->now_ns);
     }
+    slt_tcp_uto_note(tcp, c, in);
 }
 
 enum salut_status slt_tcp_open(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t now_ns)
@@ -43,6 +45,7 @@ enum salut_status slt_tcp_open(struct slt_tcp *tcp, struct slt_tcp_conn *c, int6
     c->ts.offset = slt_tcp_ts_offset(tcp, &c->id);
     c->rcv.wscale =
         tcp->config->window_scaling ? slt_tcp_own_wscale(tcp->config, c->rcv.buffer_max) : 0;
+    slt_tcp_ecn_open(tcp, c);
     slt_tcp_set_state(tcp, c, SALUT_STATE_SYN_SENT, SLT_CAUSE_ACTIVE_OPEN, now_ns);
     c->due |= SLT_DUE_SYN;
     return SALUT_OK;
@@ -83,13 +86,13 @@ static void text_after_syn(struct slt_tcp *tcp, struct slt_tcp_conn *c, struct s
 }
 
 /* The peer's MSS is known: the initial window, and what a lost SYN means for it. */
-static void start_congestion(struct slt_tcp *tcp, struct slt_tcp_conn *c)
+static void start_congestion(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t now_ns)
 {
     struct slt_tcp_cold *cold = slt_tcp_cold_of(tcp, c);
     uint32_t mss = slt_tcp_full_mss(tcp, c);
     uint8_t lost = cold->recovery.syn_timeouts;
 
-    slt_cc_init(&cold->cc, tcp->config, mss);
+    slt_cc_init(&cold->cc, tcp->config, slt_tcp_cc_of(c), mss, now_ns);
     if (lost > 0) {
         slt_tcp_rtt_syn_lost(c);
     }
@@ -105,7 +108,7 @@ static void synchronized(struct slt_tcp *tcp, struct slt_tcp_conn *c, struct slt
     in->ack.acked_bytes = 1;
     slt_tcp_snd_acked(tcp, c, in->ack_pos);
     slt_tcp_snd_window(c, in->seg->window, 0, in->ack_pos); /* not scaled: R7323-04 */
-    start_congestion(tcp, c);
+    start_congestion(tcp, c, in->now_ns);
     slt_tcp_established(tcp, c, SLT_CAUSE_SYN_ACKED, in->now_ns);
     slt_tcp_ack_now(c, SLT_SEND_HANDSHAKE_ACK);
     text_after_syn(tcp, c, in);
@@ -131,7 +134,7 @@ enum slt_reason slt_tcp_syn_sent_input(struct slt_tcp *tcp, struct slt_tcp_conn 
     }
     /* Simultaneous open (MUST-10): <SEQ=ISS><ACK=RCV.NXT><CTL=SYN,ACK>. */
     slt_tcp_snd_window(c, in->seg->window, 0, 0);
-    start_congestion(tcp, c);
+    start_congestion(tcp, c, in->now_ns);
     slt_tcp_set_state(tcp, c, SALUT_STATE_SYN_RECEIVED, SLT_CAUSE_SIMULTANEOUS_OPEN, in->now_ns);
     c->due |= SLT_DUE_SYN;
     return SLT_NOTE_TCP_ACCEPTED;
@@ -151,6 +154,7 @@ enum slt_reason slt_tcp_syn_received_syn(struct slt_tcp *tcp, struct slt_tcp_con
     if (in->ack_pos <= c->snd.una || in->ack_pos > c->snd.nxt) {
         return SLT_DROP_TCP_ACK_UNACCEPTABLE;
     }
+    slt_tcp_ecn_take_crossing(c, in->seg);
     in->ack.advanced = true;
     in->ack.acked_bytes = (uint32_t)(in->ack_pos - c->snd.una);
     slt_tcp_snd_acked(tcp, c, in->ack_pos);
@@ -175,6 +179,7 @@ bool slt_tcp_open_passive(struct slt_tcp *tcp, struct slt_tcp_conn *c,
     c->flags |= (h->flags & SLT_HALF_WSCALE_OK) ? (uint32_t)SLT_CONN_WSCALE_OK : 0;
     c->flags |= (h->flags & SLT_HALF_SACK_OK) ? (uint32_t)SLT_CONN_SACK_OK : 0;
     c->flags |= (h->flags & SLT_HALF_TS_OK) ? (uint32_t)SLT_CONN_TS_OK : 0;
+    slt_tcp_ecn_open_passive(tcp, c, h);
     slt_tcp_snd_start(c, h->isn);
     slt_tcp_snd_peer(tcp, c, &opt);
     slt_tcp_snd_window(c, h->window, 0, 0);
@@ -194,7 +199,7 @@ bool slt_tcp_open_passive(struct slt_tcp *tcp, struct slt_tcp_conn *c,
                               now_ns - age_ns);
     }
     struct slt_tcp_cold *cold = slt_tcp_cold_of(tcp, c);
-    slt_cc_init(&cold->cc, tcp->config, slt_tcp_full_mss(tcp, c));
+    slt_cc_init(&cold->cc, tcp->config, slt_tcp_cc_of(c), slt_tcp_full_mss(tcp, c), now_ns);
     if (h->retries > 1) {
         slt_cc_on_syn_lost(&cold->cc, slt_tcp_full_mss(tcp, c));
     }
@@ -205,7 +210,7 @@ bool slt_tcp_open_passive(struct slt_tcp *tcp, struct slt_tcp_conn *c,
     slt_tcp_snd_sent(c, 1, (struct slt_cursor){.buf = SLT_NIL});
     slt_tcp_timers_on_sent(tcp, c, now_ns);
     if (h->retries == 0) { /* Karn: a SYN,ACK sent once is a sample (R6298-06) */
-        slt_tcp_rtt_on_sent(cold, 1, now_ns - age_ns);
+        slt_tcp_recovery_on_new(tcp, c, 0, 1, now_ns - age_ns);
     }
     return true;
 }

@@ -1,12 +1,10 @@
-/* What the network says about a connection's segments (RFC 9293 3.9.2.2; RFC 5927; RFC 1191).
+/* What the network says about a connection's segments (RFC 9293 3.9.2.2; RFC 5927).
  *
  * A notice counts only if the quoted sequence number is in flight (R5927-01). In synchronized
  * states every error is soft (D-09): it is remembered, told as advice to who is interested in it
  * (SHLD-20: off until asked for), and becomes the status if
  * the connection later times out (SHLD-25). In SYN-SENT a hard error ends the attempt, a soft one
- * only where the profile does as Linux does (D-26). A path MTU message lowers the MTU at once if
- * packets of the claimed size have never been acknowledged, else only after a timeout proves it
- * (R5927-03).
+ * only where the profile does as Linux does (D-26). What a path MTU message means is pmtud.c's.
  */
 #include "tcp/engine.h"
 
@@ -41,26 +39,6 @@ static bool in_flight(const struct slt_tcp_conn *c, uint32_t seq)
     return pos >= c->snd.una && pos < c->snd.nxt;
 }
 
-static enum slt_reason lower_pmtu(struct slt_tcp *tcp, struct slt_tcp_conn *c, uint16_t mtu)
-{
-    struct slt_tcp_cold *cold = slt_tcp_cold_of(tcp, c);
-    uint32_t old_mss = slt_tcp_full_mss(tcp, c);
-
-    if (mtu >= c->snd.pmtu) {
-        return SLT_DROP_ICMP_PMTU_IGNORED; /* R1191-01: never raises */
-    }
-    if (mtu < c->snd.size_acked) { /* R5927-03: larger packets have arrived; let a loss prove it */
-        cold->pmtu_hint = mtu;
-        return SLT_DROP_ICMP_PMTU_IGNORED;
-    }
-    slt_tcp_snd_pmtu(c, mtu);
-    slt_cc_on_mss(&cold->cc, old_mss, slt_tcp_full_mss(tcp, c)); /* R5681-14 */
-    if (cold->size_sent > mtu) {
-        slt_tcp_recovery_on_mtu(tcp, c); /* R1191-04, R8201-03 */
-    }
-    return SLT_NOTE_ICMP_PMTU;
-}
-
 static enum slt_reason in_handshake(struct slt_tcp *tcp, struct slt_tcp_conn *c,
                                     const struct slt_tcp_notice *notice, int64_t now_ns)
 {
@@ -84,7 +62,7 @@ enum slt_reason slt_tcp_icmp(struct slt_tcp *tcp, struct slt_tcp_conn *c,
         return SLT_DROP_ICMP_OUT_OF_WINDOW;
     }
     if (notice->kind == SLT_NOTICE_TOO_BIG) {
-        return lower_pmtu(tcp, c, notice->mtu);
+        return slt_tcp_pmtud_on_icmp(tcp, c, notice->mtu, now_ns);
     }
     c->soft_status = (uint8_t)status_of(notice->kind); /* MUST-47 */
     c->flags |= SLT_CONN_ADVISED;

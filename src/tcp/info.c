@@ -14,16 +14,14 @@ static void fill_addresses(const struct slt_tcp_id *id, struct salut_info *info)
 static void fill_timer(const struct slt_tcp *tcp, const struct slt_tcp_conn *c, int64_t now_ns,
                        struct salut_info *info)
 {
-    int64_t next_ns = slt_tcp_next_deadline(tcp, c);
+    int64_t next_ns = SLT_NEVER;
 
-    if (next_ns == SLT_NEVER) {
-        return;
-    }
-    info->timer_in_ns = slt_max64(next_ns - now_ns, 0);
     for (unsigned t = 0; t < SLT_TIMER_COUNT; t++) {
-        if (slt_tcp_timer_due(tcp, c, (enum slt_tcp_timer)t) == next_ns) {
+        int64_t due_ns = slt_tcp_timer_due(tcp, c, (enum slt_tcp_timer)t);
+        if (t != SLT_TIMER_TUNE && due_ns < next_ns) { /* tuning is our own housekeeping */
+            next_ns = due_ns;
             info->timer = (uint8_t)(t + 1);
-            return;
+            info->timer_in_ns = slt_max64(due_ns - now_ns, 0);
         }
     }
 }
@@ -34,6 +32,9 @@ static void fill_negotiated(const struct slt_tcp *tcp, const struct slt_tcp_conn
     info->wscale_ok = slt_tcp_has(c, SLT_CONN_WSCALE_OK);
     info->sack_ok = slt_tcp_has(c, SLT_CONN_SACK_OK);
     info->timestamps_ok = slt_tcp_has(c, SLT_CONN_TS_OK);
+    info->ecn_ok = (c->ecn & (SLT_ECN_OK | SLT_ECN_ACCURATE)) != 0;
+    info->ecn_accurate = (c->ecn & SLT_ECN_ACCURATE) != 0;
+    info->fast_open = slt_tcp_has(c, SLT_CONN_FAST_OPEN);
     info->send_wscale = c->snd.wscale;
     info->recv_wscale = c->rcv.wscale;
     info->peer_mss = c->snd.peer_mss;
@@ -83,7 +84,7 @@ static void fill_receiving(const struct slt_tcp *tcp, const struct slt_tcp_conn 
 }
 
 static void fill_time_and_congestion(const struct slt_tcp *tcp, const struct slt_tcp_conn *c,
-                                     struct salut_info *info)
+                                     int64_t now_ns, struct salut_info *info)
 {
     info->srtt_us = c->rtt.srtt8_us >> 3;
     info->rttvar_us = c->rtt.rttvar4_us >> 2;
@@ -91,6 +92,8 @@ static void fill_time_and_congestion(const struct slt_tcp *tcp, const struct slt
     info->rto_us = (uint32_t)(slt_tcp_rto_ns(tcp, c) / SLT_NS_PER_US);
     info->probes = c->acks.probes;
     info->backoff = c->backoff;
+    info->congestion = slt_tcp_cc_of(c);
+    info->pacing_max = c->opts.pace_max;
     info->cwnd_bytes = c->cc_fold.cwnd_bytes;
     info->ssthresh_bytes = c->cc_fold.ssthresh_bytes;
     if (c->cold == SLT_NIL) {
@@ -103,11 +106,24 @@ static void fill_time_and_congestion(const struct slt_tcp *tcp, const struct slt
     info->ca_state = cold->recovery.ca_state;
     info->cwnd_bytes = cold->cc.cwnd_bytes;
     info->ssthresh_bytes = cold->cc.ssthresh_bytes;
+    info->paced = cold->pacing.bytes_per_s != 0;
+    info->pacing_rate = info->paced ? cold->pacing.bytes_per_s
+                                    : slt_cc_pacing_bytes_per_s(&cold->cc, info->srtt_us, mss);
+    info->delivery_rate = cold->rate.bytes_per_s;
+    info->delivery_app_limited = cold->rate.last_app_limited;
+    slt_tcp_limits_info(&cold->limits, now_ns, info);
     info->flight_bytes = (uint32_t)slt_max64(flight, 0);
-    info->lost_segments = (uint32_t)((c->snd.nxt - c->snd.una - flight + mss - 1) / (int64_t)mss);
+    const struct slt_records *rs = &cold->recovery.records;
+    info->lost_segments = rs->lost_segs;
+    info->sacked_segments = rs->sacked_segs;
+    info->retrans_segments = (rs->rtx_bytes + mss - 1) / mss;
     info->bytes_retransmitted = cold->retransmitted_bytes;
     info->delivered = cold->delivered;
     info->data_segs_out = cold->data_segs_out;
+    if (c->ecn & SLT_ECN_ACCURATE) {
+        info->ce_received = cold->accecn.r_cep - SLT_ACCECN_START;
+        info->ce_told = cold->accecn.s_cep - SLT_ACCECN_START;
+    }
 }
 
 void slt_tcp_info(const struct slt_tcp *tcp, const struct slt_tcp_conn *c, int64_t now_ns,
@@ -132,7 +148,7 @@ void slt_tcp_info(const struct slt_tcp *tcp, const struct slt_tcp_conn *c, int64
     fill_negotiated(tcp, c, info);
     fill_sending(c, info);
     fill_receiving(tcp, c, info);
-    fill_time_and_congestion(tcp, c, info);
+    fill_time_and_congestion(tcp, c, now_ns, info);
 }
 
 void slt_tcp_half_open_info(const struct slt_tcp *tcp, const struct slt_tcp_half_open *h,
@@ -151,6 +167,8 @@ void slt_tcp_half_open_info(const struct slt_tcp *tcp, const struct slt_tcp_half
     info->wscale_ok = (h->flags & SLT_HALF_WSCALE_OK) != 0;
     info->sack_ok = (h->flags & SLT_HALF_SACK_OK) != 0;
     info->timestamps_ok = (h->flags & SLT_HALF_TS_OK) != 0;
+    info->ecn_ok = (h->flags & (SLT_HALF_ECN | SLT_HALF_ACCECN)) != 0;
+    info->ecn_accurate = (h->flags & SLT_HALF_ACCECN) != 0;
     info->send_isn = h->isn;
     info->send_nxt = 1;
     info->send_window = h->window;

@@ -26,16 +26,21 @@ static void finish(struct slt_tcp *tcp, struct slt_tcp_conn *c, struct slt_tcp_i
         return;
     }
     if (c->cold != SLT_NIL) {
-        if (in->ack.advanced) {
-            slt_tcp_rtt_on_ack(tcp, c, in);
-        }
         slt_tcp_recovery_on_ack(tcp, c, in);
+        slt_tcp_pacing_update(tcp, c);
+        if (in->ack.advanced) {
+            slt_tcp_tune_on_acked(tcp, c);
+            slt_tcp_pmtud_on_acked(tcp, c, in->now_ns);
+        }
         if (in->ack.window_reopened) {
             slt_tcp_timers_on_unblocked(tcp, c, in->now_ns);
-            slt_tcp_recovery_reopened(tcp, c);
+            slt_tcp_recovery_reopened(tcp, c, in->ack.old_right);
         }
     }
     slt_tcp_acks_on_segment(tcp, c, in);
+    if (in->new_text) {
+        slt_tcp_tune_on_text(tcp, c, in);
+    }
 }
 
 /* RFC 9293 3.10.7.4, in its own order. Each step either passes (SLT_PASS) or ends the segment with
@@ -67,7 +72,11 @@ static enum slt_reason input_synchronized(struct slt_tcp *tcp, struct slt_tcp_co
     if ((r = slt_tcp_take_ack(tcp, c, in)) != SLT_PASS) { /* fifth, RFC 5961 5 */
         return r;
     }
+    if (c->ecn != 0) {
+        slt_tcp_ecn_on_segment(tcp, c, in);
+    }
     slt_tcp_ts_note(c, in); /* RFC 7323 5.3 R3, once the segment has proved itself */
+    slt_tcp_uto_note(tcp, c, in);
     slt_tcp_timers_on_received(tcp, c, in->now_ns);
     slt_tcp_acks_probe_answered(c);
     if (in->ack.fin_acked) {
@@ -141,6 +150,7 @@ enum slt_reason slt_tcp_input(struct slt_tcp *tcp, struct slt_tcp_conn *c,
         in.pos = 0;
         r = slt_tcp_syn_sent_input(tcp, c, &in);
         finish(tcp, c, &in);
+        slt_tcp_fast_open_answered(tcp, c, now_ns);
         break;
     case SALUT_STATE_TIME_WAIT:
         r = input_time_wait(tcp, c, &in);

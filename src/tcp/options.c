@@ -45,6 +45,25 @@ uint8_t slt_tcp_own_wscale(const struct salut_config *config, uint32_t buffer_ma
     return shift;
 }
 
+/* The cookie, or the request for one, on a SYN or SYN,ACK that was not sent before (RFC 7413 4.1.1,
+ * 4.2.2: R7413-06, R7413-08), if there is room for it. */
+static void put_fast_open(const struct slt_tcp_cold *cold, bool ack, struct slt_tcp_options *opt)
+{
+    const struct slt_tcp_opening *o = &cold->opening;
+    bool wanted = ack ? o->fast_open == SLT_FAST_OPEN_GIVE
+                      : o->fast_open == SLT_FAST_OPEN_ASK || o->fast_open == SLT_FAST_OPEN_SEND;
+
+    if (!wanted || cold->recovery.syn_timeouts > 0) {
+        return;
+    }
+    opt->cookie_bytes = o->cookie_bytes;
+    memcpy(opt->cookie, o->cookie, sizeof(opt->cookie));
+    opt->present |= SLT_TCP_OPT_FAST_OPEN;
+    if (slt_tcp_options_bytes(opt) > SLT_TCP_OPTIONS_MAX) {
+        opt->present &= (uint8_t) ~(unsigned)SLT_TCP_OPT_FAST_OPEN;
+    }
+}
+
 void slt_tcp_syn_options(const struct slt_tcp *tcp, const struct slt_tcp_conn *c, bool ack,
                          int64_t now_ns, struct slt_tcp_options *opt)
 {
@@ -65,6 +84,12 @@ void slt_tcp_syn_options(const struct slt_tcp *tcp, const struct slt_tcp_conn *c
         opt->ts_val = slt_tcp_ts_now(c, now_ns);
         opt->ts_ecr = ack ? c->ts.recent : 0; /* R7323-09 */
     }
+    put_fast_open(slt_tcp_cold_of(tcp, c), ack, opt);
+    if (ack && (c->ecn & SLT_ECN_ACCURATE) &&
+        slt_tcp_cold_of(tcp, c)->recovery.syn_timeouts == 0) { /* R9768-08 */
+        slt_accecn_start_option(opt);
+    }
+    slt_tcp_uto_on_syn(tcp, c->opts.user_timeout_ms, opt);
 }
 
 void slt_tcp_segment_options(const struct slt_tcp *tcp, const struct slt_tcp_conn *c,
@@ -88,6 +113,7 @@ void slt_tcp_segment_options(const struct slt_tcp *tcp, const struct slt_tcp_con
             opt->present |= SLT_TCP_OPT_SACK;
         }
     }
+    slt_tcp_uto_on_segment(tcp, c, opt);
 }
 
 /* Eff.snd.MSS without SACK blocks (MUST-16): min(SendMSS + 20, MMS_S) - 20 - options. */
@@ -109,6 +135,9 @@ uint32_t slt_tcp_data_mss(const struct slt_tcp *tcp, const struct slt_tcp_conn *
     uint32_t mss = slt_tcp_full_mss(tcp, c);
     struct slt_tcp_sack_block blocks[SLT_TCP_SACK_MAX];
 
+    if (slt_tcp_uto_due(tcp, c)) {
+        mss = mss > SLT_TCP_UTO_BYTES + MSS_FLOOR ? mss - SLT_TCP_UTO_BYTES : MSS_FLOOR;
+    }
     if (c->cold == SLT_NIL || !slt_tcp_has(c, SLT_CONN_SACK_OK) ||
         !slt_tcp_sack_waits(slt_tcp_cold_of(tcp, c))) {
         return mss;

@@ -21,10 +21,11 @@ static bool can_send_text(const struct slt_tcp_conn *c)
     case SALUT_STATE_CLOSING:
     case SALUT_STATE_LAST_ACK:
         return true;
+    case SALUT_STATE_SYN_RECEIVED: /* RFC 7413 4.2.2 (R7413-07) */
+        return slt_tcp_has(c, SLT_CONN_FAST_OPEN) && slt_tcp_has(c, SLT_CONN_PASSIVE);
     case SALUT_STATE_CLOSED:
     case SALUT_STATE_LISTEN:
     case SALUT_STATE_SYN_SENT:
-    case SALUT_STATE_SYN_RECEIVED:
     case SALUT_STATE_FIN_WAIT_2:
     case SALUT_STATE_TIME_WAIT:
     case SALUT_STATE_COUNT:
@@ -50,21 +51,37 @@ void slt_tcp_burst_begin(const struct slt_tcp *tcp, const struct slt_tcp_conn *c
     memset(b, 0, sizeof(*b));
     b->nxt = c->snd.nxt;
     b->cursor = c->snd.cursor;
-    b->rtx_cursor.buf = SLT_NIL;
+    b->rtx_record = SLT_NIL;
     b->due = c->due;
     b->dup_due = c->acks.dup_due;
     b->ack_pending = slt_tcp_has(c, SLT_CONN_ACK_PENDING);
     b->fin_sent = slt_tcp_has(c, SLT_CONN_FIN_SENT);
+    b->cwr_due = (c->ecn & SLT_ECN_CWR_DUE) != 0;
     if (c->cold == SLT_NIL) {
         return;
     }
     const struct slt_tcp_cold *cold = slt_tcp_cold_of(tcp, c);
-    b->rtx_next = slt_max64(cold->recovery.rtx_next, c->snd.una);
-    b->rtx_cursor = cold->recovery.rtx_cursor;
-    b->rtx_known = cold->recovery.rtx_known && b->rtx_next == cold->recovery.rtx_next;
-    b->limited = cold->recovery.limited;
+    slt_tcp_resend_begin(tcp, c, b);
+    b->limited = cold->recovery.ca_state == SALUT_CA_DISORDER; /* R3042-01, R3042-02 */
     b->small_held = cold->small_pos > c->snd.una;
+    b->paced = cold->pacing.bytes_per_s != 0;
+    b->pace_at_ns = cold->pacing.next_at_ns;
+    int64_t wake_ns = slt_tcp_timer_due(tcp, c, SLT_TIMER_PACING);
+    b->pace_wake_ns = wake_ns == SLT_NEVER ? b->pace_at_ns : wake_ns;
     slt_tcp_recovery_room(tcp, c, &b->left_bytes);
+}
+
+/* The pace lets nothing go now. */
+static bool pace_holds(const struct slt_tcp_burst *b)
+{
+    return b->paced && b->now_ns < slt_max64(b->pace_at_ns, b->pace_wake_ns);
+}
+
+/* The position behind all that a plan carries. */
+static int64_t end_of(const struct slt_tcp_plan *plan)
+{
+    return plan->pos + plan->bytes + ((plan->flags & SLT_TCP_SYN) ? 1 : 0) +
+           ((plan->flags & SLT_TCP_FIN) ? 1 : 0);
 }
 
 /* A plan that carries no octets: flags, and the number it stands at. */
@@ -87,6 +104,27 @@ static bool plan_reset(const struct slt_tcp_conn *c, struct slt_tcp_burst *b,
     return plan_bare(plan, c->snd.nxt, SLT_TCP_RST | SLT_TCP_ACK, (enum slt_reason)c->rst_why);
 }
 
+/* Where `pos` lies in the send queue. */
+static struct slt_cursor cursor_at(const struct slt_tcp *tcp, const struct slt_tcp_conn *c,
+                                   int64_t pos)
+{
+    return slt_chain_seek(&c->snd.queue, &tcp->bufs, (uint32_t)(pos - slt_max64(c->snd.una, 1)));
+}
+
+/* A fast open's SYN takes along what is queued (RFC 7413 4.2.2). */
+static void add_syn_data(const struct slt_tcp *tcp, const struct slt_tcp_conn *c,
+                         struct slt_tcp_burst *b, struct slt_tcp_plan *plan)
+{
+    struct slt_tcp_options opt;
+
+    slt_tcp_syn_options(tcp, c, false, b->now_ns, &opt);
+    plan->bytes = slt_tcp_fast_open_syn_bytes(tcp, c, &opt);
+    if (plan->bytes > 0) {
+        plan->at = cursor_at(tcp, c, 1);
+        b->nxt = 1 + (int64_t)plan->bytes;
+    }
+}
+
 static bool plan_syn(const struct slt_tcp *tcp, const struct slt_tcp_conn *c,
                      struct slt_tcp_burst *b, struct slt_tcp_plan *plan)
 {
@@ -101,65 +139,23 @@ static bool plan_syn(const struct slt_tcp *tcp, const struct slt_tcp_conn *c,
     b->nxt = slt_max64(b->nxt, 1);
     plan->spent = SLT_DUE_SYN;
     plan->retransmit = c->snd.nxt > 0;
+    if (c->state == SALUT_STATE_SYN_SENT && c->snd.nxt == 0) {
+        add_syn_data(tcp, c, b, plan);
+    }
     return plan_bare(plan, 0, flags, again ? SLT_SEND_SYN_RETRANSMIT : why);
 }
 
-/* Where `pos` lies in the send queue. */
-static struct slt_cursor cursor_at(const struct slt_tcp *tcp, const struct slt_tcp_conn *c,
-                                   int64_t pos)
+/* Octets that were sent before go before new ones: lost ones, then the tail's probe. */
+static bool plan_again(const struct slt_tcp *tcp, const struct slt_tcp_conn *c,
+                       struct slt_tcp_burst *b, struct slt_tcp_plan *plan)
 {
-    return slt_chain_seek(&c->snd.queue, &tcp->bufs, (uint32_t)(pos - slt_max64(c->snd.una, 1)));
-}
-
-/* What is taken as lost goes first (RFC 6582 3.2, RFC 6298 5.4). */
-static bool plan_retransmit(const struct slt_tcp *tcp, const struct slt_tcp_conn *c,
-                            struct slt_tcp_burst *b, struct slt_tcp_plan *plan)
-{
-    if (c->cold == SLT_NIL) {
+    if (c->cold == SLT_NIL || (!can_send_text(c) && c->snd.una > 0)) {
         return false;
     }
-    const struct slt_tcp_recovery *r = &slt_tcp_cold_of(tcp, c)->recovery;
-    int64_t pos = b->rtx_next;
-    bool earliest = pos == c->snd.una;
-
-    if (pos >= r->rtx_end || (!can_send_text(c) && c->snd.una > 0)) {
-        return false;
-    }
-    if (!earliest &&
-        (slt_tcp_snd_usable(c, pos) <= 0 || (r->ca_state == SALUT_CA_LOSS && b->left_bytes == 0))) {
-        return false; /* SHLD-16: not beyond a shrunk edge, and within cwnd but for the first */
-    }
-    plan->why = r->rtx_why;
-    plan->retransmit = 1;
-    plan->pos = pos;
-    plan->flags = SLT_TCP_ACK;
-    if (pos == 0) { /* FIN-WAIT-1 entered from SYN-RECEIVED: the SYN,ACK itself is missing */
-        plan->flags |= SLT_TCP_SYN;
-        b->rtx_next = 1;
+    if ((b->forced || !pace_holds(b)) && slt_tcp_plan_lost(tcp, c, b, plan)) {
         return true;
     }
-    int64_t text_end = slt_min64(r->rtx_end, slt_tcp_snd_end(c));
-    int64_t bytes = slt_min64(slt_max64(text_end - pos, 0), slt_tcp_data_mss(tcp, c));
-    int64_t usable = slt_tcp_snd_usable(c, pos);
-    if (usable > 0) { /* more would be cut off again, and count as in flight */
-        bytes = slt_min64(bytes, usable);
-    }
-    plan->bytes = (uint32_t)bytes;
-    if (bytes > 0) {
-        plan->at = b->rtx_known ? b->rtx_cursor : cursor_at(tcp, c, pos);
-    }
-    b->rtx_next = pos + bytes;
-    if (bytes > 0 && b->rtx_next == slt_tcp_snd_end(c)) {
-        plan->flags |= SLT_TCP_PSH;
-    }
-    if (slt_tcp_has(c, SLT_CONN_FIN_SENT) && b->rtx_next == slt_tcp_fin_pos(c) &&
-        b->rtx_next < r->rtx_end) {
-        plan->flags |= SLT_TCP_FIN; /* U-21: the first FIN may be sent again */
-        b->rtx_next++;
-    }
-    b->rtx_known = 0;
-    b->left_bytes -= slt_min32(b->left_bytes, plan->bytes);
-    return plan->bytes > 0 || (plan->flags & SLT_TCP_FIN);
+    return slt_tcp_plan_tail_probe(tcp, c, b, plan);
 }
 
 /* A window probe (RFC 9293 3.8.6.1): what fits if something fits, else one octet of new data or,
@@ -233,14 +229,6 @@ static bool partial_may_leave(const struct slt_tcp_conn *c, const struct slt_tcp
     return slt_tcp_has(c, SLT_CONN_NODELAY) || !b->small_held || b->nxt == c->snd.una; /* SHLD-7 */
 }
 
-/* What a frame's pieces can refer to, the first buffer being cut anywhere. */
-static int64_t pieces_bytes(const struct slt_tcp *tcp)
-{
-    int64_t per_buffer = tcp->bufs.object_bytes - (int64_t)sizeof(struct slt_buf);
-
-    return (SALUT_FRAME_PIECES_MAX - 1) * per_buffer;
-}
-
 /* What `bytes` has beyond whole segments; nearly always there is at most one, and no division. */
 static uint32_t beyond_whole(uint32_t bytes, uint32_t mss)
 {
@@ -257,9 +245,12 @@ static int64_t new_bytes(const struct slt_tcp *tcp, const struct slt_tcp_conn *c
 {
     int64_t rest = unsent_bytes(c, b->nxt);
     int64_t room = slt_min64(slt_tcp_snd_usable(c, b->nxt), b->left_bytes);
-    int64_t super = slt_max64(mss, slt_min64(tcp->config->gso_max_bytes, pieces_bytes(tcp)));
+    int64_t super = slt_max64(mss, slt_min64(tcp->config->gso_max_bytes, slt_tcp_super_bytes(tcp)));
     int64_t bytes = slt_min64(slt_min64(rest, room), super);
 
+    if (b->paced) {
+        bytes = slt_min64(bytes, slt_tcp_pacing_quantum(&slt_tcp_cold_of(tcp, c)->pacing, mss));
+    }
     if (bytes <= 0) {
         return 0;
     }
@@ -271,14 +262,56 @@ static int64_t new_bytes(const struct slt_tcp *tcp, const struct slt_tcp_conn *c
     return partial_may_leave(c, b, bytes, rest) ? bytes : 0;
 }
 
+/* A probe of the path MTU (RFC 4821) that is wanted now; 0: none. Asked once per burst. */
+static uint32_t mtu_probe_bytes(const struct slt_tcp *tcp, const struct slt_tcp_conn *c,
+                                struct slt_tcp_burst *b, uint32_t mss)
+{
+    int64_t ready = slt_min64(slt_tcp_snd_usable(c, b->nxt), unsent_bytes(c, b->nxt));
+
+    if (b->mtu_probed) {
+        return 0;
+    }
+    b->mtu_probed = true;
+    return slt_tcp_pmtud_probe_bytes(tcp, c, mss, ready, b->now_ns);
+}
+
+/* New data in one larger segment. While the congestion window has no room for it but will have
+ * (something is in flight), nothing else leaves either: the windows are kept for it. */
+static bool plan_mtu_probe(struct slt_tcp_burst *b, uint32_t mss, uint32_t bytes,
+                           struct slt_tcp_plan *plan)
+{
+    if (b->left_bytes < bytes) {
+        b->mtu_probed = false;
+        return false;
+    }
+    plan->pos = b->nxt;
+    plan->bytes = bytes;
+    plan->at = b->cursor;
+    plan->flags = SLT_TCP_ACK;
+    plan->why = SLT_SEND_MTU_PROBE;
+    plan->mtu_probe = 1;
+    plan->gso_bytes = (uint16_t)mss;
+    b->nxt += bytes;
+    b->left_bytes -= bytes;
+    return true;
+}
+
 static bool plan_new(const struct slt_tcp *tcp, const struct slt_tcp_conn *c,
                      struct slt_tcp_burst *b, struct slt_tcp_plan *plan)
 {
-    if (!can_send_text(c) || c->cold == SLT_NIL || b->nxt < 1) {
+    if (!can_send_text(c) || c->cold == SLT_NIL || b->nxt < 1 ||
+        (unsent_bytes(c, b->nxt) > 0 && pace_holds(b))) {
         return false;
     }
     uint32_t mss = slt_tcp_data_mss(tcp, c);
+    uint32_t probe = mtu_probe_bytes(tcp, c, b, mss);
+    if (probe > 0 && (b->left_bytes >= probe || b->nxt > c->snd.una)) {
+        return plan_mtu_probe(b, mss, probe, plan);
+    }
     int64_t bytes = unsent_bytes(c, b->nxt) > 0 ? new_bytes(tcp, c, b, mss) : 0;
+    if (b->cwr_due) { /* RFC 3168 6.1.2 (R3168-04): in one segment, never repeated by a cut */
+        bytes = slt_min64(bytes, mss);
+    }
     bool last = bytes == unsent_bytes(c, b->nxt);
     bool fin = last && fin_unsent(c, b) && slt_tcp_snd_usable(c, b->nxt + bytes) > 0;
 
@@ -296,6 +329,10 @@ static bool plan_new(const struct slt_tcp *tcp, const struct slt_tcp_conn *c,
     }
     if ((last && bytes > 0) || plan->gso) {
         plan->flags |= SLT_TCP_PSH; /* MUST-61, SHLD-27 */
+    }
+    if (b->cwr_due && bytes > 0) {
+        plan->flags |= SLT_TCP_CWR;
+        b->cwr_due = false;
     }
     if (fin) {
         plan->flags |= SLT_TCP_FIN;
@@ -342,18 +379,18 @@ static void acknowledge(const struct slt_tcp *tcp, const struct slt_tcp_conn *c,
 /* False: no rung of the ladder but those of `due` can apply, because nothing is to be sent again
  * and everything that is queued has been sent. Most questions end here. */
 static bool text_waits(const struct slt_tcp *tcp, const struct slt_tcp_conn *c, int64_t nxt,
-                       int64_t rtx_next, bool fin_sent)
+                       bool fin_sent)
 {
     return c->cold != SLT_NIL &&
            (unsent_bytes(c, nxt) > 0 || (slt_tcp_has(c, SLT_CONN_FIN_QUEUED) && !fin_sent) ||
-            rtx_next < slt_tcp_cold_of(tcp, c)->recovery.rtx_end);
+            slt_tcp_resend_waits(tcp, c));
 }
 
 bool slt_tcp_plan(const struct slt_tcp *tcp, const struct slt_tcp_conn *c, struct slt_tcp_burst *b,
                   int64_t now_ns, struct slt_tcp_plan *plan)
 {
-    (void)now_ns;
-    if (b->due == 0 && !text_waits(tcp, c, b->nxt, b->rtx_next, b->fin_sent)) {
+    b->now_ns = now_ns;
+    if (b->due == 0 && !text_waits(tcp, c, b->nxt, b->fin_sent)) {
         return false;
     }
     memset(plan, 0, sizeof(*plan));
@@ -363,9 +400,9 @@ bool slt_tcp_plan(const struct slt_tcp *tcp, const struct slt_tcp_conn *c, struc
         plan->edge = c->rcv.edge;
         return any;
     }
-    bool any = plan_reset(c, b, plan) || plan_syn(tcp, c, b, plan) ||
-               plan_retransmit(tcp, c, b, plan) || plan_probe(tcp, c, b, plan) ||
-               plan_keepalive(c, b, plan) || plan_new(tcp, c, b, plan) || plan_ack(c, b, plan);
+    bool any = plan_reset(c, b, plan) || plan_syn(tcp, c, b, plan) || plan_again(tcp, c, b, plan) ||
+               plan_probe(tcp, c, b, plan) || plan_keepalive(c, b, plan) ||
+               plan_new(tcp, c, b, plan) || plan_ack(c, b, plan);
     if (!any) {
         return false;
     }
@@ -376,16 +413,15 @@ bool slt_tcp_plan(const struct slt_tcp *tcp, const struct slt_tcp_conn *c, struc
     }
     if (plan->bytes > 0 && plan->at.buf == SLT_NIL) {
         plan->at = slt_chain_seek(&c->snd.queue, &tcp->bufs,
-                                  (uint32_t)(plan->pos - slt_max64(c->snd.una, 1)));
+                                  (uint32_t)(slt_max64(plan->pos, 1) - slt_max64(c->snd.una, 1)));
     }
     if (plan->bytes > 0) {
         plan->after = slt_chain_skip(&c->snd.queue, &tcp->bufs, plan->at, plan->bytes);
-        if (plan->retransmit) {
-            b->rtx_cursor = plan->after;
-            b->rtx_known = 1;
+        if (b->paced) {
+            b->pace_at_ns = slt_tcp_pacing_after(&slt_tcp_cold_of(tcp, c)->pacing, b->pace_at_ns,
+                                                 plan->bytes, now_ns);
         }
-        if (plan->pos + plan->bytes == b->nxt - ((plan->flags & SLT_TCP_FIN) ? 1 : 0) &&
-            !plan->retransmit) {
+        if (end_of(plan) == b->nxt && !plan->retransmit) {
             b->cursor = plan->after;
         }
     } else {
@@ -403,8 +439,7 @@ bool slt_tcp_wants_output(const struct slt_tcp *tcp, const struct slt_tcp_conn *
         return true;
     }
     if (c->state == SALUT_STATE_CLOSED || c->cold == SLT_NIL ||
-        !text_waits(tcp, c, c->snd.nxt, slt_tcp_cold_of(tcp, c)->recovery.rtx_next,
-                    slt_tcp_has(c, SLT_CONN_FIN_SENT))) {
+        !text_waits(tcp, c, c->snd.nxt, slt_tcp_has(c, SLT_CONN_FIN_SENT))) {
         return false;
     }
     slt_tcp_burst_begin(tcp, c, &burst);
@@ -426,6 +461,13 @@ uint32_t slt_tcp_build(const struct slt_tcp *tcp, const struct slt_tcp_conn *c,
     seg->seq = slt_tcp_wrap(plan->pos, c->snd.isn);
     seg->ack = ack ? slt_tcp_wrap(c->rcv.nxt, c->rcv.isn) : 0;
     seg->flags = plan->flags;
+    seg->ecn = 0;
+    if (syn) {
+        seg->flags |= slt_tcp_ecn_syn_flags(tcp, c, ack);
+    } else if (c->ecn != 0) {
+        seg->flags |= slt_tcp_ecn_flags(tcp, c, plan);
+        seg->ecn = slt_tcp_ecn_codepoint(c, plan);
+    }
     seg->urgent = 0;
     seg->window = slt_tcp_window_field(c, plan->edge, syn);
     if (syn) {
@@ -435,6 +477,9 @@ uint32_t slt_tcp_build(const struct slt_tcp *tcp, const struct slt_tcp_conn *c,
         slt_tcp_syn_options(tcp, c, ack, now_ns, &seg->opt);
     } else {
         slt_tcp_segment_options(tcp, c, now_ns, &seg->opt);
+        if ((c->ecn & SLT_ECN_ACCURATE) && plan->bytes == 0 && c->cold != SLT_NIL) {
+            slt_accecn_option(&slt_tcp_cold_of(tcp, c)->accecn, &seg->opt);
+        }
     }
     if (slt_tcp_has(c, SLT_CONN_URGENT_OUT) && !(plan->flags & (SLT_TCP_SYN | SLT_TCP_RST))) {
         int64_t ahead = slt_pos_expand(plan->pos, c->snd.up_low) - plan->pos;
@@ -455,48 +500,49 @@ uint32_t slt_tcp_build(const struct slt_tcp *tcp, const struct slt_tcp_conn *c,
 
 /* ---- commit --------------------------------------------------------------------------------- */
 
-static int64_t end_of(const struct slt_tcp_plan *plan)
-{
-    return plan->pos + plan->bytes + ((plan->flags & SLT_TCP_SYN) ? 1 : 0) +
-           ((plan->flags & SLT_TCP_FIN) ? 1 : 0);
-}
-
 static void commit_octets(struct slt_tcp *tcp, struct slt_tcp_conn *c,
                           const struct slt_tcp_plan *plan, int64_t now_ns)
 {
     struct slt_tcp_cold *cold = slt_tcp_cold_of(tcp, c);
     int64_t end = end_of(plan);
     uint32_t per_segment = plan->gso ? plan->gso_bytes : plan->bytes;
+    uint32_t segs = plan->gso ? (plan->bytes + per_segment - 1) / per_segment : 1;
     uint32_t size = per_segment + c->ip_bytes + SLT_TCP_HEADER_BYTES +
                     (slt_tcp_has(c, SLT_CONN_TS_OK) ? 12U : 0U);
 
     if (plan->bytes > 0) {
+        slt_tcp_pacing_on_sent(cold, plan->bytes, now_ns);
         cold->data_segs_out++;
         cold->size_sent = (uint16_t)slt_max32(cold->size_sent, size);
+    }
+    if ((plan->flags & SLT_TCP_SYN) && plan->bytes > 0) {
+        slt_tcp_fast_open_on_sent(cold, plan->bytes);
     }
     if (plan->flags & SLT_TCP_FIN) {
         c->flags |= SLT_CONN_FIN_SENT;
     }
     if (end > c->snd.nxt) {
         bool small = beyond_whole(plan->bytes, slt_tcp_full_mss(tcp, c)) != 0;
-        if (small && !(plan->spent & SLT_DUE_PROBE)) {
+        if (small && !plan->mtu_probe && !(plan->spent & SLT_DUE_PROBE)) {
             cold->small_pos = end; /* what Nagle waits for: new, partial, and not a probe's octet */
         }
+        int64_t start = c->snd.nxt;
         slt_tcp_snd_sent(c, end, plan->after);
-        slt_tcp_rtt_on_sent(cold, end, now_ns);
+        slt_tcp_recovery_on_new(tcp, c, start, segs, now_ns);
+        if (plan->mtu_probe) {
+            slt_tcp_pmtud_on_sent(tcp, c, plan->pos, plan->bytes, plan->bytes - plan->gso_bytes);
+        }
     } else {
         c->retransmits++;
         cold->retransmitted_bytes += plan->bytes;
-        slt_tcp_rtt_on_retransmit(cold);
+        slt_tcp_recovery_on_resent(tcp, c, plan, end, now_ns);
     }
     if ((plan->spent & SLT_DUE_PROBE) &&
         slt_tcp_timer_due(tcp, c, SLT_TIMER_PERSIST) != SLT_NEVER) {
         return; /* the persist timer is its timer, unless the window has opened meanwhile */
     }
-    if (plan->retransmit) {
-        slt_tcp_recovery_on_sent(c, &cold->recovery, end, plan->after);
-    }
     slt_tcp_timers_on_sent(tcp, c, now_ns);
+    slt_tcp_recovery_on_left(tcp, c, plan, now_ns);
 }
 
 /* Bytes wait, nothing is in flight and nothing may leave: it is the window that holds them, so
@@ -531,6 +577,68 @@ static void watch_cork(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t now_
     }
 }
 
+/* The pace alone holds something back: wake when it lets go. */
+static bool watch_pace(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t now_ns)
+{
+    const struct slt_tcp_pacing *pacing = &slt_tcp_cold_of(tcp, c)->pacing;
+    int64_t wake_ns = slt_tcp_timer_due(tcp, c, SLT_TIMER_PACING);
+
+    if (pacing->bytes_per_s != 0 && (wake_ns == SLT_NEVER || wake_ns <= now_ns)) {
+        wake_ns = now_ns < pacing->next_at_ns ? slt_tcp_pacing_wake(pacing, now_ns) : now_ns;
+    }
+    bool held = pacing->bytes_per_s != 0 && now_ns < wake_ns &&
+                !slt_tcp_wants_output(tcp, c, now_ns) && slt_tcp_wants_output(tcp, c, wake_ns);
+    if (held) {
+        slt_tcp_timers_on_paced(tcp, c, wake_ns);
+    } else {
+        slt_tcp_timers_on_unpaced(tcp, c);
+    }
+    return held;
+}
+
+/* What keeps the sender from sending more, now that all that may leave has left. */
+static enum salut_limit limit_of(const struct slt_tcp *tcp, const struct slt_tcp_conn *c,
+                                 uint32_t left_bytes)
+{
+    int64_t unsent = unsent_bytes(c, c->snd.nxt);
+    uint32_t mss = slt_tcp_data_mss(tcp, c);
+
+    if (slt_tcp_timer_due(tcp, c, SLT_TIMER_PACING) != SLT_NEVER) {
+        return SALUT_LIMIT_PACING;
+    }
+    if (unsent <= 0 && c->snd.una == c->snd.nxt) {
+        return SALUT_LIMIT_NOTHING;
+    }
+    if (unsent <= 0) {
+        bool full = slt_tcp_snd_room(c) < mss;
+        return full ? SALUT_LIMIT_SEND_BUFFER : SALUT_LIMIT_APPLICATION;
+    }
+    int64_t wanted = slt_min64(unsent, mss);
+    if (slt_tcp_snd_usable(c, c->snd.nxt) < wanted) {
+        return SALUT_LIMIT_PEER_WINDOW;
+    }
+    return left_bytes < wanted ? SALUT_LIMIT_CWND : SALUT_LIMIT_APPLICATION;
+}
+
+/* Tell congestion control how much of its window is used, rate sampling whether it measures the
+ * application, and keep account of what limits. */
+static void watch_limits(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t now_ns)
+{
+    struct slt_tcp_cold *cold = slt_tcp_cold_of(tcp, c);
+    int64_t flight = slt_tcp_flight(c, &cold->recovery);
+    uint32_t left_bytes = 0;
+
+    slt_tcp_recovery_room(tcp, c, &left_bytes);
+    enum salut_limit limit = limit_of(tcp, c, left_bytes);
+    slt_tcp_limits_set(&cold->limits, limit, now_ns);
+    slt_cc_on_flight(&cold->cc, flight, limit == SALUT_LIMIT_CWND, c->snd.una, c->snd.nxt);
+    if ((limit == SALUT_LIMIT_APPLICATION || limit == SALUT_LIMIT_SEND_BUFFER ||
+         limit == SALUT_LIMIT_PEER_WINDOW) &&
+        left_bytes > 0) {
+        slt_rate_app_limited(&cold->rate, flight);
+    }
+}
+
 static void emit_sent(struct slt_tcp *tcp, const struct slt_tcp_conn *c,
                       const struct slt_tcp_plan *plan, int64_t now_ns)
 {
@@ -554,6 +662,9 @@ void slt_tcp_commit(struct slt_tcp *tcp, struct slt_tcp_conn *c, const struct sl
     if (c->state == SALUT_STATE_CLOSED) {
         return;
     }
+    if (c->ecn != 0 && !(plan->flags & SLT_TCP_SYN)) {
+        slt_tcp_ecn_on_sent(tcp, c, plan);
+    }
     if (plan->flags & SLT_TCP_ACK) {
         slt_tcp_acks_on_sent(tcp, c, plan);
         if (c->cold != SLT_NIL) {
@@ -574,7 +685,10 @@ void slt_tcp_settle(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t now_ns)
     }
     if (can_send_text(c)) {
         watch_cork(tcp, c, now_ns);
-        watch_window(tcp, c, now_ns);
+        if (!watch_pace(tcp, c, now_ns)) {
+            watch_window(tcp, c, now_ns);
+        }
+        watch_limits(tcp, c, now_ns);
     }
     slt_tcp_cold_fold(tcp, c, now_ns);
 }

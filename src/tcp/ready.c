@@ -3,7 +3,8 @@
 
 static bool is_readable(const struct slt_tcp_conn *c)
 {
-    if (c->state < SALUT_STATE_ESTABLISHED && c->state != SALUT_STATE_CLOSED) {
+    if (c->state < SALUT_STATE_ESTABLISHED && c->state != SALUT_STATE_CLOSED &&
+        !slt_tcp_has(c, SLT_CONN_FAST_OPEN)) {
         return false;
     }
     uint32_t enough = slt_min32(c->opts.lowat_bytes, slt_max32(c->rcv.buffer_max / 2, 1));
@@ -16,7 +17,8 @@ static bool is_readable(const struct slt_tcp_conn *c)
 static bool is_writable(const struct slt_tcp_conn *c)
 {
     if (slt_tcp_has(c, SLT_CONN_FIN_QUEUED) ||
-        (c->state != SALUT_STATE_ESTABLISHED && c->state != SALUT_STATE_CLOSE_WAIT)) {
+        (c->state != SALUT_STATE_ESTABLISHED && c->state != SALUT_STATE_CLOSE_WAIT &&
+         !(c->state == SALUT_STATE_SYN_RECEIVED && slt_tcp_has(c, SLT_CONN_FAST_OPEN)))) {
         return false;
     }
     return slt_tcp_snd_room(c) > 0 && slt_tcp_snd_room(c) >= c->snd.queue.bytes / 2;

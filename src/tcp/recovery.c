@@ -1,139 +1,148 @@
-/* Loss recovery: what is taken as lost and sent again. NewReno (RFC 6582) with limited transmit
- * (RFC 3042) and the retransmission timeout (RFC 6298 5).
+/* Loss recovery's coordinator: what an acknowledgement, a timeout and a transmission mean for the
+ * state of the sender (RFC 5681, 6675, 8985, 9937, 5682, 6298 5).
  *
- * [rtx_next, rtx_end) is what is lost and not yet sent again; output.c sends it before anything
- * new. Fast recovery puts one segment there at a time; a timeout puts everything there and lets
- * slow start take it out. `recover` is the highest position sent when the episode began; the
- * episode ends when all of that is acknowledged.
+ *               lost                          timeout
+ *   OPEN ---------------> RECOVERY ----.   any --------> LOSS
+ *    |  ^                  ^           |                  |
+ *    |  | no SACKs above   | lost      | all of it acknowledged, or found spurious
+ *    v  |                  |           v                  v
+ *   DISORDER --------------'          OPEN or DISORDER (by what is SACKed above)
+ *    | marks (ECN)
+ *    v
+ *   CWR ----> as RECOVERY, with nothing lost
  *
- * This file alone writes the recovery group. It gathers nothing from segments by itself: ack.c
- * hands it the summary.
+ * An episode (CWR, RECOVERY, LOSS) reduces the window once, by congestion control's word, and ends
+ * when everything that was out as it began is acknowledged (`recover`). Who finds losses, judges
+ * them and meters the sending is in files of its own (recovery.h); this one asks them in a fixed
+ * order and lets congestion control and the timers know.
+ *
+ * Octets that became lost without congestion (the path MTU fell, the window shrank, the peer took
+ * its SACK back) are sent again in whatever state the sender is in.
  */
 #include "tcp/engine.h"
 
-#define DUP_THRESH 3 /* RFC 5681 3.2 */
-
-void slt_tcp_recovery_init(struct slt_tcp_recovery *r)
+void slt_tcp_recovery_init(struct slt_tcp_recovery *r, int64_t una)
 {
     memset(r, 0, sizeof(*r));
-    r->rtx_cursor.buf = SLT_NIL;
+    slt_records_init(&r->records);
+    slt_rack_init(&r->rack);
+    r->rtx_near.buf = SLT_NIL;
+    r->tlp.rtt_seen = true;
     r->ca_state = SALUT_CA_OPEN;
+    r->recover = una - 1;
 }
 
-/* Octets in flight: sent, not acknowledged, not taken as lost. */
-int64_t slt_tcp_flight(const struct slt_tcp_conn *c, const struct slt_tcp_recovery *r)
+static uint32_t min_rtt_us(const struct slt_tcp_conn *c)
 {
-    int64_t lost = slt_max64(r->rtx_end - slt_max64(r->rtx_next, c->snd.una), 0);
-
-    return c->snd.nxt - c->snd.una - lost;
+    return c->rtt.min_us == UINT32_MAX ? 0 : c->rtt.min_us;
 }
 
-static void take_as_lost(const struct slt_tcp_conn *c, struct slt_tcp_recovery *r, int64_t end,
-                         enum slt_reason why)
+/* ---- episodes -------------------------------------------------------------------------------- */
+
+static bool in_episode(const struct slt_tcp_recovery *r)
 {
-    r->rtx_next = c->snd.una;
-    r->rtx_end = slt_min64(end, c->snd.nxt);
-    r->rtx_known = 0;
-    r->rtx_why = (uint8_t)why;
+    return r->ca_state >= SALUT_CA_CWR;
 }
 
-static void nothing_lost(const struct slt_tcp_conn *c, struct slt_tcp_recovery *r)
+/* Outside an episode the state says whether something is SACKed above a gap. */
+static void rest(struct slt_tcp_recovery *r)
 {
-    r->rtx_next = c->snd.una;
-    r->rtx_end = c->snd.una;
-    r->rtx_known = 0;
+    bool disorder = r->records.sacked_bytes > 0 || r->newreno.dup_acks > 0;
+
+    r->ca_state = disorder ? SALUT_CA_DISORDER : SALUT_CA_OPEN;
 }
 
-static void on_duplicate(struct slt_tcp *tcp, struct slt_tcp_conn *c, const struct slt_tcp_in *in)
+/* What congestion control is told of. FlightSize is what was out, without what limited transmit
+ * added on top of the window (RFC 5681 3.2, step 2). */
+static struct slt_cc_loss describe_loss(struct slt_tcp *tcp, const struct slt_tcp_conn *c,
+                                        const struct slt_delivery *d, int64_t now_ns)
 {
-    struct slt_tcp_cold *cold = slt_tcp_cold_of(tcp, c);
-    struct slt_tcp_recovery *r = &cold->recovery;
-    uint32_t mss = slt_tcp_full_mss(tcp, c);
+    const struct slt_tcp_cold *cold = slt_tcp_cold_of(tcp, c);
+    int64_t out = c->snd.nxt - c->snd.una + d->acked_bytes;
+    int64_t flight = slt_tcp_flight(c, &cold->recovery) + cold->recovery.records.lost_bytes;
 
-    if (r->dup_acks < UINT16_MAX) {
-        r->dup_acks++;
-    }
-    if (r->ca_state == SALUT_CA_RECOVERY) {
-        slt_cc_on_dup_ack(&cold->cc, mss);
-        return;
-    }
-    if (r->ca_state == SALUT_CA_LOSS) {
-        return; /* RFC 6582 3.2 step 6 (R6582-04): not before recover is passed */
-    }
-    r->ca_state = SALUT_CA_DISORDER;
-    if (r->dup_acks < DUP_THRESH) {
-        r->limited = (uint8_t)r->dup_acks; /* RFC 3042 2 (R3042-01) */
-        return;
-    }
-    if (r->dup_acks == DUP_THRESH && c->snd.una > r->recover) { /* RFC 6582 3.2 step 2 */
-        slt_cc_on_recovery(&cold->cc, in->ack.flight_bytes, mss);
-        r->recover = c->snd.nxt;
-        r->ca_state = SALUT_CA_RECOVERY;
-        r->first_partial = 0;
-        r->limited = 0;
-        take_as_lost(c, r, c->snd.una + mss, SLT_SEND_RETRANSMIT_FAST);
-    }
+    flight = slt_max64(flight + d->delivered_bytes, cold->cc.cwnd_bytes);
+    return (struct slt_cc_loss){.now_ns = now_ns,
+                                .flight_bytes = slt_min64(out, flight),
+                                .una = c->snd.una,
+                                .nxt = c->snd.nxt,
+                                .mss = slt_tcp_full_mss(tcp, c),
+                                .lost_bytes = d->lost_bytes,
+                                .first = true};
 }
 
-/* New data acknowledged during fast recovery: the whole episode, or a part of it. */
-static void on_ack_in_recovery(struct slt_tcp *tcp, struct slt_tcp_conn *c,
-                               const struct slt_tcp_in *in)
+/* RFC 6675 5 (R6675-06), RFC 6582 3.2: losses were found, or marks told of. */
+static void begin(struct slt_tcp *tcp, struct slt_tcp_conn *c, const struct slt_delivery *d,
+                  enum slt_cc_why why, int64_t now_ns)
 {
     struct slt_tcp_cold *cold = slt_tcp_cold_of(tcp, c);
     struct slt_tcp_recovery *r = &cold->recovery;
-    uint32_t mss = slt_tcp_full_mss(tcp, c);
+    bool reduced = r->ca_state == SALUT_CA_CWR; /* once a round trip: marks and losses are one */
 
-    if (c->snd.una >= r->recover) {
-        slt_cc_on_recovered(&cold->cc, c->snd.nxt - c->snd.una, mss);
-        r->ca_state = SALUT_CA_OPEN;
-        nothing_lost(c, r);
+    r->ca_state = why == SLT_CC_ECN ? SALUT_CA_CWR : SALUT_CA_RECOVERY;
+    r->recover = c->snd.nxt;
+    r->rtx_why = SLT_SEND_RETRANSMIT_FAST;
+    r->newreno.partial_seen = false;
+    r->tlp.end = 0;
+    if (reduced) {
         return;
     }
-    slt_cc_on_partial_ack(&cold->cc, in->ack.acked_bytes, mss);
-    take_as_lost(c, r, c->snd.una + mss, SLT_SEND_RETRANSMIT_PARTIAL);
-    if (r->first_partial) {
-        slt_tcp_timers_on_partial_ack(tcp, c, in->now_ns);
-    } else {
-        slt_tcp_timers_on_acked(tcp, c, false, in->now_ns);
+    struct slt_cc_loss loss = describe_loss(tcp, c, d, now_ns);
+    slt_cc_on_congestion(&cold->cc, &loss, why);
+    slt_tcp_ecn_on_reduced(c);
+    if (why == SLT_CC_ECN) {
+        slt_tcp_emit_note(tcp, c, SLT_NOTE_TCP_ECE, now_ns);
     }
-    r->first_partial = 1;
+    slt_undo_close(&r->undo);
+    if (why == SLT_CC_LOSS) {
+        slt_undo_begin(c, &r->undo);
+    }
+    int64_t flight = slt_tcp_flight(c, r) + r->records.lost_bytes + d->delivered_bytes;
+    slt_prr_begin(&r->prr, flight);
 }
 
-static void on_advance(struct slt_tcp *tcp, struct slt_tcp_conn *c, const struct slt_tcp_in *in)
+/* RFC 6675 5 (R6675-07), RFC 6582 3.2 (R6582-03): all that was out is acknowledged. */
+static void end(struct slt_tcp_cold *cold, const struct slt_cc_ack *ack)
+{
+    struct slt_tcp_recovery *r = &cold->recovery;
+
+    slt_cc_on_recovered(&cold->cc, ack); /* after a timeout, slow start goes on */
+    if (r->ca_state != SALUT_CA_CWR) {
+        slt_rack_on_episode_over(&r->rack);
+    }
+    slt_prr_end(&r->prr);
+    slt_undo_frto_end(&r->undo);
+    slt_newreno_forget(&r->newreno);
+    rest(r);
+}
+
+/* Nothing was lost: windows as before, and what counts as lost is in flight (RFC 4015 3). */
+static void undo(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t now_ns)
 {
     struct slt_tcp_cold *cold = slt_tcp_cold_of(tcp, c);
     struct slt_tcp_recovery *r = &cold->recovery;
-    uint32_t mss = slt_tcp_full_mss(tcp, c);
 
-    r->dup_acks = 0;
-    r->limited = 0;
-    if (r->rtx_next <= c->snd.una) { /* the buffer that its cursor names may be gone */
-        r->rtx_next = c->snd.una;
-        r->rtx_known = 0;
+    slt_cc_undo(&cold->cc, slt_tcp_full_mss(tcp, c));
+    slt_tcp_emit_note(tcp, c, SLT_NOTE_TCP_UNDONE, now_ns);
+    slt_undo_close(&r->undo);
+    if (r->ca_state != SALUT_CA_RECOVERY && r->ca_state != SALUT_CA_LOSS) {
+        return; /* the episode had ended: only its windows come back (RFC 3708 3) */
     }
-    if (r->ca_state == SALUT_CA_RECOVERY) {
-        on_ack_in_recovery(tcp, c, in);
-        return;
-    }
-    if (in->ack.acked_bytes > 0 && c->snd.una > 1) { /* R5681-04: the SYN's ACK grows nothing */
-        slt_cc_on_ack(&cold->cc, in->ack.acked_bytes, in->ack.flight_bytes, mss);
-    }
-    slt_tcp_timers_on_acked(tcp, c, c->snd.una == c->snd.nxt, in->now_ns);
-    if (r->ca_state != SALUT_CA_LOSS || c->snd.una >= r->recover) {
-        r->ca_state = SALUT_CA_OPEN;
-        nothing_lost(c, r);
-    }
+    slt_records_find_again(tcp, &r->records);
+    slt_rack_forget(&r->rack);
+    slt_prr_end(&r->prr);
+    slt_newreno_forget(&r->newreno);
+    r->forced = 0;
+    r->recover = c->snd.una - 1; /* RFC 5682 2.1 step 3b: fast retransmit may begin anew */
+    rest(r);
 }
 
-/* Act on the summary of an acceptable acknowledgement. */
-void slt_tcp_recovery_on_ack(struct slt_tcp *tcp, struct slt_tcp_conn *c, struct slt_tcp_in *in)
-{
-    struct slt_tcp_recovery *r;
+/* ---- an acknowledgement ---------------------------------------------------------------------- */
 
-    if (c->cold == SLT_NIL) {
-        return;
-    }
-    r = &slt_tcp_cold_of(tcp, c)->recovery;
+static void hear(struct slt_tcp *tcp, struct slt_tcp_conn *c, const struct slt_tcp_in *in)
+{
+    struct slt_tcp_recovery *r = &slt_tcp_cold_of(tcp, c)->recovery;
+
     r->alive = 1;
     if (r->probes > 0) {
         r->probes = 0;
@@ -142,26 +151,273 @@ void slt_tcp_recovery_on_ack(struct slt_tcp *tcp, struct slt_tcp_conn *c, struct
     if (in->ack.advanced) {
         r->probe_backoff = 0;
         r->timeouts = 0;
-        on_advance(tcp, c, in);
-    } else if (in->ack.duplicate) {
-        on_duplicate(tcp, c, in);
+        r->forced = 0;
     }
 }
 
-/* The retransmission timer fired (RFC 6298 5.4; RFC 6582 3.2 step 6). */
-void slt_tcp_recovery_on_timeout(struct slt_tcp *tcp, struct slt_tcp_conn *c)
+/* Duplicate ACKs, for who has nothing better (RFC 6582). */
+static void detect_by_duplicates(struct slt_tcp *tcp, struct slt_tcp_conn *c,
+                                 const struct slt_tcp_in *in, struct slt_delivery *d)
+{
+    struct slt_tcp_recovery *r = &slt_tcp_cold_of(tcp, c)->recovery;
+    uint32_t mss = slt_tcp_full_mss(tcp, c);
+    int64_t above = c->snd.nxt - c->snd.una - slt_max64(r->records.lost_bytes, mss);
+    bool loses = false;
+
+    if (in->ack.advanced) {
+        slt_newreno_on_advance(&r->newreno, d, above, mss);
+        bool again = r->records.rtx_bytes > 0; /* the hole's own repair is still on its way */
+        loses =
+            r->ca_state == SALUT_CA_RECOVERY && c->snd.una < r->recover && !again; /* R6582-02 */
+    } else if (in->ack.duplicate && (r->ca_state != SALUT_CA_LOSS || c->snd.nxt > r->recover)) {
+        bool third = slt_newreno_on_duplicate(&r->newreno, d, above, mss);
+        loses = third && !in_episode(r) && c->snd.una > r->recover; /* R6582-01, R6582-04 */
+    }
+    if (loses) {
+        d->lost_bytes +=
+            slt_lost_mark_range(tcp, c, c->snd.una, slt_min64(c->snd.una + mss, c->snd.nxt));
+    }
+}
+
+/* Find what is lost: by time, or by duplicate ACKs where there is no SACK (RFC 8985 9.2). */
+static void detect(struct slt_tcp *tcp, struct slt_tcp_conn *c, const struct slt_tcp_in *in,
+                   struct slt_delivery *d)
+{
+    struct slt_tcp_recovery *r = &slt_tcp_cold_of(tcp, c)->recovery;
+
+    if (!slt_tcp_has(c, SLT_CONN_SACK_OK)) {
+        detect_by_duplicates(tcp, c, in, d);
+        return;
+    }
+    if (d->reneged) { /* RFC 2018 8 (R2018-08): what it said before is worth nothing now */
+        slt_records_renege(tcp, &r->records);
+        r->rtx_why = SLT_SEND_RETRANSMIT_RTO;
+        slt_tcp_emit_note(tcp, c, SLT_NOTE_TCP_RENEGED, in->now_ns);
+    }
+    slt_rack_on_ack(tcp, c, d->dsack);
+    slt_rack_detect(tcp, c, d, in->now_ns);
+}
+
+/* New octets wait that may be sent: F-RTO needs them (R5682-05). */
+static bool new_waits(const struct slt_tcp *tcp, const struct slt_tcp_conn *c)
+{
+    int64_t mss = slt_tcp_full_mss(tcp, c);
+
+    return slt_tcp_snd_end(c) - slt_max64(c->snd.nxt, 1) >= mss &&
+           slt_tcp_snd_usable(c, c->snd.nxt) >= mss;
+}
+
+/* RFC 5682, 3522, 3708: true when the episode was spurious, and is undone. */
+static bool judge(struct slt_tcp *tcp, struct slt_tcp_conn *c, const struct slt_tcp_in *in,
+                  const struct slt_delivery *d)
+{
+    struct slt_tcp_recovery *r = &slt_tcp_cold_of(tcp, c)->recovery;
+
+    slt_undo_on_dsack(&r->undo, d->dsack_bytes);
+    bool spurious = slt_undo_is_spurious(c, r, in, d);
+    if (!spurious && r->ca_state == SALUT_CA_LOSS && r->undo.frto != 0) {
+        spurious = slt_undo_frto(c, r, in, d, new_waits(tcp, c));
+    }
+    if (spurious) {
+        undo(tcp, c, in->now_ns);
+    }
+    return spurious;
+}
+
+/* The state after what the acknowledgement taught. */
+static void move(struct slt_tcp *tcp, struct slt_tcp_conn *c, const struct slt_tcp_in *in,
+                 const struct slt_delivery *d, const struct slt_cc_ack *ack)
 {
     struct slt_tcp_cold *cold = slt_tcp_cold_of(tcp, c);
     struct slt_tcp_recovery *r = &cold->recovery;
-    bool first = r->ca_state != SALUT_CA_LOSS || c->snd.una >= r->recover || r->timeouts <= 1;
+    bool lost = d->lost_bytes > 0;
+    bool marked = in->ack.ece && !in_episode(r) && (in->ack.advanced || c->snd.una < c->snd.nxt);
 
-    slt_cc_on_timeout(&cold->cc, slt_tcp_flight(c, r), first, slt_tcp_full_mss(tcp, c));
+    if (in->ack.advanced && r->ca_state == SALUT_CA_RECOVERY) {
+        r->rtx_why = SLT_SEND_RETRANSMIT_PARTIAL;
+    }
+    if (in_episode(r) && c->snd.una >= r->recover) {
+        end(cold, ack);
+        lost = r->records.lost_bytes > 0; /* R5681-13: sent since, and lost: another reduction */
+    }
+    if (lost && r->ca_state < SALUT_CA_RECOVERY) {
+        begin(tcp, c, d, SLT_CC_LOSS, in->now_ns);
+    } else if (marked) { /* RFC 3168 6.1.2 (R3168-04): once a round trip */
+        begin(tcp, c, d, SLT_CC_ECN, in->now_ns);
+        if (c->snd.una == c->snd.nxt) {
+            end(cold, ack);
+        }
+    } else if (!in_episode(r)) {
+        rest(r);
+    }
+}
+
+/* Tell congestion control, and let proportional rate reduction set the window of an episode. */
+static void set_window(struct slt_tcp *tcp, struct slt_tcp_conn *c, const struct slt_delivery *d,
+                       struct slt_cc_ack *ack, uint8_t before)
+{
+    struct slt_tcp_cold *cold = slt_tcp_cold_of(tcp, c);
+    struct slt_tcp_recovery *r = &cold->recovery;
+
+    ack->flight_bytes = slt_tcp_flight(c, r);
+    ack->lost_bytes = d->lost_bytes;
+    ack->delivered_bytes = d->delivered_bytes;
+    /* The last acknowledgement of a reduction does not grow what it has just settled. */
+    ack->ca_state = before >= SALUT_CA_CWR && before != SALUT_CA_LOSS ? before : r->ca_state;
+    if (d->delivered_bytes > 0 || ack->ece) {
+        slt_cc_on_ack(&cold->cc, ack);
+    }
+    if (r->prr.flight_bytes > 0 && !slt_cc_owns_window(&cold->cc)) {
+        int64_t window =
+            slt_prr_on_ack(&r->prr, ack->flight_bytes, cold->cc.ssthresh_bytes, ack->mss, d);
+        slt_cc_set_window(&cold->cc, window, ack->mss);
+    }
+}
+
+static void set_timers(struct slt_tcp *tcp, struct slt_tcp_conn *c, const struct slt_tcp_in *in)
+{
+    struct slt_tcp_recovery *r = &slt_tcp_cold_of(tcp, c)->recovery;
+    bool partial = r->ca_state == SALUT_CA_RECOVERY && !slt_tcp_has(c, SLT_CONN_SACK_OK);
+
+    if (in->ack.advanced && partial && r->newreno.partial_seen) {
+        slt_tcp_timers_on_partial_ack(tcp, c, in->now_ns); /* RFC 6582 3.2 step 4 */
+    } else if (in->ack.advanced) {
+        slt_tcp_timers_on_acked(tcp, c, c->snd.una == c->snd.nxt, in->now_ns);
+        r->newreno.partial_seen = partial;
+    }
+    if (in->ack.advanced || r->ca_state != SALUT_CA_OPEN) {
+        slt_tlp_watch(tcp, c, in->now_ns);
+    }
+    if (c->snd.una == c->snd.nxt || r->ca_state != SALUT_CA_OPEN) {
+        c->due &= (uint16_t)~SLT_DUE_TAIL_PROBE; /* its question is answered */
+    }
+}
+
+static struct slt_cc_ack describe_ack(struct slt_tcp *tcp, const struct slt_tcp_conn *c,
+                                      const struct slt_tcp_in *in, const struct slt_delivery *d)
+{
+    struct slt_tcp_cold *cold = slt_tcp_cold_of(tcp, c);
+    struct slt_cc_ack ack = {.now_ns = in->now_ns,
+                             .prior_flight_bytes = in->ack.flight_bytes,
+                             .flight_bytes = slt_tcp_flight(c, &cold->recovery),
+                             .una = c->snd.una,
+                             .nxt = c->snd.nxt,
+                             .acked_bytes = d->acked_bytes,
+                             .delivered_bytes = d->delivered_bytes,
+                             .mss = slt_tcp_full_mss(tcp, c),
+                             .srtt_us = c->rtt.srtt8_us >> 3,
+                             .min_rtt_us = min_rtt_us(c),
+                             .ce_bytes = in->ack.ce_bytes,
+                             .ca_state = cold->recovery.ca_state,
+                             .cwnd_limited = slt_cc_is_limited(&cold->cc),
+                             .ece = in->ack.ece};
+
+    slt_rate_sample(&cold->rate, ack.min_rtt_us, &ack.rate);
+    return ack;
+}
+
+/* Act on the summary of an acceptable acknowledgement. */
+void slt_tcp_recovery_on_ack(struct slt_tcp *tcp, struct slt_tcp_conn *c, struct slt_tcp_in *in)
+{
+    struct slt_delivery d;
+
+    if (c->cold == SLT_NIL) {
+        return;
+    }
+    hear(tcp, c, in);
+    if (!in->ack.advanced && !in->ack.duplicate && !in->ack.ece &&
+        !(in->seg->opt.present & SLT_TCP_OPT_SACK)) {
+        return;
+    }
+    struct slt_tcp_cold *cold = slt_tcp_cold_of(tcp, c);
+    uint8_t before = cold->recovery.ca_state;
+    slt_scoreboard_take(tcp, c, in, &d);
+    uint32_t rtt_us = slt_tcp_rtt_on_delivery(tcp, c, in, d.timed_at_ns);
+    cold->recovery.tlp.rtt_seen |= rtt_us != 0;
+    struct slt_cc_ack ack = describe_ack(tcp, c, in, &d);
+    ack.rtt_us = rtt_us;
+    if (slt_tlp_on_ack(&cold->recovery.tlp, in, &d) && !in_episode(&cold->recovery)) {
+        struct slt_cc_loss loss = describe_loss(tcp, c, &d, in->now_ns); /* R8985-11 */
+        slt_cc_on_congestion(&cold->cc, &loss, SLT_CC_LOSS);
+        slt_cc_on_recovered(&cold->cc, &ack);
+        slt_tcp_ecn_on_reduced(c);
+    }
+    judge(tcp, c, in, &d);
+    detect(tcp, c, in, &d);
+    move(tcp, c, in, &d, &ack);
+    cold->delivered += d.delivered_bytes;
+    set_window(tcp, c, &d, &ack, before);
+    set_timers(tcp, c, in);
+}
+
+/* ---- timers ---------------------------------------------------------------------------------- */
+
+/* The reordering timer fired: what was given time has had it (RFC 8985 6.2 step 5). */
+void slt_tcp_recovery_on_reorder_timeout(struct slt_tcp *tcp, struct slt_tcp_conn *c,
+                                         int64_t now_ns)
+{
+    struct slt_tcp_cold *cold = slt_tcp_cold_of(tcp, c);
+    struct slt_tcp_recovery *r = &cold->recovery;
+    struct slt_delivery d = {.timed_at_ns = SLT_NEVER};
+
+    slt_rack_detect(tcp, c, &d, now_ns);
+    if (d.lost_bytes == 0) {
+        return;
+    }
+    if (r->ca_state < SALUT_CA_RECOVERY) {
+        begin(tcp, c, &d, SLT_CC_LOSS, now_ns);
+    }
+    if (r->prr.flight_bytes > 0 && !slt_cc_owns_window(&cold->cc)) {
+        uint32_t mss = slt_tcp_full_mss(tcp, c);
+        int64_t window =
+            slt_prr_on_ack(&r->prr, slt_tcp_flight(c, r), cold->cc.ssthresh_bytes, mss, &d);
+        slt_cc_set_window(&cold->cc, window, mss);
+    }
+    slt_tlp_watch(tcp, c, now_ns);
+}
+
+/* The probe's time has come (RFC 8985 7.3); the retransmission timer starts anew behind it. */
+void slt_tcp_recovery_on_tail_timeout(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t now_ns)
+{
+    if (slt_tlp_on_timer(tcp, c, &slt_tcp_cold_of(tcp, c)->recovery)) {
+        c->due |= SLT_DUE_TAIL_PROBE;
+        slt_tcp_timers_on_timeout(tcp, c, now_ns); /* R8985-10 */
+    }
+}
+
+/* The retransmission timer fired (RFC 6298 5.4; RFC 8985 6.3; RFC 6582 3.2 step 6). */
+void slt_tcp_recovery_on_timeout(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t now_ns)
+{
+    struct slt_tcp_cold *cold = slt_tcp_cold_of(tcp, c);
+    struct slt_tcp_recovery *r = &cold->recovery;
+    struct slt_delivery d = {.timed_at_ns = SLT_NEVER};
+    bool fresh = r->ca_state < SALUT_CA_RECOVERY || c->snd.una >= r->recover;
+    bool again = r->ca_state == SALUT_CA_LOSS && r->timeouts > 1;
+    struct slt_cc_loss loss = describe_loss(tcp, c, &d, now_ns);
+
+    loss.first = r->ca_state != SALUT_CA_LOSS || c->snd.una >= r->recover || r->timeouts <= 1;
+    slt_cc_on_timeout(&cold->cc, &loss);
+    slt_tcp_ecn_on_reduced(c);
+    if (fresh) {
+        slt_undo_begin(c, &r->undo);
+    }
+    slt_undo_frto_end(&r->undo);
+    if (tcp->config->frto && (fresh || again)) { /* R5682-01 */
+        slt_undo_frto_begin(&r->undo);
+    }
+    slt_prr_end(&r->prr);
+    slt_newreno_forget(&r->newreno);
+    if (slt_scoreboard_reneged(tcp, c)) { /* R2018-07: the left edge goes again in any case */
+        slt_records_renege(tcp, &r->records);
+    }
+    slt_rack_on_timeout(tcp, c, now_ns);
     r->recover = c->snd.nxt;
     r->ca_state = SALUT_CA_LOSS;
-    r->dup_acks = 0;
-    r->limited = 0;
-    take_as_lost(c, r, c->snd.nxt, SLT_SEND_RETRANSMIT_RTO);
-    slt_tcp_rtt_on_retransmit(cold);
+    r->rtx_why = SLT_SEND_RETRANSMIT_RTO;
+    r->forced = 1;
+    r->tlp.end = 0;
+    slt_tlp_watch(tcp, c, now_ns);
+    slt_tcp_timers_on_reordering(tcp, c, SLT_NEVER);
 }
 
 /* Count a timeout; false while a closed window and a live peer excuse it (SHLD-17). */
@@ -190,52 +446,131 @@ void slt_tcp_recovery_count_syn(struct slt_tcp_recovery *r)
     r->syn_timeouts++;
 }
 
-/* The path MTU fell below what is in flight: send it again in smaller segments, at once and
- * without a congestion response (R1191-04). */
-void slt_tcp_recovery_on_mtu(struct slt_tcp *tcp, struct slt_tcp_conn *c)
+/* What lies above SND.UNA counts as never sent: data of a SYN that was refused. */
+void slt_tcp_recovery_on_unsent(struct slt_tcp *tcp, struct slt_tcp_conn *c)
 {
-    struct slt_tcp_cold *cold = slt_tcp_cold_of(tcp, c);
+    struct slt_tcp_recovery *r = &slt_tcp_cold_of(tcp, c)->recovery;
+    uint8_t syn_timeouts = r->syn_timeouts;
 
-    if (c->snd.una < c->snd.nxt) {
-        take_as_lost(c, &cold->recovery, c->snd.nxt, SLT_SEND_RETRANSMIT_MTU);
-        slt_tcp_rtt_on_retransmit(cold);
+    slt_records_clear(tcp, &r->records);
+    slt_tcp_recovery_init(r, c->snd.una);
+    r->syn_timeouts = syn_timeouts;
+}
+
+/* The window reopened. Octets beyond `old_right`, the edge before, were probes or sent before the
+ * window shrank, and may never have been taken. */
+void slt_tcp_recovery_reopened(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t old_right)
+{
+    struct slt_tcp_recovery *r = &slt_tcp_cold_of(tcp, c)->recovery;
+    int64_t from = slt_max64(old_right, c->snd.una);
+
+    r->probe_backoff = 0;
+    if (from < c->snd.nxt && !in_episode(r)) {
+        slt_lost_mark_range(tcp, c, from, c->snd.nxt);
+        r->rtx_why = SLT_SEND_RETRANSMIT_WINDOW;
     }
 }
 
-/* The window reopened after probing: octets sent as probes may never have been taken. */
-void slt_tcp_recovery_reopened(struct slt_tcp *tcp, struct slt_tcp_conn *c)
+/* ---- transmission ---------------------------------------------------------------------------- */
+
+static void stamp(struct slt_tcp *tcp, struct slt_tcp_conn *c, uint32_t index, int64_t now_ns)
+{
+    struct slt_tcp_cold *cold = slt_tcp_cold_of(tcp, c);
+    struct slt_record *record = slt_record_at(tcp, index);
+
+    slt_rate_on_sent(&cold->rate, &record->stamp, slt_tcp_flight(c, &cold->recovery), record->bytes,
+                     now_ns);
+    record->order = cold->recovery.order;
+}
+
+/* New octets [start, SND.NXT) left as `segs` segments. */
+void slt_tcp_recovery_on_new(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t start,
+                             uint32_t segs, int64_t now_ns)
+{
+    struct slt_tcp_recovery *r = &slt_tcp_cold_of(tcp, c)->recovery;
+    uint32_t index = slt_records_add(tcp, &r->records, start, c->snd.nxt, segs);
+
+    r->order++;
+    if (index != SLT_NIL) {
+        stamp(tcp, c, index, now_ns);
+    }
+    slt_prr_on_sent(&r->prr, (uint32_t)(c->snd.nxt - start));
+}
+
+/* Resend what of the record at `index` lies in [start, end); returns where to go on. */
+static uint32_t resend_record(struct slt_tcp *tcp, struct slt_tcp_conn *c, uint32_t index,
+                              int64_t start, int64_t end)
+{
+    struct slt_records *rs = &slt_tcp_cold_of(tcp, c)->recovery.records;
+    struct slt_record *record = slt_record_at(tcp, index);
+
+    if (record->fate == SLT_RECORD_SACKED) {
+        return record->next;
+    }
+    if (record->start < start) {
+        bool cut = slt_records_cut(tcp, rs, index, start);
+        return cut || slt_record_end(record) <= end ? record->next : SLT_NIL;
+    }
+    if (slt_record_end(record) > end && !slt_records_cut(tcp, rs, index, end)) {
+        if (record->fate == SLT_RECORD_LOST) { /* in flight, without a record from here on */
+            slt_records_drop(tcp, rs, index, (uint32_t)(end - record->start));
+        }
+        return SLT_NIL;
+    }
+    uint32_t next = record->next;
+    slt_records_resend(tcp, rs, index);
+    return next;
+}
+
+/* Octets [start, end) left again; `after` is where `end` lies in the send queue. */
+void slt_tcp_recovery_on_resent(struct slt_tcp *tcp, struct slt_tcp_conn *c,
+                                const struct slt_tcp_plan *plan, int64_t end, int64_t now_ns)
+{
+    struct slt_tcp_recovery *r = &slt_tcp_cold_of(tcp, c)->recovery;
+    uint32_t index = slt_records_find(tcp, &r->records, plan->pos);
+
+    r->order++;
+    while (index != SLT_NIL && slt_record_at(tcp, index)->start < end) {
+        index = resend_record(tcp, c, index, plan->pos, end);
+    }
+    for (uint32_t i = r->records.flight.tail; i != SLT_NIL; i = slt_record_at(tcp, i)->list_prev) {
+        const struct slt_record *record = slt_record_at(tcp, i);
+        if (record->start < plan->pos || slt_record_end(record) > end ||
+            !(record->flags & SLT_RECORD_RETRANSMITTED)) {
+            break; /* what was just resent stands last in transmission order */
+        }
+        stamp(tcp, c, i, now_ns);
+    }
+    r->forced = 0;
+    r->rtx_near = plan->after;
+    r->rtx_near_pos = plan->pos + plan->bytes;
+    slt_prr_on_sent(&r->prr, (uint32_t)(end - plan->pos));
+    slt_undo_on_resent(c, &r->undo, (uint32_t)(end - plan->pos), now_ns);
+}
+
+/* Octets left, and the timers that watch them run. */
+void slt_tcp_recovery_on_left(struct slt_tcp *tcp, struct slt_tcp_conn *c,
+                              const struct slt_tcp_plan *plan, int64_t now_ns)
 {
     struct slt_tcp_recovery *r = &slt_tcp_cold_of(tcp, c)->recovery;
 
-    r->probe_backoff = 0;
-    if (c->snd.una < c->snd.nxt && r->rtx_next >= r->rtx_end) {
-        take_as_lost(c, r, c->snd.nxt, SLT_SEND_RETRANSMIT_WINDOW);
+    if (plan->spent & SLT_DUE_TAIL_PROBE) {
+        slt_tlp_on_sent(c, &r->tlp, plan->retransmit != 0);
+    }
+    if (!plan->retransmit || (plan->spent & SLT_DUE_TAIL_PROBE)) {
+        slt_tlp_watch(tcp, c, now_ns);
+    } else if (plan->pos <= c->snd.una && r->ca_state == SALUT_CA_RECOVERY) {
+        slt_tcp_timers_on_head_resent(tcp, c, now_ns); /* R6675-09 */
     }
 }
 
-/* Octets up to `end_pos` were sent again. */
-void slt_tcp_recovery_on_sent(struct slt_tcp_conn *c, struct slt_tcp_recovery *r, int64_t end_pos,
-                              struct slt_cursor after)
-{
-    (void)c;
-    if (end_pos > r->rtx_next) {
-        r->rtx_next = end_pos;
-        r->rtx_cursor = after;
-        r->rtx_known = 1;
-    }
-}
-
-/* How many new octets congestion control lets go now. */
+/* How many octets congestion control lets go now (R5681-01, R6675-03). */
 bool slt_tcp_recovery_room(const struct slt_tcp *tcp, const struct slt_tcp_conn *c,
                            uint32_t *left_bytes)
 {
     const struct slt_tcp_cold *cold = slt_tcp_cold_of(tcp, c);
-    const struct slt_tcp_recovery *r = &cold->recovery;
-    int64_t outstanding =
-        r->ca_state == SALUT_CA_RECOVERY ? c->snd.nxt - c->snd.una : slt_tcp_flight(c, r);
-    int64_t window = cold->cc.cwnd_bytes;
+    int64_t left = (int64_t)cold->cc.cwnd_bytes - slt_tcp_flight(c, &cold->recovery);
 
-    window += (int64_t)r->limited * slt_tcp_full_mss(tcp, c); /* cwnd + 2 at most (R3042-01) */
-    *left_bytes = (uint32_t)slt_max64(window - outstanding, 0);
-    return *left_bytes > 0;
+    *left_bytes = (uint32_t)slt_max64(left, 0);
+    return left > 0;
 }

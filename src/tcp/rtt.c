@@ -1,13 +1,15 @@
 /* Round-trip time and the retransmission timeout (RFC 6298), with Karn's rule (MUST-18).
  *
- * One segment is timed at a time; a retransmission of anything in flight ends the timing, unless
- * timestamps tell which copy was acknowledged (RFC 7323 4.1). SRTT is kept scaled by 8 and RTTVAR
- * by 4, so that the filters of RFC 6298 2.3 lose nothing to rounding.
+ * Every acknowledgement that delivers something is one sample: of the newest octets it delivers, if
+ * they were sent only once; else timestamps may tell which copy was acknowledged (RFC 7323 4.1).
+ * SRTT is kept scaled by 8 and RTTVAR by 4, so that the filters of RFC 6298 2.3 lose nothing to
+ * rounding.
  */
 #include "tcp/engine.h"
 
 #define RTO_AFTER_SYN_LOSS_US 3000000
 #define CLOCK_GRANULARITY_US  1 /* G of RFC 6298 2.2: we time in nanoseconds */
+#define MIN_PERIOD_NS         (150 * SLT_NS_PER_S)
 
 static uint32_t bounded_rto_us(const struct salut_config *config, int64_t rto_us)
 {
@@ -40,8 +42,10 @@ void slt_rtt_sample(struct slt_tcp_rtt *rtt, const struct salut_config *config, 
         rtt->srtt8_us = (uint32_t)slt_max64(srtt8, 8);
     }
     rtt->min_us = slt_min32(rtt->min_us, (uint32_t)r);
+    int64_t least_us =
+        config->rto_var_floor ? config->rto_min_ns / SLT_NS_PER_US : CLOCK_GRANULARITY_US;
     rtt->rto_us = bounded_rto_us(config, (int64_t)(rtt->srtt8_us >> 3) +
-                                             slt_max64(CLOCK_GRANULARITY_US, rtt->rttvar4_us));
+                                             slt_max64(least_us, rtt->rttvar4_us));
 }
 
 /* An echo of our clock from the future, or from before anything in flight, is a forgery or a
@@ -56,23 +60,44 @@ static int64_t sample_from_echo_us(const struct slt_tcp_conn *c, const struct sl
     return slt_max64((int64_t)elapsed_ms * 1000, 1000);
 }
 
-/* Take the sample an acknowledgement brings, if it brings one. Called only when una advanced. */
-void slt_tcp_rtt_on_ack(struct slt_tcp *tcp, struct slt_tcp_conn *c, struct slt_tcp_in *in)
+/* The smallest sample of this period and the one before (RFC 8985 6.2 step 1, R8985-03): a path
+ * that became longer is believed after two periods at most. */
+static void keep_min(struct slt_tcp_rtt *rtt, struct slt_tcp_min_rtt *min, uint32_t sample_us,
+                     int64_t now_ns)
 {
-    struct slt_tcp_cold *cold = slt_tcp_cold_of(tcp, c);
+    if (min->since_ns == 0) {
+        *min = (struct slt_tcp_min_rtt){now_ns, rtt->min_us, UINT32_MAX};
+    } else if (now_ns - min->since_ns > MIN_PERIOD_NS) {
+        *min = (struct slt_tcp_min_rtt){now_ns, UINT32_MAX, min->now_us};
+    }
+    min->now_us = slt_min32(min->now_us, sample_us);
+    rtt->min_us = slt_min32(min->now_us, min->last_us);
+}
+
+/* Take the sample an acknowledgement brings, if it brings one: of the newest octets it delivers
+ * that were sent only once, at `sent_at_ns`, or, if there are none, by the echo of our timestamp.
+ * Returns it in microseconds, 0 for none. */
+uint32_t slt_tcp_rtt_on_delivery(struct slt_tcp *tcp, struct slt_tcp_conn *c,
+                                 const struct slt_tcp_in *in, int64_t sent_at_ns)
+{
     int64_t sample_us = -1;
 
-    if (cold->timed_pos != 0 && in->ack_pos >= cold->timed_pos) {
-        sample_us = (in->now_ns - cold->timed_at_ns) / SLT_NS_PER_US;
-        cold->timed_pos = 0;
-    } else if (cold->timed_pos == 0 && slt_tcp_has(c, SLT_CONN_TS_OK) &&
+    if (sent_at_ns != SLT_NEVER) {
+        sample_us = (in->now_ns - sent_at_ns) / SLT_NS_PER_US;
+    } else if (in->ack.advanced && slt_tcp_has(c, SLT_CONN_TS_OK) &&
                (in->seg->opt.present & SLT_TCP_OPT_TIMESTAMPS)) {
         sample_us = sample_from_echo_us(c, in); /* RFC 7323 4.1 (R7323-13) */
     }
-    if (sample_us >= 0) {
-        slt_rtt_sample(&c->rtt, tcp->config, sample_us);
-        c->backoff = 0; /* RFC 9293 3.8.2 (R6298-11): until a valid sample comes */
+    if (sample_us < 0) {
+        return 0; /* RFC 6298 3 (R6298-06): an ambiguous acknowledgement measures nothing */
     }
+    sample_us = slt_max64(sample_us, 1);
+    uint32_t sample = (uint32_t)slt_min64(sample_us, UINT32_MAX);
+    slt_rtt_sample(&c->rtt, tcp->config, sample_us);
+    keep_min(&c->rtt, &slt_tcp_cold_of(tcp, c)->min_rtt, sample, in->now_ns);
+    slt_tcp_limits_rtt(&slt_tcp_cold_of(tcp, c)->limits, sample);
+    c->backoff = 0; /* RFC 9293 3.8.2 (R6298-11): until a valid sample comes */
+    return sample;
 }
 
 /* The retransmission timer fired (RFC 6298 5.5). */
@@ -90,19 +115,4 @@ void slt_tcp_rtt_syn_lost(struct slt_tcp_conn *c)
     if (c->rtt.srtt8_us == 0) {
         c->rtt.rto_us = slt_max32(c->rtt.rto_us, RTO_AFTER_SYN_LOSS_US);
     }
-}
-
-/* New octets up to `end_pos` were sent. */
-void slt_tcp_rtt_on_sent(struct slt_tcp_cold *cold, int64_t end_pos, int64_t now_ns)
-{
-    if (cold->timed_pos == 0) {
-        cold->timed_pos = end_pos;
-        cold->timed_at_ns = now_ns;
-    }
-}
-
-/* Something in flight was sent again: an acknowledgement would be ambiguous (R6298-06). */
-void slt_tcp_rtt_on_retransmit(struct slt_tcp_cold *cold)
-{
-    cold->timed_pos = 0;
 }

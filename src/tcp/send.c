@@ -24,6 +24,34 @@ uint32_t slt_tcp_snd_append(struct slt_tcp *tcp, struct slt_tcp_conn *c, const u
     return slt_chain_append(&c->snd.queue, &tcp->bufs, data, slt_min32(bytes, slt_tcp_snd_room(c)));
 }
 
+/* Room at the tail to write in place: what the buffer limit and one buffer allow; NULL: no buffer.
+ */
+uint8_t *slt_tcp_snd_reserve(struct slt_tcp *tcp, struct slt_tcp_conn *c, uint32_t *bytes)
+{
+    uint8_t *at = slt_chain_reserve(&c->snd.queue, &tcp->bufs, bytes);
+
+    *bytes = slt_min32(*bytes, slt_tcp_snd_room(c));
+    return at;
+}
+
+/* The first `bytes` of that room are text now; false when it is not as large. A room that is given
+ * back unused (0 bytes) costs an empty queue its buffer. */
+bool slt_tcp_snd_grow(struct slt_tcp *tcp, struct slt_tcp_conn *c, size_t bytes)
+{
+    uint32_t room = 0;
+
+    SLT_ASSERT(!slt_tcp_has(c, SLT_CONN_FIN_QUEUED));
+    if (bytes == 0 && c->snd.queue.bytes == 0) {
+        slt_tcp_snd_clear(tcp, c);
+        return true;
+    }
+    if (slt_tcp_snd_reserve(tcp, c, &room) == NULL || bytes > room) {
+        return bytes == 0;
+    }
+    slt_chain_grow(&c->snd.queue, &tcp->bufs, (uint32_t)bytes);
+    return true;
+}
+
 void slt_tcp_snd_start(struct slt_tcp_conn *c, uint32_t isn)
 {
     c->snd.isn = isn;
@@ -76,6 +104,13 @@ void slt_tcp_snd_sent(struct slt_tcp_conn *c, int64_t nxt, struct slt_cursor cur
     c->snd.cursor = cursor;
 }
 
+/* What lies above SND.UNA was refused with the SYN that carried it: as if it had not been sent. */
+void slt_tcp_snd_unsent(struct slt_tcp_conn *c)
+{
+    c->snd.nxt = c->snd.una;
+    c->snd.cursor = (struct slt_cursor){.buf = SLT_NIL};
+}
+
 /* RFC 9293 3.10.7.4 (U-15): only a segment not older than the last that set the window may. */
 bool slt_tcp_snd_window_is_news(const struct slt_tcp_conn *c, int64_t seq_pos, int64_t ack_pos)
 {
@@ -106,9 +141,10 @@ void slt_tcp_snd_urgent(struct slt_tcp_conn *c)
     c->flags |= SLT_CONN_URGENT_OUT;
 }
 
-void slt_tcp_snd_pmtu(struct slt_tcp_conn *c, uint16_t pmtu)
+void slt_tcp_snd_pmtu(struct slt_tcp_conn *c, uint16_t pmtu, uint8_t at_min)
 {
     c->snd.pmtu = pmtu;
+    c->snd.pmtu_at_min = at_min;
 }
 
 void slt_tcp_snd_size_acked(struct slt_tcp_conn *c, uint16_t size)

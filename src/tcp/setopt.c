@@ -33,6 +33,10 @@ static const struct domain domains[SALUT_OPT_COUNT] = {
     [SALUT_OPT_SYN_RETRIES] = {1, 127},
     [SALUT_OPT_LINGER2_S] = {-1, LINGER2_MAX_S},
     [SALUT_OPT_RCVLOWAT] = {1, INT32_MAX},
+    [SALUT_OPT_FAST_OPEN] = {0, 65535},
+    [SALUT_OPT_CONGESTION] = {0, SALUT_CC_COUNT - 1},
+    [SALUT_OPT_PACING] = {0, 1},
+    [SALUT_OPT_PACING_MAX] = {0, UINT32_MAX},
 };
 
 static bool in_domain(enum salut_option option, int64_t value)
@@ -67,6 +71,10 @@ static uint32_t flag_of(enum salut_option option)
     case SALUT_OPT_SYN_RETRIES:
     case SALUT_OPT_LINGER2_S:
     case SALUT_OPT_RCVLOWAT:
+    case SALUT_OPT_FAST_OPEN:
+    case SALUT_OPT_CONGESTION:
+    case SALUT_OPT_PACING:
+    case SALUT_OPT_PACING_MAX:
     case SALUT_OPT_COUNT:
         break;
     }
@@ -93,9 +101,15 @@ static bool write_field(struct slt_tcp_opts *opts, enum salut_option option, int
     } else if (option == SALUT_OPT_SYN_RETRIES) {
         opts->syn_retries = (uint8_t)value;
     } else if (option == SALUT_OPT_LINGER2_S) {
-        opts->linger2_s = (int16_t)value;
+        opts->linger2_s = (int8_t)value;
     } else if (option == SALUT_OPT_RCVLOWAT) {
         opts->lowat_bytes = (uint32_t)value;
+    } else if (option == SALUT_OPT_CONGESTION) {
+        opts->cc = (uint8_t)((opts->cc & SLT_OPTS_PACED) | (unsigned)value);
+    } else if (option == SALUT_OPT_PACING) {
+        opts->cc = (uint8_t)((opts->cc & ~SLT_OPTS_PACED) | (value ? SLT_OPTS_PACED : 0));
+    } else if (option == SALUT_OPT_PACING_MAX) {
+        opts->pace_max = (uint32_t)value;
     } else {
         return false;
     }
@@ -131,6 +145,18 @@ static int64_t read_field(const struct slt_tcp_opts *opts, enum salut_option opt
     if (option == SALUT_OPT_LINGER2_S) {
         return opts->linger2_s;
     }
+    if (option == SALUT_OPT_CONGESTION) {
+        return opts->cc & ~SLT_OPTS_PACED;
+    }
+    if (option == SALUT_OPT_FAST_OPEN) {
+        return 0; /* a listener's */
+    }
+    if (option == SALUT_OPT_PACING) {
+        return (opts->cc & SLT_OPTS_PACED) != 0;
+    }
+    if (option == SALUT_OPT_PACING_MAX) {
+        return opts->pace_max;
+    }
     return opts->lowat_bytes;
 }
 
@@ -148,7 +174,13 @@ static void apply(struct slt_tcp *tcp, struct slt_tcp_conn *c, enum salut_option
     } else if (option == SALUT_OPT_USER_TIMEOUT_MS && c->cold != SLT_NIL &&
                (c->snd.queue.bytes > 0 || c->snd.una != c->snd.nxt)) {
         slt_tcp_timers_on_waiting(tcp, c, now_ns);
+    } else if (option == SALUT_OPT_CONGESTION && c->cold == SLT_NIL) {
+        slt_cc_forget(&c->cc_fold);
+    } else if (option == SALUT_OPT_CONGESTION) {
+        slt_cc_switch(&slt_tcp_cold_of(tcp, c)->cc, tcp->config, (uint8_t)value,
+                      slt_tcp_full_mss(tcp, c), now_ns);
     }
+    slt_tcp_pacing_update(tcp, c);
 }
 
 enum salut_status slt_tcp_set_option(struct slt_tcp *tcp, struct slt_tcp_conn *c,
@@ -157,15 +189,21 @@ enum salut_status slt_tcp_set_option(struct slt_tcp *tcp, struct slt_tcp_conn *c
     if (!in_domain(option, value)) {
         return SALUT_INVALID;
     }
+    if (option == SALUT_OPT_FAST_OPEN) {
+        return SALUT_NOT_SUPPORTED;
+    }
     uint32_t flag = flag_of(option);
     if (flag != 0) {
         c->flags = value ? c->flags | flag : c->flags & ~flag;
     } else if (option == SALUT_OPT_SEND_BUFFER) {
         slt_tcp_snd_buffer(c, (uint32_t)value);
+        c->flags |= SLT_CONN_SNDBUF_SET; /* the user knows better: no tuning on this side */
     } else if (option == SALUT_OPT_RECV_BUFFER) {
         slt_tcp_rcv_buffer(c, (uint32_t)value);
+        c->flags |= SLT_CONN_RCVBUF_SET;
     } else {
         write_field(&c->opts, option, value);
+        c->flags |= option == SALUT_OPT_USER_TIMEOUT_MS ? (uint32_t)SLT_CONN_UTO_SET : 0;
     }
     apply(tcp, c, option, value, now_ns);
     return SALUT_OK;
@@ -203,10 +241,15 @@ enum salut_status slt_tcp_set_default(struct slt_tcp_defaults *d, enum salut_opt
         d->flags = value ? d->flags | flag : d->flags & ~flag;
     } else if (option == SALUT_OPT_SEND_BUFFER) {
         d->send_buffer_max = (uint32_t)value;
+        d->flags |= SLT_CONN_SNDBUF_SET;
     } else if (option == SALUT_OPT_RECV_BUFFER) {
         d->recv_buffer_max = (uint32_t)value;
+        d->flags |= SLT_CONN_RCVBUF_SET;
+    } else if (option == SALUT_OPT_FAST_OPEN) {
+        d->fast_open_max = (uint32_t)value;
     } else {
         write_field(&d->opts, option, value);
+        d->flags |= option == SALUT_OPT_USER_TIMEOUT_MS ? (uint32_t)SLT_CONN_UTO_SET : 0;
     }
     return SALUT_OK;
 }
@@ -218,6 +261,7 @@ void slt_tcp_defaults_init(struct slt_tcp_defaults *d, const struct salut_config
     d->recv_buffer_max = config->recv_buffer_bytes;
     d->flags = config->nagle ? 0 : (uint32_t)SLT_CONN_NODELAY;
     d->opts.lowat_bytes = 1;
+    d->opts.cc = (uint8_t)(config->congestion | (config->pacing ? SLT_OPTS_PACED : 0));
     d->opts.keep_idle_s = (uint16_t)slt_min64(config->keepalive_idle_ns / SLT_NS_PER_S, 32767);
     d->opts.keep_interval_s =
         (uint16_t)slt_min64(config->keepalive_interval_ns / SLT_NS_PER_S, 32767);

@@ -46,9 +46,17 @@ static void remember(struct slt_tcp_conn *c, enum salut_state from, enum salut_s
     c->history[c->history_at] =
         at_us << 16 | (uint64_t)from << 12 | (uint64_t)to << 8 | (uint64_t)why;
     c->history_at = (uint8_t)((c->history_at + 1) % SALUT_HISTORY_MAX);
-    if (c->history_count < SALUT_HISTORY_MAX) {
-        c->history_count++;
+}
+
+/* Entries there are: no change leads from CLOSED to CLOSED, so an entry is never 0. */
+static unsigned history_count(const struct slt_tcp_conn *c)
+{
+    unsigned count = 0;
+
+    for (unsigned i = 0; i < SALUT_HISTORY_MAX; i++) {
+        count += c->history[i] != 0 ? 1U : 0U;
     }
+    return count;
 }
 
 static enum salut_state change_state(struct slt_tcp_conn *c, enum salut_state to,
@@ -91,7 +99,7 @@ static int64_t unpack_at_ns(uint64_t packed, int64_t now_ns)
 
 int64_t slt_tcp_state_since_ns(const struct slt_tcp_conn *c, int64_t now_ns)
 {
-    if (c->history_count == 0) {
+    if (history_count(c) == 0) {
         return now_ns;
     }
     unsigned newest = (c->history_at + SALUT_HISTORY_MAX - 1U) % SALUT_HISTORY_MAX;
@@ -101,15 +109,15 @@ int64_t slt_tcp_state_since_ns(const struct slt_tcp_conn *c, int64_t now_ns)
 uint32_t slt_tcp_history_read(const struct slt_tcp_conn *c, int64_t now_ns,
                               struct salut_history *out)
 {
-    unsigned first =
-        ((unsigned)c->history_at + SALUT_HISTORY_MAX - c->history_count) % SALUT_HISTORY_MAX;
+    unsigned count = history_count(c);
+    unsigned first = (c->history_at + SALUT_HISTORY_MAX - count) % SALUT_HISTORY_MAX;
 
-    for (unsigned i = 0; i < c->history_count; i++) {
+    for (unsigned i = 0; i < count; i++) {
         uint64_t packed = c->history[(first + i) % SALUT_HISTORY_MAX];
         out[i] = (struct salut_history){.at_ns = unpack_at_ns(packed, now_ns),
                                         .from = (uint8_t)(packed >> 12 & 15U),
                                         .to = (uint8_t)(packed >> 8 & 15U),
                                         .reason = (uint8_t)(packed & 255U)};
     }
-    return c->history_count;
+    return count;
 }

@@ -22,7 +22,14 @@ static struct slt_sipkey derive_key(const uint8_t seed[32], uint8_t purpose)
     return key;
 }
 
-enum purpose { PURPOSE_ISN = 1, PURPOSE_TS, PURPOSE_COOKIE, PURPOSE_RANGES };
+enum purpose {
+    PURPOSE_ISN = 1,
+    PURPOSE_TS,
+    PURPOSE_COOKIE,
+    PURPOSE_RANGES,
+    PURPOSE_RECORDS,
+    PURPOSE_FAST_OPEN
+};
 
 bool slt_tcp_init(struct slt_tcp *tcp, const struct salut_config *config, struct slt_mem *mem,
                   struct slt_telemetry *telemetry)
@@ -33,6 +40,7 @@ bool slt_tcp_init(struct slt_tcp *tcp, const struct salut_config *config, struct
     tcp->isn_key = derive_key(config->seed, PURPOSE_ISN);
     tcp->ts_key = derive_key(config->seed, PURPOSE_TS);
     tcp->cookie_key = derive_key(config->seed, PURPOSE_COOKIE);
+    tcp->fast_open_key = derive_key(config->seed, PURPOSE_FAST_OPEN);
     bool ok = slt_pool_init(&tcp->conns, mem, SLT_OWNER_CONN, sizeof(struct slt_tcp_conn),
                             config->conns_max) &&
               slt_pool_init(&tcp->colds, mem, SLT_OWNER_COLD, sizeof(struct slt_tcp_cold),
@@ -41,8 +49,11 @@ bool slt_tcp_init(struct slt_tcp *tcp, const struct salut_config *config, struct
                             (uint32_t)sizeof(struct slt_buf) + config->buffer_bytes,
                             config->buffers_max) &&
               slt_pool_init(&tcp->ranges, mem, SLT_OWNER_RANGE, sizeof(struct slt_range),
-                            config->ranges_max);
+                            config->ranges_max) &&
+              slt_pool_init(&tcp->records, mem, SLT_OWNER_RECORD, sizeof(struct slt_record),
+                            config->conns_max + config->records_max);
     if (ok) {
+        slt_pool_set_secret(&tcp->records, derive_key(config->seed, PURPOSE_RECORDS).k0);
         slt_pool_set_secret(&tcp->ranges, (uint32_t)derive_key(config->seed, PURPOSE_RANGES).k0);
     }
     return ok;
@@ -54,6 +65,7 @@ void slt_tcp_deinit(struct slt_tcp *tcp)
     slt_pool_deinit(&tcp->colds);
     slt_pool_deinit(&tcp->bufs);
     slt_pool_deinit(&tcp->ranges);
+    slt_pool_deinit(&tcp->records);
 }
 
 uint32_t slt_tcp_conn_take(struct slt_tcp *tcp, const struct slt_tcp_id *id,

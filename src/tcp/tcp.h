@@ -38,6 +38,7 @@ struct slt_tcp_defaults {
     uint32_t flags; /* NODELAY, KEEPALIVE, CORK, LINGER_ABORT */
     uint32_t send_buffer_max;
     uint32_t recv_buffer_max;
+    uint32_t fast_open_max; /* of a listener: connections that SYN data made, at once; 0: none */
 };
 
 void slt_tcp_defaults_init(struct slt_tcp_defaults *d, const struct salut_config *config);
@@ -54,6 +55,44 @@ void slt_tcp_conn_give(struct slt_tcp *tcp, uint32_t index);
 
 /* RFC 9293 3.10.1, active OPEN: to SYN-SENT. SALUT_OK, SALUT_ALREADY_CONNECTED, SALUT_NO_MEMORY. */
 enum salut_status slt_tcp_open(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t now_ns);
+
+/* ---- fast open (RFC 7413) -------------------------------------------------------------------- */
+
+/* What a client remembers of a server. */
+struct slt_tcp_fast_open_known {
+    uint8_t cookie[16];
+    uint8_t cookie_bytes; /* 0: none; the SYN asks for one */
+    uint16_t mss;         /* 0: not known */
+    bool wait;            /* with a cookie, the SYN waits for data */
+};
+
+/* Make the active open that has just begun (SYN-SENT, nothing sent) a fast one. */
+void slt_tcp_fast_open_begin(struct slt_tcp *tcp, struct slt_tcp_conn *c,
+                             const struct slt_tcp_fast_open_known *known);
+
+enum slt_tcp_fast_open_verdict {
+    SLT_FAST_OPEN_NONE,    /* the SYN has no such option */
+    SLT_FAST_OPEN_REQUEST, /* it asks for a cookie */
+    SLT_FAST_OPEN_FRESH,   /* it shows a good one */
+    SLT_FAST_OPEN_OLD,     /* it shows a good one that will soon be none */
+    SLT_FAST_OPEN_BAD
+};
+
+/* A server's look at the option of a SYN. */
+enum slt_tcp_fast_open_verdict slt_tcp_fast_open_judge(const struct slt_tcp *tcp,
+                                                       const struct slt_tcp_id *id,
+                                                       const struct slt_tcp_options *opt,
+                                                       int64_t now_ns);
+
+/* Put the cookie of a client on a SYN,ACK, if there is room. */
+void slt_tcp_fast_open_cookie(const struct slt_tcp *tcp, const struct slt_tcp_id *id,
+                              int64_t now_ns, struct slt_tcp_options *opt);
+
+/* The connection was made early (slt_tcp_open_passive): its SYN,ACK hands out a cookie; it takes
+ * the data of its SYN. */
+void slt_tcp_fast_open_give(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t now_ns);
+void slt_tcp_fast_open_accept(struct slt_tcp *tcp, struct slt_tcp_conn *c,
+                              const struct slt_tcp_segment *syn, int64_t now_ns);
 
 /* ---- segments ------------------------------------------------------------------------------- */
 
@@ -112,11 +151,20 @@ struct slt_tcp_notice {
 enum slt_reason slt_tcp_icmp(struct slt_tcp *tcp, struct slt_tcp_conn *c,
                              const struct slt_tcp_notice *notice, int64_t now_ns);
 
+/* The path to the peer takes packets of at most `mtu` bytes: another connection to the same host
+ * was told so (RFC 8201 5.2). Never raises. */
+void slt_tcp_path_mtu(struct slt_tcp *tcp, struct slt_tcp_conn *c, uint16_t mtu, int64_t now_ns);
+
 /* ---- user calls (RFC 9293 3.10.2 .. 3.10.5) -------------------------------------------------- */
 
 enum salut_status slt_tcp_send(struct slt_tcp *tcp, struct slt_tcp_conn *c,
                                const struct salut_iovec *pieces, size_t count, unsigned flags,
                                size_t *accepted, int64_t now_ns);
+/* Text written in place: lend room at the queue's end, then make its first bytes text. */
+enum salut_status slt_tcp_send_reserve(struct slt_tcp *tcp, struct slt_tcp_conn *c,
+                                       struct salut_iovec_mut *room, int64_t now_ns);
+enum salut_status slt_tcp_send_commit(struct slt_tcp *tcp, struct slt_tcp_conn *c, size_t bytes,
+                                      unsigned flags, int64_t now_ns);
 enum salut_status slt_tcp_recv(struct slt_tcp *tcp, struct slt_tcp_conn *c,
                                const struct salut_iovec_mut *pieces, size_t count, size_t *received,
                                int64_t now_ns);
@@ -160,6 +208,7 @@ struct slt_tcp_plan {
     uint8_t why;          /* enum slt_reason, a SEND reason */
     uint8_t retransmit;   /* the octets were sent before */
     uint8_t dup;          /* pays one owed duplicate ACK */
+    uint8_t mtu_probe;    /* larger than a full segment, to see whether the path takes it */
     uint8_t gso;          /* more than one segment: the link cuts it */
     uint16_t gso_bytes;   /* payload per segment, when gso */
     int64_t edge;         /* right edge of the window it advertises */
@@ -171,23 +220,32 @@ struct slt_tcp_plan {
 struct slt_tcp_burst {
     int64_t nxt;
     struct slt_cursor cursor;
-    int64_t rtx_next;
+    int64_t rtx_pos;        /* within rtx_record, the lost record to go on with */
+    int64_t rtx_cursor_pos; /* where rtx_cursor lies; 0: it does not hold */
     struct slt_cursor rtx_cursor;
+    uint32_t rtx_record;
     uint32_t left_bytes; /* what congestion control still lets go */
     uint16_t due;
-    uint8_t rtx_known;
     uint8_t dup_due;
     uint8_t limited;
     bool ack_pending;
     bool fin_sent;
     bool small_held; /* a partial segment is in flight (Minshall) */
+    bool forced;     /* one segment goes again whatever the window says */
+    bool rtx_held;   /* nothing goes again now (F-RTO) */
+    bool paced;
+    int64_t pace_at_ns;   /* when paced: nothing paced leaves before */
+    int64_t pace_wake_ns; /* nor before this, when its timer runs */
+    bool cwr_due;         /* the next new segment says that the window was reduced (RFC 3168) */
+    bool mtu_probed;      /* whether to probe the path MTU was asked in this burst */
+    int64_t now_ns;       /* of the plan being made */
 };
 
 void slt_tcp_burst_begin(const struct slt_tcp *tcp, const struct slt_tcp_conn *c,
                          struct slt_tcp_burst *burst);
 
 /* The next segment to send, or false. Ordered ladder, first match wins: reset, SYN, retransmit,
- * window probe, keep-alive, new data, FIN, ACK now, window update. */
+ * tail probe, window probe, keep-alive, new data, FIN, ACK now, window update. */
 bool slt_tcp_plan(const struct slt_tcp *tcp, const struct slt_tcp_conn *c,
                   struct slt_tcp_burst *burst, int64_t now_ns, struct slt_tcp_plan *plan);
 
@@ -232,10 +290,15 @@ enum slt_half_open_flag {
     SLT_HALF_WSCALE_OK = 1,
     SLT_HALF_SACK_OK = 2,
     SLT_HALF_TS_OK = 4,
-    SLT_HALF_DUE = 8,  /* its SYN,ACK is to be sent */
-    SLT_HALF_MSS = 16, /* the peer sent an MSS option */
-    SLT_HALF_HELD = 32 /* the final ACK came, but the accept queue was full */
+    SLT_HALF_DUE = 8,        /* its SYN,ACK is to be sent */
+    SLT_HALF_MSS = 16,       /* the peer sent an MSS option */
+    SLT_HALF_HELD = 32,      /* the final ACK came, but the accept queue was full */
+    SLT_HALF_ECN = 64,       /* RFC 3168 is agreed */
+    SLT_HALF_ACCECN = 128,   /* RFC 9768 is agreed; the SYN's code point stands in two bits */
+    SLT_HALF_FAST_OPEN = 256 /* the first SYN,ACK hands out a fast open cookie */
 };
+
+#define SLT_HALF_ARRIVED_SHIFT 9U
 
 /* A passive connection in SYN-RECEIVED, before it is a connection. */
 struct slt_tcp_half_open {
@@ -254,8 +317,7 @@ struct slt_tcp_half_open {
     uint16_t window;      /* of the SYN, never scaled */
     uint8_t wscale;
     uint8_t retries; /* SYN,ACKs sent again */
-    uint8_t flags;   /* of enum slt_half_open_flag */
-    uint8_t zone;
+    uint16_t flags;  /* of enum slt_half_open_flag */
 };
 _Static_assert(sizeof(struct slt_tcp_half_open) <= 88, "half-open entry and its bucket fit in 96");
 

@@ -33,8 +33,10 @@ static void handshake_timeout(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64
         return;
     }
     slt_tcp_recovery_count_syn(r);
+    if (c->state == SALUT_STATE_SYN_SENT) {
+        slt_tcp_ecn_on_syn_again(tcp, c);
+    }
     slt_tcp_rtt_back_off(c);
-    slt_tcp_rtt_on_retransmit(slt_tcp_cold_of(tcp, c));
     c->due |= SLT_DUE_SYN;
     slt_tcp_timers_on_timeout(tcp, c, now_ns);
 }
@@ -48,17 +50,6 @@ static void note_r1(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t now_ns)
     }
 }
 
-static void apply_pmtu_hint(struct slt_tcp *tcp, struct slt_tcp_conn *c)
-{
-    struct slt_tcp_cold *cold = slt_tcp_cold_of(tcp, c);
-
-    if (cold->pmtu_hint != 0 && cold->pmtu_hint < c->snd.pmtu) { /* R5927-03: proved by loss */
-        slt_tcp_snd_pmtu(c, cold->pmtu_hint);
-        slt_count(tcp->telemetry, SLT_NOTE_ICMP_PMTU);
-    }
-    cold->pmtu_hint = 0;
-}
-
 static void retransmit_timeout(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t now_ns)
 {
     struct slt_tcp_recovery *r = &slt_tcp_cold_of(tcp, c)->recovery;
@@ -69,6 +60,9 @@ static void retransmit_timeout(struct slt_tcp *tcp, struct slt_tcp_conn *c, int6
         handshake_timeout(tcp, c, now_ns);
         return;
     }
+    if (c->opts.user_timeout_ms != 0 && !orphan) {
+        limit = 0; /* MUST-21, SOCK-82: a timeout of its own is its R2 */
+    }
     if (limit != 0 && r->timeouts >= limit) {
         give_up(tcp, c, SLT_CAUSE_RETRANSMIT_LIMIT, now_ns); /* R2 (MUST-20, L-15, L-16) */
         return;
@@ -78,8 +72,8 @@ static void retransmit_timeout(struct slt_tcp *tcp, struct slt_tcp_conn *c, int6
     if (r->timeouts >= tcp->config->retries1) {
         note_r1(tcp, c, now_ns);
     }
-    apply_pmtu_hint(tcp, c);
-    slt_tcp_recovery_on_timeout(tcp, c);
+    slt_tcp_pmtud_on_timeout(tcp, c, now_ns);
+    slt_tcp_recovery_on_timeout(tcp, c, now_ns);
     slt_tcp_timers_on_timeout(tcp, c, now_ns);
 }
 
@@ -125,6 +119,12 @@ static void fire(struct slt_tcp *tcp, struct slt_tcp_conn *c, enum slt_tcp_timer
                  int64_t now_ns)
 {
     switch (timer) {
+    case SLT_TIMER_TAIL_PROBE:
+        slt_tcp_recovery_on_tail_timeout(tcp, c, now_ns);
+        break;
+    case SLT_TIMER_REORDER:
+        slt_tcp_recovery_on_reorder_timeout(tcp, c, now_ns);
+        break;
     case SLT_TIMER_RETRANSMIT:
         retransmit_timeout(tcp, c, now_ns);
         break;
@@ -133,6 +133,11 @@ static void fire(struct slt_tcp *tcp, struct slt_tcp_conn *c, enum slt_tcp_timer
         break;
     case SLT_TIMER_USER_TIMEOUT:
         give_up(tcp, c, SLT_CAUSE_USER_TIMEOUT, now_ns); /* U-23 */
+        break;
+    case SLT_TIMER_TUNE:
+        slt_tcp_tune_on_timer(tcp, c, now_ns);
+        break;
+    case SLT_TIMER_PACING: /* what it held back may leave in this turn */
         break;
     case SLT_TIMER_CORK:
         c->flags |= SLT_CONN_CORK_EXPIRED;

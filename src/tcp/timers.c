@@ -3,17 +3,25 @@
  *   RETRANSMIT    runs while something is in flight: started when the first octet is sent,
  *                 restarted by each acknowledgement of new data, stopped when all is acknowledged
  *                 (RFC 6298 5.1-5.3). Expiry: the earliest octet again, the interval doubles.
+ *   TAIL_PROBE    runs while something is in flight and nothing says that it is lost (RFC 8985 7):
+ *                 moved by new octets and by each acknowledgement of new data, never beyond
+ *                 RETRANSMIT. Expiry: a probe, and RETRANSMIT starts anew.
+ *   REORDER       runs while octets in flight were sent before others that have been delivered, and
+ *                 may still come (RFC 8985 6.2). Expiry: they are lost.
  *   PERSIST       runs while bytes wait that the peer's window does not take and nothing is in
  *                 flight (RFC 9293 3.8.6.1); excludes RETRANSMIT. Expiry: a window probe.
  *   USER_TIMEOUT  runs while bytes are unacknowledged or wait (3.10.8), if one is set; moved by
  *                 every acknowledgement of new data. Expiry: the connection ends.
+ *   TUNE          runs while the receive buffer is being tuned: a second, then looks whether text
+ *                 still comes.
+ *   PACING        runs while the pace alone holds something back. Expiry: that may leave.
  *   CORK          runs while a partial segment is held by cork or "more": 200 ms.
  *   DELAYED_ACK   runs while an acknowledgement is owed that may wait (3.8.6.3).
  *   KEEPALIVE     when switched on: moved by every segment received (3.8.4).
  *   FIN_WAIT_2    orphans only: bounds the wait for the peer's FIN (D-08).
  *   TIME_WAIT     2MSL (3.6.1, MUST-13); all others are off then (U-24).
  *
- * The first four need something in flight or waiting and lie in the cold block; the last three
+ * The first of these need something in flight or waiting and lie in the cold block; the last three
  * exclude one another and share one place in the connection.
  */
 #include "tcp/engine.h"
@@ -213,7 +221,10 @@ void slt_tcp_timers_on_acked(struct slt_tcp *tcp, struct slt_tcp_conn *c, bool e
 
     cold->progress_at_ns = now_ns;
     stop(tcp, c, SLT_TIMER_RETRANSMIT); /* RFC 6298 5.2, 5.3 */
-    if (!everything) {
+    if (everything) {
+        stop(tcp, c, SLT_TIMER_REORDER);
+        stop(tcp, c, SLT_TIMER_TAIL_PROBE);
+    } else {
         stop(tcp, c, SLT_TIMER_PERSIST);
         arm(tcp, c, SLT_TIMER_RETRANSMIT, slt_time_add(now_ns, slt_tcp_rto_ns(tcp, c)));
     }
@@ -232,6 +243,26 @@ void slt_tcp_timers_on_partial_ack(struct slt_tcp *tcp, struct slt_tcp_conn *c, 
     arm_user_timeout(tcp, c);
 }
 
+/* Should be called when the earliest octets were sent again in fast recovery: they have a round
+ * trip before them (RFC 6675 6, R6675-09). */
+void slt_tcp_timers_on_head_resent(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t now_ns)
+{
+    arm(tcp, c, SLT_TIMER_RETRANSMIT, slt_time_add(now_ns, slt_tcp_rto_ns(tcp, c)));
+}
+
+/* Should be called when it is known how long the oldest doubtful octets may still take; SLT_NEVER:
+ * none are doubtful. */
+void slt_tcp_timers_on_reordering(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t at_ns)
+{
+    arm(tcp, c, SLT_TIMER_REORDER, at_ns);
+}
+
+/* Should be called when it is known when the tail is to be probed; SLT_NEVER: not at all. */
+void slt_tcp_timers_on_tail(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t at_ns)
+{
+    arm(tcp, c, SLT_TIMER_TAIL_PROBE, at_ns);
+}
+
 /* Should be called after a retransmission timeout was acted upon, the backoff counted. */
 void slt_tcp_timers_on_timeout(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t now_ns)
 {
@@ -244,6 +275,7 @@ void slt_tcp_timers_on_blocked(struct slt_tcp *tcp, struct slt_tcp_conn *c, int6
     struct slt_tcp_cold *cold = slt_tcp_cold_of(tcp, c);
 
     stop(tcp, c, SLT_TIMER_RETRANSMIT);
+    stop(tcp, c, SLT_TIMER_TAIL_PROBE);
     if (cold->due_at_ns[SLT_TIMER_PERSIST] == SLT_NEVER) {
         /* RFC 9293 3.8.6.1 (SHLD-29, SHLD-30): first after RTO, then doubling. */
         int64_t wait_ns = backed_off(tcp, c, cold->recovery.probe_backoff);
@@ -289,7 +321,12 @@ void slt_tcp_timers_on_keepalive(struct slt_tcp *tcp, struct slt_tcp_conn *c, bo
         return;
     }
     int64_t wait_s = probing ? c->opts.keep_interval_s : c->opts.keep_idle_s;
-    arm(tcp, c, SLT_TIMER_KEEPALIVE, slt_time_add(now_ns, wait_s * SLT_NS_PER_S));
+    int64_t wait_ns = wait_s * SLT_NS_PER_S;
+    if (tcp->config->user_timeout_option && c->opts.user_timeout_ms != 0) {
+        /* RFC 5482 4.2 (R5482-05): keep-alive must not give up before user data would. */
+        wait_ns = slt_max64(wait_ns, slt_tcp_user_timeout_ns(tcp, c) + SLT_NS_PER_S);
+    }
+    arm(tcp, c, SLT_TIMER_KEEPALIVE, slt_time_add(now_ns, wait_ns));
 }
 
 /* Should be called when an acknowledgement is owed that may wait (MUST-40). */
@@ -304,6 +341,24 @@ void slt_tcp_timers_on_ack_owed(struct slt_tcp *tcp, struct slt_tcp_conn *c, int
 void slt_tcp_timers_on_ack_sent(struct slt_tcp *tcp, struct slt_tcp_conn *c)
 {
     stop(tcp, c, SLT_TIMER_DELAYED_ACK);
+}
+
+/* Should be called while the receive buffer is tuned: text came last at `heard_at_ns`. */
+void slt_tcp_timers_on_tuning(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t heard_at_ns)
+{
+    arm(tcp, c, SLT_TIMER_TUNE, slt_time_add(heard_at_ns, SLT_TCP_TUNE_IDLE_NS));
+}
+
+/* Should be called when the pace holds something back until `at_ns`. */
+void slt_tcp_timers_on_paced(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t at_ns)
+{
+    arm(tcp, c, SLT_TIMER_PACING, at_ns);
+}
+
+/* Should be called when it does not. */
+void slt_tcp_timers_on_unpaced(struct slt_tcp *tcp, struct slt_tcp_conn *c)
+{
+    stop(tcp, c, SLT_TIMER_PACING);
 }
 
 /* Should be called when a partial segment is held by cork or "more". */

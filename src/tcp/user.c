@@ -40,6 +40,24 @@ static enum salut_status may_send(const struct slt_tcp_conn *c)
     return SALUT_NOT_CONNECTED;
 }
 
+/* Bytes have been queued. */
+static void on_queued(struct slt_tcp *tcp, struct slt_tcp_conn *c, bool was_empty, unsigned flags,
+                      int64_t now_ns)
+{
+    if (c->state == SALUT_STATE_SYN_SENT) {
+        slt_tcp_fast_open_on_queued(tcp, c);
+    }
+    if (was_empty) {
+        slt_tcp_cold_restart(tcp, c, now_ns);
+    }
+    slt_tcp_timers_on_waiting(tcp, c, now_ns);
+    c->flags &= ~(uint32_t)SLT_CONN_MORE;
+    c->flags |= (flags & SALUT_SEND_MORE) ? (uint32_t)SLT_CONN_MORE : 0;
+    if (flags & SALUT_SEND_URGENT) {
+        slt_tcp_snd_urgent(c);
+    }
+}
+
 enum salut_status slt_tcp_send(struct slt_tcp *tcp, struct slt_tcp_conn *c,
                                const struct salut_iovec *pieces, size_t count, unsigned flags,
                                size_t *accepted, int64_t now_ns)
@@ -68,15 +86,50 @@ enum salut_status slt_tcp_send(struct slt_tcp *tcp, struct slt_tcp_conn *c,
         return slt_tcp_snd_room(c) == 0 ? SALUT_WOULD_BLOCK : SALUT_NO_MEMORY;
     }
     if (*accepted > 0) {
-        if (was_empty) {
-            slt_tcp_cold_of(tcp, c)->progress_at_ns = now_ns;
-        }
-        slt_tcp_timers_on_waiting(tcp, c, now_ns);
-        c->flags &= ~(uint32_t)SLT_CONN_MORE;
-        c->flags |= (flags & SALUT_SEND_MORE) ? (uint32_t)SLT_CONN_MORE : 0;
-        if ((flags & SALUT_SEND_URGENT) && *accepted == wanted) { /* MUST-30 */
-            slt_tcp_snd_urgent(c);
-        }
+        bool urgent = (flags & SALUT_SEND_URGENT) && *accepted == wanted; /* MUST-30 */
+        on_queued(tcp, c, was_empty, urgent ? flags : flags & ~(unsigned)SALUT_SEND_URGENT, now_ns);
+    }
+    return SALUT_OK;
+}
+
+enum salut_status slt_tcp_send_reserve(struct slt_tcp *tcp, struct slt_tcp_conn *c,
+                                       struct salut_iovec_mut *room, int64_t now_ns)
+{
+    enum salut_status status = may_send(c);
+    uint32_t bytes = 0;
+
+    *room = (struct salut_iovec_mut){.base = NULL};
+    if (status != SALUT_OK) {
+        return status;
+    }
+    if (slt_tcp_snd_room(c) == 0) {
+        return SALUT_WOULD_BLOCK;
+    }
+    if (!slt_tcp_cold_get(tcp, c, now_ns)) {
+        return SALUT_NO_MEMORY;
+    }
+    room->base = slt_tcp_snd_reserve(tcp, c, &bytes);
+    room->bytes = bytes;
+    return room->base == NULL ? SALUT_NO_MEMORY : SALUT_OK;
+}
+
+enum salut_status slt_tcp_send_commit(struct slt_tcp *tcp, struct slt_tcp_conn *c, size_t bytes,
+                                      unsigned flags, int64_t now_ns)
+{
+    enum salut_status status = may_send(c);
+    bool was_empty = c->snd.queue.bytes == 0 && c->snd.una == c->snd.nxt;
+
+    if (status != SALUT_OK) {
+        return status;
+    }
+    if (!slt_tcp_cold_get(tcp, c, now_ns)) {
+        return SALUT_NO_MEMORY;
+    }
+    if (!slt_tcp_snd_grow(tcp, c, bytes)) {
+        return SALUT_INVALID;
+    }
+    if (bytes > 0) {
+        on_queued(tcp, c, was_empty, flags, now_ns);
     }
     return SALUT_OK;
 }
@@ -94,7 +147,7 @@ static enum salut_status nothing_to_read(const struct slt_tcp_conn *c)
         return ended_status(c);
     case SALUT_STATE_SYN_SENT:
     case SALUT_STATE_SYN_RECEIVED:
-        return SALUT_IN_PROGRESS;
+        return slt_tcp_has(c, SLT_CONN_FAST_OPEN) ? SALUT_WOULD_BLOCK : SALUT_IN_PROGRESS;
     case SALUT_STATE_ESTABLISHED:
     case SALUT_STATE_FIN_WAIT_1:
     case SALUT_STATE_FIN_WAIT_2:
@@ -111,7 +164,8 @@ static enum salut_status nothing_to_read(const struct slt_tcp_conn *c)
  * is never an end of stream (MUST-12). */
 static enum salut_status read_status(const struct slt_tcp_conn *c)
 {
-    if (c->rcv.queue.bytes > 0) { /* never before ESTABLISHED: U-18 holds by construction */
+    if (c->rcv.queue.bytes >
+        0) { /* before ESTABLISHED only by fast open: U-18 holds by construction */
         return SALUT_OK;
     }
     if (c->state == SALUT_STATE_CLOSED && c->status != SALUT_OK &&
@@ -119,6 +173,14 @@ static enum salut_status read_status(const struct slt_tcp_conn *c)
         return (enum salut_status)c->status;
     }
     return nothing_to_read(c);
+}
+
+/* The user has taken bytes: measure how fast he reads, and tell the peer what that means for it. */
+static void on_read(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t now_ns)
+{
+    slt_tcp_tune_on_read(tcp, c, now_ns);
+    slt_tcp_window_on_read(tcp, c);
+    slt_tcp_acks_on_read(tcp, c);
 }
 
 enum salut_status slt_tcp_recv(struct slt_tcp *tcp, struct slt_tcp_conn *c,
@@ -137,8 +199,7 @@ enum salut_status slt_tcp_recv(struct slt_tcp *tcp, struct slt_tcp_conn *c,
         slt_tcp_rcv_read(tcp, c, n);
         *received += n;
     }
-    (void)now_ns;
-    slt_tcp_window_on_read(tcp, c);
+    on_read(tcp, c, now_ns);
     return SALUT_OK;
 }
 
@@ -170,13 +231,12 @@ enum salut_status slt_tcp_peek(struct slt_tcp *tcp, struct slt_tcp_conn *c,
 enum salut_status slt_tcp_consume(struct slt_tcp *tcp, struct slt_tcp_conn *c, size_t bytes,
                                   int64_t now_ns)
 {
-    (void)now_ns;
     if (bytes > c->rcv.queue.bytes) {
         return SALUT_INVALID;
     }
     if (bytes > 0) {
         slt_tcp_rcv_read(tcp, c, (uint32_t)bytes);
-        slt_tcp_window_on_read(tcp, c);
+        on_read(tcp, c, now_ns);
     }
     return SALUT_OK;
 }

@@ -10,9 +10,16 @@
 #define WINDOW_FIELD_MAX 65535
 #define FIRST_MSS_SEEN   536 /* until larger segments come: what every peer may send */
 
-static int64_t free_bytes(const struct slt_tcp_conn *c)
+/* What the buffer still takes. When the pool is nearly used up nobody is promised more than the
+ * minimum; what was promised before stays promised. */
+static int64_t free_bytes(const struct slt_tcp *tcp, const struct slt_tcp_conn *c)
 {
-    return slt_max64((int64_t)c->rcv.buffer_max - c->rcv.queue.bytes, 0);
+    int64_t buffer = c->rcv.buffer_max;
+
+    if (slt_tcp_tune_pressed(tcp)) {
+        buffer = slt_min64(buffer, tcp->config->recv_buffer_min_bytes);
+    }
+    return slt_max64(buffer - c->rcv.queue.bytes, 0);
 }
 
 /* The least step by which the edge moves (MUST-39). */
@@ -26,7 +33,7 @@ static int64_t least_step(const struct slt_tcp *tcp, const struct slt_tcp_conn *
 /* The right edge the next segment shall advertise. */
 int64_t slt_tcp_window_edge(const struct slt_tcp *tcp, const struct slt_tcp_conn *c)
 {
-    int64_t wanted = c->rcv.nxt + free_bytes(c);
+    int64_t wanted = c->rcv.nxt + free_bytes(tcp, c);
     int64_t below_step = (INT64_C(1) << c->rcv.wscale) - 1;
 
     if (wanted - c->rcv.edge < least_step(tcp, c)) {
@@ -67,7 +74,7 @@ void slt_tcp_window_on_read(struct slt_tcp *tcp, struct slt_tcp_conn *c)
     /* Half of the window must have become free, or all of it while it was closed: smaller news
      * ride on the next acknowledgement. The edge never moves further than what is free. */
     int64_t open = c->rcv.edge - c->rcv.nxt;
-    if (free_bytes(c) < 2 * open) {
+    if (free_bytes(tcp, c) < 2 * open) {
         return;
     }
     int64_t gain = slt_tcp_window_edge(tcp, c) - c->rcv.edge;

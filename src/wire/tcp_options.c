@@ -5,7 +5,8 @@
  * Linux's order, such that after each item the length is a multiple of four. Options that fill
  * each other's gap (SACK permitted before timestamps) need no NOPs. Because every group ends
  * aligned, the end-of-list padding of RFC 9293 3.1 (MUST-69) is never longer than nothing.
- * RFC 9293 3.1, 3.2; RFC 7323 2.2, 3.2, App. A; RFC 2018 2, 3; RFC 7413 4.1.1; RFC 5482 3.
+ * RFC 9293 3.1, 3.2; RFC 7323 2.2, 3.2, App. A; RFC 2018 2, 3; RFC 7413 4.1.1; RFC 5482 3;
+ * RFC 9768 3.2.3.
  */
 #include "wire/tcp_options.h"
 
@@ -21,10 +22,12 @@ enum {
     KIND_SACK = 5,
     KIND_TIMESTAMPS = 8,
     KIND_USER_TIMEOUT = 28,
-    KIND_FAST_OPEN = 34
+    KIND_FAST_OPEN = 34,
+    KIND_ACCECN0 = 172,
+    KIND_ACCECN1 = 174
 };
 
-#define ITEMS_MAX 7
+#define ITEMS_MAX 8
 
 #define USUAL_BYTES 12U
 #define USUAL_WORD  0x0101080aU /* NOP, NOP, timestamps, 10 bytes */
@@ -33,6 +36,7 @@ struct item {
     enum slt_tcp_option_bit option;
     uint8_t nops;
     uint8_t bytes; /* without the NOPs */
+    uint8_t after; /* NOPs behind: fast open alone, as Linux has it */
 };
 
 struct layout {
@@ -70,6 +74,26 @@ static void parse_fast_open(struct slt_reader *body, struct slt_tcp_options *out
     out->present |= SLT_TCP_OPT_FAST_OPEN;
 }
 
+/* RFC 9768 3.2.3: up to three counters of 24 bits, those at the end may be missing. The other
+ * kind has them the other way round. */
+static void parse_accecn(uint8_t kind, struct slt_reader *body, struct slt_tcp_options *out)
+{
+    const uint32_t count = slt_reader_left(body) / 3;
+    if (slt_reader_left(body) % 3 != 0 || count > 3) {
+        return;
+    }
+    struct slt_tcp_accecn_option *a = &out->accecn;
+    a->order = kind == KIND_ACCECN1;
+    a->count = (uint8_t)count;
+    uint32_t *const field[3] = {a->order ? &a->e1b : &a->e0b, &a->ceb,
+                                a->order ? &a->e0b : &a->e1b};
+    for (uint32_t i = 0; i < count; i++) {
+        *field[i] = (uint32_t)slt_read_u8(body) << 16;
+        *field[i] |= slt_read_u16(body);
+    }
+    out->present |= SLT_TCP_OPT_ACCECN;
+}
+
 struct known {
     uint8_t option;     /* of enum slt_tcp_option_bit; 0: not a kind we know */
     uint8_t body_bytes; /* 0xff: varies */
@@ -92,6 +116,9 @@ static struct known known_kind(uint8_t kind)
         return (struct known){SLT_TCP_OPT_USER_TIMEOUT, 2};
     case KIND_FAST_OPEN:
         return (struct known){SLT_TCP_OPT_FAST_OPEN, 0xff};
+    case KIND_ACCECN0:
+    case KIND_ACCECN1:
+        return (struct known){SLT_TCP_OPT_ACCECN, 0xff};
     default:
         return (struct known){0, 0};
     }
@@ -118,6 +145,7 @@ static void parse_fixed(enum slt_tcp_option_bit option, struct slt_reader *body,
         break;
     case SLT_TCP_OPT_SACK:
     case SLT_TCP_OPT_FAST_OPEN:
+    case SLT_TCP_OPT_ACCECN:
         SLT_UNREACHABLE("an option of varying length has a parser of its own");
     }
     out->present |= (uint8_t)option;
@@ -134,6 +162,8 @@ static void parse_option(uint8_t kind, struct slt_reader *body, struct slt_tcp_o
         parse_sack(body, out);
     } else if (kind == KIND_FAST_OPEN) {
         parse_fast_open(body, out);
+    } else if (known.option == SLT_TCP_OPT_ACCECN) {
+        parse_accecn(kind, body, out);
     } else if (slt_reader_left(body) == known.body_bytes) {
         parse_fixed((enum slt_tcp_option_bit)known.option, body, out);
     }
@@ -188,7 +218,11 @@ static void plan_item(struct layout *l, enum slt_tcp_option_bit option, uint32_t
     /* The NOPs stand in front, so that what follows the first four bytes is aligned. */
     const uint32_t nops = (4 - (l->bytes + bytes) % 4) % 4;
     SLT_ASSERT(l->count < ITEMS_MAX);
-    l->items[l->count] = (struct item){option, (uint8_t)nops, (uint8_t)bytes};
+    const bool behind = option == SLT_TCP_OPT_FAST_OPEN;
+    l->items[l->count] = (struct item){.option = option,
+                                       .nops = behind ? 0 : (uint8_t)nops,
+                                       .bytes = (uint8_t)bytes,
+                                       .after = behind ? (uint8_t)nops : 0};
     l->count++;
     l->bytes += nops + bytes;
 }
@@ -202,8 +236,8 @@ static struct layout plan_layout(const struct slt_tcp_options *opt)
     }
     if ((present & SLT_TCP_OPT_SACK_OK) && (present & SLT_TCP_OPT_TIMESTAMPS)) {
         /* The two bytes of SACK permitted take the place of the timestamps' NOPs. */
-        l.items[l.count] = (struct item){SLT_TCP_OPT_SACK_OK, 0, 2};
-        l.items[l.count + 1] = (struct item){SLT_TCP_OPT_TIMESTAMPS, 0, 10};
+        l.items[l.count] = (struct item){.option = SLT_TCP_OPT_SACK_OK, .bytes = 2};
+        l.items[l.count + 1] = (struct item){.option = SLT_TCP_OPT_TIMESTAMPS, .bytes = 10};
         l.count += 2;
         l.bytes += 12;
     } else if (present & SLT_TCP_OPT_SACK_OK) {
@@ -225,10 +259,14 @@ static struct layout plan_layout(const struct slt_tcp_options *opt)
     if (present & SLT_TCP_OPT_USER_TIMEOUT) {
         plan_item(&l, SLT_TCP_OPT_USER_TIMEOUT, 4);
     }
+    if (present & SLT_TCP_OPT_ACCECN) {
+        SLT_ASSERT(opt->accecn.count <= 3);
+        plan_item(&l, SLT_TCP_OPT_ACCECN, 2U + 3U * opt->accecn.count);
+    }
     return l;
 }
 
-static uint8_t kind_of(enum slt_tcp_option_bit option)
+static uint8_t kind_of(const struct slt_tcp_options *opt, enum slt_tcp_option_bit option)
 {
     switch (option) {
     case SLT_TCP_OPT_MSS:
@@ -245,8 +283,19 @@ static uint8_t kind_of(enum slt_tcp_option_bit option)
         return KIND_FAST_OPEN;
     case SLT_TCP_OPT_USER_TIMEOUT:
         return KIND_USER_TIMEOUT;
+    case SLT_TCP_OPT_ACCECN:
+        return opt->accecn.order ? KIND_ACCECN1 : KIND_ACCECN0;
     }
     return KIND_NOP;
+}
+
+static void emit_accecn(const struct slt_tcp_accecn_option *a, struct slt_writer *w)
+{
+    const uint32_t field[3] = {a->order ? a->e1b : a->e0b, a->ceb, a->order ? a->e0b : a->e1b};
+    for (uint32_t i = 0; i < a->count; i++) {
+        slt_write_u8(w, (uint8_t)(field[i] >> 16));
+        slt_write_u16(w, (uint16_t)field[i]);
+    }
 }
 
 static void emit_body(const struct slt_tcp_options *opt, enum slt_tcp_option_bit option,
@@ -276,6 +325,9 @@ static void emit_body(const struct slt_tcp_options *opt, enum slt_tcp_option_bit
         break;
     case SLT_TCP_OPT_USER_TIMEOUT:
         slt_write_u16(w, opt->user_timeout);
+        break;
+    case SLT_TCP_OPT_ACCECN:
+        emit_accecn(&opt->accecn, w);
         break;
     }
 }
@@ -321,9 +373,12 @@ uint32_t slt_tcp_options_emit(const struct slt_tcp_options *opt, struct slt_writ
         for (uint32_t n = 0; n < item->nops; n++) {
             slt_write_u8(w, KIND_NOP);
         }
-        slt_write_u8(w, kind_of(item->option));
+        slt_write_u8(w, kind_of(opt, item->option));
         slt_write_u8(w, item->bytes);
         emit_body(opt, item->option, w);
+        for (uint32_t n = 0; n < item->after; n++) {
+            slt_write_u8(w, KIND_NOP);
+        }
     }
     return w->failed ? 0 : l.bytes;
 }
@@ -351,6 +406,19 @@ static void print_fast_open(struct slt_text *t, const struct slt_tcp_options *op
     slt_text_str(t, " cookie ");
     for (uint32_t i = 0; i < opt->cookie_bytes; i++) {
         slt_text_hex(t, opt->cookie[i], 2);
+    }
+}
+
+static void print_accecn(struct slt_text *t, const struct slt_tcp_accecn_option *a)
+{
+    static const char *const name[2][3] = {{" e0b ", " ceb ", " e1b "},
+                                           {" e1b ", " ceb ", " e0b "}};
+    const uint32_t field[3] = {a->order ? a->e1b : a->e0b, a->ceb, a->order ? a->e0b : a->e1b};
+    slt_text_str(t, "accecn");
+    slt_text_u64(t, a->order);
+    for (uint32_t i = 0; i < a->count; i++) {
+        slt_text_str(t, name[a->order != 0][i]);
+        slt_text_u64(t, field[i]);
     }
 }
 
@@ -386,6 +454,9 @@ static void print_item(struct slt_text *t, const struct slt_tcp_options *opt,
         slt_text_u64(t, opt->user_timeout & 0x7fffU);
         slt_text_char(t, (opt->user_timeout & 0x8000U) ? 'm' : 's');
         break;
+    case SLT_TCP_OPT_ACCECN:
+        print_accecn(t, &opt->accecn);
+        break;
     }
 }
 
@@ -402,6 +473,9 @@ int slt_tcp_options_print(const struct slt_tcp_options *opt, char *out, size_t s
             slt_text_str(&t, "nop,");
         }
         print_item(&t, opt, l.items[i].option);
+        for (uint32_t n = 0; n < l.items[i].after; n++) {
+            slt_text_str(&t, ",nop");
+        }
     }
     return (int)t.used;
 }

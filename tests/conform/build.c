@@ -4,7 +4,7 @@
  *   ip6 src= dst= hop= tc= next=       [df] [mf] [sum=bad] ver= ihl= len= pad=
  *   ext kind= data=HEX             frag id= slice=a:b off= [m]     (IPv6 extension headers)
  *   tcp FLAGS seq= ack= len= ...   udp sport= dport=               icmp|icmp6 type= code= rest=HEX
- *   quote seq= src= dst= ...       ns|na|redirect target= ...      ra life= ...
+ *   quote seq= total= src= ...       ns|na|redirect target= ...      ra life= ...
  *   arp op= sip= tip= smac= tmac=  raw len=|hex=
  *
  * What is left out is what a well-behaved peer would write; eth and ip come by themselves. Lengths
@@ -156,6 +156,13 @@ static uint8_t protocol_of(const struct frame *f, int at)
     return strcmp(name, "ext") == 0 && kind != NULL ? (uint8_t)strtoul(kind, NULL, 0) : 253;
 }
 
+/* The ECN bits that the TCP layer inside asks for. */
+static uint32_t ecn_inside(struct frame *f, int at)
+{
+    bool tcp = at + 1 < f->count && strcmp(f->layers[at + 1].word[0], "tcp") == 0;
+    return tcp ? key_number(f, &f->layers[at + 1], "ecn", 0) : 0;
+}
+
 static void push_ip4(struct frame *f, int at)
 {
     const struct words *layer = &f->layers[at];
@@ -169,7 +176,7 @@ static void push_ip4(struct frame *f, int at)
     uint8_t *h = frame_push(f, 20 + option_bytes);
     uint32_t ihl = key_number(f, layer, "ihl", (uint32_t)(5 + option_bytes / 4));
     h[0] = (uint8_t)(key_number(f, layer, "ver", 4) << 4 | (ihl & 15));
-    h[1] = (uint8_t)key_number(f, layer, "tos", 0);
+    h[1] = (uint8_t)key_number(f, layer, "tos", ecn_inside(f, at));
     put16(h + 2, key_number(f, layer, "len", (uint32_t)total));
     put16(h + 4, key_number(f, layer, "id", 1));
     put16(h + 6, (words_has(layer, 1, "df") ? 0x4000U : 0U) |
@@ -197,7 +204,8 @@ static void push_ip6(struct frame *f, int at)
     bool discovery = at + 1 < f->count && strchr("nr", f->layers[at + 1].word[0][0]) != NULL &&
                      protocol_of(f, at + 1) == 58;
     uint8_t *h = frame_push(f, 40);
-    put32(h, key_number(f, layer, "ver", 6) << 28 | key_number(f, layer, "tc", 0) << 20 |
+    put32(h, key_number(f, layer, "ver", 6) << 28 |
+                 key_number(f, layer, "tc", ecn_inside(f, at)) << 20 |
                  key_number(f, layer, "label", 0));
     put16(h + 4, key_number(f, layer, "len", bytes));
     h[6] = (uint8_t)key_number(f, layer, "next", protocol_of(f, at + 1));

@@ -1,7 +1,9 @@
 /* The layers inside IP. A TCP segment takes from the peer what the line leaves out: ports, SEQ =
  * RCV.NXT of the stack, ACK = everything the stack has sent, the window of the row's settings,
  * the options of the peer's SYN, and timestamps once they are negotiated. Its payload is the
- * pattern of its position in the stream. What the segment acknowledges becomes `una`.
+ * pattern of its position in the stream. What the segment acknowledges becomes `una`. ecn=N are
+ * the two bits of the IP header around it; `fo` is a request for a fast open cookie, fo=last shows
+ * the last one that the stack gave to anybody, fo=bad one that it gave to nobody.
  */
 #include "tests/conform/build.h"
 
@@ -79,6 +81,21 @@ static size_t put_syn_options(struct frame *f, const struct words *layer, uint8_
     return bytes;
 }
 
+/* `fo` asks for a fast open cookie, fo=last shows the one given last, fo=bad another. */
+static size_t put_cookie(struct frame *f, const char *text, uint8_t *out)
+{
+    size_t bytes = text == NULL ? 0 : f->world->cookie_bytes;
+    memcpy(out + 4, f->world->cookie, bytes);
+    if (text != NULL && strcmp(text, "bad") == 0 && bytes > 0) {
+        out[4] ^= 1U;
+    }
+    out[0] = 1;
+    out[1] = 1;
+    out[2] = 34;
+    out[3] = (uint8_t)(2 + bytes);
+    return 4 + bytes;
+}
+
 static size_t put_options(struct frame *f, const struct words *layer, uint16_t flags, uint8_t *out)
 {
     const char *raw = words_value(layer, 2, "opt");
@@ -99,6 +116,9 @@ static size_t put_options(struct frame *f, const struct words *layer, uint16_t f
     }
     if (sack != NULL && bytes <= 28) {
         bytes += put_sack(f, sack, out + bytes);
+    }
+    if (words_has(layer, 2, "fo") || words_value(layer, 2, "fo") != NULL) {
+        bytes += put_cookie(f, words_value(layer, 2, "fo"), out + bytes);
     }
     while (bytes & 3) {
         out[bytes++] = 0;
@@ -211,7 +231,7 @@ static void push_quote(struct frame *f, int at)
     }
     uint8_t *h = frame_push(f, 20);
     h[0] = 0x45;
-    put16(h + 2, 140);
+    put16(h + 2, key_number(f, layer, "total", 140));
     put16(h + 6, 0x4000);
     h[8] = 60;
     h[9] = (uint8_t)protocol;

@@ -88,6 +88,8 @@ static void call_listen(struct call *c)
     c->status = salut_listen(world->stack, &params, &listener);
     if (c->status == SALUT_OK && world->listener_count < 4) {
         world->listeners[world->listener_count++] = listener;
+        (void)salut_set_listener_option(world->stack, listener, SALUT_OPT_FAST_OPEN,
+                                        number_or(c, "fast", 0));
     }
 }
 
@@ -99,6 +101,8 @@ static void fill_connect(struct call *c, struct salut_connect_params *params)
     address_or_any(c, "from", NULL, &params->local);
     params->remote_port = (uint16_t)number_or(c, "port", 80);
     params->local_port = (uint16_t)number_or(c, "lport", 40000U + (uint32_t)c->world->at);
+    params->flags = words_has(&c->words, 1, "fast") ? (uint32_t)SALUT_CONNECT_FAST_OPEN : 0;
+    params->flags |= words_has(&c->words, 1, "wait") ? (uint32_t)SALUT_CONNECT_FAST_OPEN_WAIT : 0;
 }
 
 static void learn_tuple(struct call *c, salut_conn conn)
@@ -251,7 +255,8 @@ static int option_named(const char *name)
     static const char *const names[SALUT_OPT_COUNT] = {
         "nodelay",      "cork",     "keepalive",   "keepidle",     "keepintvl", "keepcnt",
         "user_timeout", "sndbuf",   "rcvbuf",      "linger_abort", "ttl",       "dscp",
-        "maxseg",       "quickack", "syn_retries", "linger2",      "rcvlowat"};
+        "maxseg",       "quickack", "syn_retries", "linger2",      "rcvlowat",  "fast_open",
+        "congestion",   "pacing",   "pacing_max"};
     for (int i = 0; i < SALUT_OPT_COUNT; i++) {
         if (strcmp(names[i], name) == 0) {
             return i;

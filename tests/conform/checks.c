@@ -23,8 +23,9 @@ static const char *const state_names[SALUT_STATE_COUNT] = {
     [SALUT_STATE_TIME_WAIT] = "TW",
 };
 
-static const char *const timer_names[] = {"none",   "rtx",  "persist", "user", "cork",
-                                          "delack", "keep", "fw2",     "tw"};
+static const char *const timer_names[] = {"none", "tlp",  "rtx",  "reo",  "persist",
+                                          "user", "tune", "pace", "cork", "delack",
+                                          "keep", "fw2",  "tw"};
 
 const char *state_token(unsigned state)
 {
@@ -190,8 +191,17 @@ static const struct info_field info_fields[] = {
     FIELD(backoff),
     FIELD(probes),
     FIELD(ca_state),
+    FIELD(ecn_ok),
+    FIELD(ecn_accurate),
+    FIELD(fast_open),
+    FIELD(ce_received),
+    FIELD(ce_told),
     FIELD(cwnd_bytes),
     FIELD(ssthresh_bytes),
+    FIELD(congestion),
+    FIELD(paced),
+    FIELD(pacing_rate),
+    FIELD(limited_by),
     FIELD(flight_bytes),
     FIELD(sacked_segments),
     FIELD(lost_segments),
@@ -318,6 +328,8 @@ static bool other_number(struct world *world, const char *name, uint64_t *value)
         *value = peer->iss;
     } else if (strcmp(name, "lport") == 0) {
         *value = peer->local_port;
+    } else if (strcmp(name, "tslast") == 0) {
+        *value = peer->ts_last;
     } else if (strcmp(name, "window") == 0) {
         *value = peer->redge - peer->rnxt;
     } else {

@@ -96,12 +96,17 @@ struct packet {
     uint16_t flags;
     uint16_t window, urgent;
     int32_t mss;    /* -1: no such option */
+    int32_t uto;    /* the user timeout option's 16 bits; -1: no such option */
     int32_t wscale; /* -1: no such option */
     bool sack_ok;
     bool ts;
     uint32_t ts_val, ts_ecr;
     int sack_count;
     uint32_t sack[4][2];
+    int cookie_bytes; /* of a fast open option; -1: none */
+    uint8_t cookie[16];
+    int accecn_count; /* counters in an AccECN option; -1: none */
+    uint32_t accecn[3];
     char option_order[64]; /* "mss/sackok/ts/nop/ws" */
     const uint8_t *payload;
     uint32_t payload_bytes;
@@ -168,6 +173,8 @@ struct world {
     int listener_count;
     struct saved saved[SAVED_MAX];
     int saved_count;
+    uint8_t cookie[16]; /* the last fast open cookie that the stack sent to anybody */
+    uint8_t cookie_bytes;
     struct packet *packets; /* emitted and not yet expected */
     size_t packet_count;
     enum auto_mode answering;

@@ -88,6 +88,25 @@ static const char *take_option(struct packet *p, const uint8_t *o, uint32_t leng
         note_option(p, "sack");
         return p->sack_count <= 4 ? NULL : "more SACK blocks than fit";
     }
+    if (o[0] == 34 && length <= 18) {
+        p->cookie_bytes = (int)length - 2;
+        memcpy(p->cookie, o + 2, length - 2);
+        note_option(p, "fo");
+        return (p->flags & 2) ? NULL : "a fast open option stands on a segment without SYN";
+    }
+    if (o[0] == 172 && (length - 2) % 3 == 0 && length <= 11) {
+        p->accecn_count = (int)(length - 2) / 3;
+        for (int i = 0; i < p->accecn_count; i++) {
+            p->accecn[i] = (uint32_t)o[2 + 3 * i] << 16 | get16(o + 3 + 3 * i);
+        }
+        note_option(p, "accecn");
+        return (p->flags & 0x12) == 2 ? "an AccECN option stands on a SYN" : NULL;
+    }
+    if (o[0] == 28 && length == 4) {
+        p->uto = (int32_t)get16(o + 2);
+        note_option(p, "uto");
+        return p->uto == 0 ? "a user timeout of 0 is said" : NULL;
+    }
     return "an option that the tables do not know";
 }
 
@@ -132,7 +151,7 @@ static const char *decode_tcp(struct packet *p, const uint8_t *t, uint32_t bytes
     if (!transport_sum_holds(p, t, bytes, 6)) {
         return "the TCP checksum is wrong (MUST-2)";
     }
-    if (t[12] & 0x0f) {
+    if (t[12] & 0x0e) { /* the fourth is AE (RFC 9768), compared as a flag */
         return "reserved bits are set (U-01)";
     }
     p->kind = PACKET_TCP;
@@ -140,7 +159,7 @@ static const char *decode_tcp(struct packet *p, const uint8_t *t, uint32_t bytes
     p->dst_port = (uint16_t)get16(t + 2);
     p->seq = get32(t + 4);
     p->ack = get32(t + 8);
-    p->flags = t[13];
+    p->flags = (uint16_t)((t[12] & 1U) << 8 | t[13]);
     p->window = (uint16_t)get16(t + 14);
     p->urgent = (uint16_t)get16(t + 18);
     p->payload = t + header;
@@ -266,6 +285,9 @@ const char *decode_packet(struct packet *p, bool ethernet)
     uint32_t bytes = p->bytes;
     p->kind = PACKET_OTHER;
     p->mss = -1;
+    p->uto = -1;
+    p->cookie_bytes = -1;
+    p->accecn_count = -1;
     p->wscale = -1;
     if (!ethernet) {
         return bytes > 0 && at[0] >> 4 == 6 ? decode_ip6(p, at, bytes) : decode_ip4(p, at, bytes);

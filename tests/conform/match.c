@@ -2,8 +2,9 @@
  *
  * A TCP item is `FLAGS[*COUNT] [key=value ...]`; flags, seq, ack and len are always compared: seq
  * is nxt, ack is rnxt (with the ACK bit), len is 0 unless the item says otherwise. Further keys:
- * win urg mss ws ttl tos tsval tsecr (numbers), sack=L:R/L:R or sack=none, opts=mss/sackok/...,
- * ts nots sackok nosackok nomss nows df (facts), src dst sport dport (addresses), to=PEER, and
+ * win urg mss ws uto ttl tos tsval tsecr (numbers), sack=L:R/L:R or sack=none, opts=mss/sackok/...,
+ * fo acc (how many octets of cookie, how many counters of AccECN) e0b ceb e1b (those), ts nots
+ * sackok nosackok nomss nows nofo noacc df (facts), src dst sport dport (addresses), to=PEER, and
  * @TIME: when it left, since the step began. A number may be `>N`, `<N` or `*`. COUNT packets
  * follow one another in sequence space, or are the same one over again when the item says `same`.
  *
@@ -178,6 +179,12 @@ static bool tcp_options_are(struct item *item)
            number_if(item, "tsval", p->ts_val) && number_if(item, "tsecr", p->ts_ecr) &&
            fact_if(item, "ts", p->ts) && fact_if(item, "nots", !p->ts) &&
            fact_if(item, "sackok", p->sack_ok) && fact_if(item, "nosackok", !p->sack_ok) &&
+           number_if(item, "fo", (uint32_t)p->cookie_bytes) &&
+           fact_if(item, "nofo", p->cookie_bytes < 0) &&
+           number_if(item, "acc", (uint32_t)p->accecn_count) &&
+           fact_if(item, "noacc", p->accecn_count < 0) && number_if(item, "e0b", p->accecn[0]) &&
+           number_if(item, "ceb", p->accecn[1]) && number_if(item, "e1b", p->accecn[2]) &&
+           number_if(item, "uto", (uint32_t)p->uto) && fact_if(item, "nouto", p->uto < 0) &&
            fact_if(item, "nomss", p->mss < 0) && fact_if(item, "nows", p->wscale < 0) &&
            sack_is(item);
 }

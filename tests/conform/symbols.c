@@ -26,6 +26,7 @@ static bool symbol_value(struct world *world, const char *name, size_t bytes, ui
         {"nxt", before->nxt},
         {"rnxt", before->rnxt},
         {"redge", before->redge},
+        {"tslast", before->ts_last},
         {"mss", world_effective_mss(world)},
         {"lport", peer_of(world)->local_port},
     };

@@ -220,6 +220,10 @@ static bool note_heard(struct world *world, struct peer *peer, const struct pack
     if (p->ts) {
         peer->ts_last = p->ts_val;
     }
+    if (p->cookie_bytes > 0) {
+        world->cookie_bytes = (uint8_t)p->cookie_bytes;
+        memcpy(world->cookie, p->cookie, sizeof(world->cookie));
+    }
     if ((int32_t)(p->seq + length - peer->nxt) > 0) {
         peer->nxt = p->seq + length;
     }

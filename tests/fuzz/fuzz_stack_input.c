@@ -76,6 +76,7 @@ static void input_segment(struct bench *bench, const struct slt_tcp_segment *seg
     tcp[16] = (uint8_t)(field >> 8);
     tcp[17] = (uint8_t)field;
     send.payload_bytes = w.at;
+    send.ecn = seg->ecn;
     struct slt_writer out = slt_writer_of(frame, sizeof(frame));
     slt_ip_emit(&iface, &send, &out);
     slt_write_bytes(&out, tcp, w.at);
@@ -121,6 +122,9 @@ static bool set_up(struct bench *bench)
     config.fragments_max = 2;
     config.fragment_bytes_max = 16384;
     config.event_ring = 16;
+    config.ecn = SALUT_ECN_ACCURATE;
+    config.fast_open = SALUT_FAST_OPEN_CLIENT | SALUT_FAST_OPEN_SERVER;
+    config.fast_open_pending_max = 2;
     memcpy(config.mac, own_mac, 6);
     *bench = (struct bench){.now_ns = SLT_NS_PER_S};
     if (salut_create(&config, &bench->stack) != SALUT_OK ||
@@ -132,8 +136,12 @@ static bool set_up(struct bench *bench)
     if (salut_listen(bench->stack, &params, &bench->listener) != SALUT_OK) {
         return false;
     }
-    struct slt_tcp_segment syn = {
-        .src_port = 5000, .dst_port = 80, .seq = 999, .flags = SLT_TCP_SYN, .window = 65535};
+    (void)salut_set_listener_option(bench->stack, bench->listener, SALUT_OPT_FAST_OPEN, 2);
+    struct slt_tcp_segment syn = {.src_port = 5000,
+                                  .dst_port = 80,
+                                  .seq = 999,
+                                  .flags = SLT_TCP_SYN | SLT_TCP_AE | SLT_TCP_CWR | SLT_TCP_ECE,
+                                  .window = 65535};
     input_segment(bench, &syn);
     struct salut_info info;
     uint64_t cursor = 0;
@@ -161,7 +169,10 @@ static void input_changed(struct bench *bench, struct slt_reader *r)
     seg.seq += slt_read_u16(r) - 32768U;
     seg.ack += slt_read_u16(r) - 32768U;
     seg.window = slt_read_u16(r);
-    seg.src_port = (uint16_t)(5000 + (slt_read_u8(r) & 3));
+    uint32_t bits = slt_read_u8(r); /* two of the port, three of ECN in TCP, two in IP */
+    seg.src_port = (uint16_t)(5000 + (bits & 3));
+    seg.flags |= (uint16_t)((bits >> 2 & 7U) << 6);
+    seg.ecn = (uint8_t)(bits >> 5 & 3U);
     seg.payload_bytes = r->failed ? 0 : slt_min32(slt_reader_left(r), 1400);
     seg.payload = slt_read_bytes(r, seg.payload_bytes);
     input_segment(bench, &seg);

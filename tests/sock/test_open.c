@@ -306,6 +306,66 @@ static void six_takes_four(void **state)
     assert_true(salut_sock_accept(s, fd, NULL, NULL, 0) > 0);
 }
 
+static ptrdiff_t send_fast(struct world *w, int fd, const char *text)
+{
+    struct sockaddr_in to = world_in("10.0.0.2", PORT);
+    struct salut_sock_peer peer = {
+        .flags = MSG_FASTOPEN, .addr = (struct sockaddr *)&to, .bytes = sizeof(to)};
+    return salut_sock_sendto(w->socks[CLIENT], fd, text, strlen(text), &peer);
+}
+
+static uint8_t info_options(struct world *w, int which, int fd)
+{
+    struct tcp_info info = {.tcpi_state = 0};
+    struct salut_sock_opt opt = {IPPROTO_TCP, TCP_INFO, &info, sizeof(info)};
+    assert_int_equal(salut_sock_getsockopt(w->socks[which], fd, &opt), 0);
+    return info.tcpi_options;
+}
+
+/* RFC 7413: the first time a cookie, then data on the SYN, by both of Linux's ways. */
+static void t_r7413_06_07_fast_open(void **state)
+{
+    struct world *w = *state;
+    struct salut_socks *s = w->socks[SERVER];
+    int listener = world_listen(w, PORT);
+    assert_int_equal(world_set_int(w, SERVER, listener, IPPROTO_TCP, TCP_FASTOPEN, 5), 0);
+    assert_int_equal(world_get_int(w, SERVER, listener, IPPROTO_TCP, TCP_FASTOPEN), 5);
+    int first = world_socket(w, CLIENT);
+    assert_int_equal(send_fast(w, first, "lost"), -EINPROGRESS);
+    world_turn(w);
+    int child = salut_sock_accept(s, listener, NULL, NULL, 0);
+    assert_true(child > 0);
+    assert_int_equal(info_options(w, SERVER, child) & 32, 0);
+    assert_int_equal(send_fast(w, first, "more"), -EALREADY);
+
+    int second = world_socket(w, CLIENT);
+    assert_int_equal(send_fast(w, second, "hello"), 5);
+    world_turn(w);
+    child = salut_sock_accept(s, listener, NULL, NULL, 0);
+    assert_true(child > 0);
+    assert_int_equal(salut_sock_ready(s, child) & (POLLIN | POLLOUT), POLLIN | POLLOUT);
+    world_expect(w, SERVER, child, "hello");
+    world_send(w, SERVER, child, "salut");
+    world_expect(w, CLIENT, second, "salut");
+    assert_int_equal(info_options(w, SERVER, child) & 32, 32);
+    assert_int_equal(info_options(w, CLIENT, second) & 32, 32);
+
+    int third = world_socket(w, CLIENT);
+    assert_int_equal(world_set_int(w, CLIENT, third, IPPROTO_TCP, TCP_FASTOPEN_CONNECT, 1), 0);
+    assert_int_equal(world_connect(w, third, PORT), 0);
+    world_turn(w);
+    assert_int_equal(salut_sock_accept(s, listener, NULL, NULL, 0), -EAGAIN);
+    assert_int_equal(salut_sock_ready(w->socks[CLIENT], third), POLLOUT | POLLWRNORM);
+    assert_int_equal(world_connect(w, third, PORT), -EISCONN);
+    world_send(w, CLIENT, third, "third");
+    child = salut_sock_accept(s, listener, NULL, NULL, 0);
+    assert_true(child > 0);
+    world_expect(w, SERVER, child, "third");
+    assert_int_equal(world_set_int(w, CLIENT, third, IPPROTO_TCP, TCP_FASTOPEN_CONNECT, 1),
+                     -EINVAL);
+    assert_int_equal(world_set_int(w, CLIENT, third, IPPROTO_TCP, TCP_FASTOPEN, 1), -EINVAL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -325,6 +385,7 @@ int main(void)
         world_test(time_wait_holds_the_port),
         world_test(reuse_port),
         world_test(six_takes_four),
+        world_test(t_r7413_06_07_fast_open),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -156,6 +156,30 @@ static void what_packetdrill_asks_for(void **state)
     assert_int_equal(salut_sock_setsockopt(w->socks[CLIENT], t.client, &opt), 0);
     opt = (struct salut_sock_opt){IPPROTO_TCP, TCP_CONGESTION, "no-such", 7};
     assert_int_equal(salut_sock_setsockopt(w->socks[CLIENT], t.client, &opt), -ENOENT);
+    opt = (struct salut_sock_opt){IPPROTO_TCP, TCP_CONGESTION, "bbr\0left over", 14};
+    assert_int_equal(salut_sock_setsockopt(w->socks[CLIENT], t.client, &opt), 0);
+    opt = (struct salut_sock_opt){IPPROTO_TCP, TCP_CONGESTION, name, sizeof(name)};
+    assert_int_equal(salut_sock_getsockopt(w->socks[CLIENT], t.client, &opt), 0);
+    assert_string_equal(name, "bbr");
+}
+
+/* SO_MAX_PACING_RATE: 32 or 64 bits, all ones being none. */
+static void pacing_has_an_upper_bound(void **state)
+{
+    struct world *w = *state;
+    struct trio t = world_trio(w);
+    uint32_t narrow = 0;
+    uint64_t wide = 250000;
+    struct salut_sock_opt opt = {SOL_SOCKET, SO_MAX_PACING_RATE, &narrow, sizeof(narrow)};
+    assert_int_equal(salut_sock_getsockopt(w->socks[CLIENT], t.client, &opt), 0);
+    assert_int_equal(narrow, UINT32_MAX);
+    opt = (struct salut_sock_opt){SOL_SOCKET, SO_MAX_PACING_RATE, &wide, sizeof(wide)};
+    assert_int_equal(salut_sock_setsockopt(w->socks[CLIENT], t.client, &opt), 0);
+    opt = (struct salut_sock_opt){SOL_SOCKET, SO_MAX_PACING_RATE, &narrow, sizeof(narrow)};
+    assert_int_equal(salut_sock_getsockopt(w->socks[CLIENT], t.client, &opt), 0);
+    assert_int_equal(narrow, 250000);
+    opt.bytes = 2;
+    assert_int_equal(salut_sock_setsockopt(w->socks[CLIENT], t.client, &opt), -EINVAL);
 }
 
 int main(void)
@@ -164,7 +188,7 @@ int main(void)
         world_test(values_before_a_connection), world_test(limits),
         world_test(buffers_are_doubled),        world_test(options_follow_the_connection),
         world_test(linger_and_timeouts),        world_test(tcp_info),
-        world_test(what_packetdrill_asks_for),
+        world_test(what_packetdrill_asks_for),  world_test(pacing_has_an_upper_bound),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

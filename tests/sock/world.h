@@ -66,6 +66,7 @@ static inline void world_make(struct world *w, int which)
     config.alloc = world_alloc;
     config.free = world_free;
     config.seed[0] = (uint8_t)(which + 1);
+    config.fast_open = SALUT_FAST_OPEN_CLIENT | SALUT_FAST_OPEN_SERVER;
     assert_int_equal(salut_create(&config, &w->stacks[which]), SALUT_OK);
     salut_addr a4 = world_addr(v4[which]);
     salut_addr a6 = world_addr(v6[which]);

@@ -27,11 +27,17 @@ static void config_init(struct salut_config *c)
     c->buffer_bytes = 2048;
     c->ranges_max = 1024;
     c->ranges_per_conn_max = 128;
+    c->records_max = 4096;
     c->mtu = 1500;
     c->ttl = 64;
     c->send_buffer_bytes = 256 * 1024;
     c->recv_buffer_bytes = 256 * 1024;
     c->recv_buffer_max_bytes = 6 * 1024 * 1024;
+    c->recv_buffer_min_bytes = 4096;
+    c->mtu_black_hole_bytes = 1280;
+    c->mtu_probe_interval_ns = 600 * SLT_NS_PER_S;
+    c->user_timeout_low_ns = 100 * SLT_NS_PER_S;
+    c->user_timeout_high_ns = 3600 * SLT_NS_PER_S;
     c->window_scaling = 1;
     c->window_scale = 255;
     c->timestamps = 1;
@@ -128,6 +134,10 @@ static void put(struct pair *p, int from, struct slt_tcp_segment *seg,
         free(packet.payload);
         return;
     }
+    if (p->carry) {
+        p->carry(p, &packet);
+        return;
+    }
     assert(p->wire_count < PAIR_WIRE_MAX);
     p->wire[p->wire_count++] = packet;
 }
@@ -142,15 +152,17 @@ static void put_reply(struct pair *p, int from, const struct slt_tcp_reply *repl
 
 static void check(struct pair *p, int side)
 {
+    if (p->unchecked) {
+        return;
+    }
     const char *broken = slt_tcp_check(&p->side[side].tcp, pair_conn(p, side), p->now_ns);
-
     if (broken) {
         fprintf(stderr, "side %d: %s\n", side, broken);
         abort();
     }
 }
 
-static bool transmit(struct pair *p, int side)
+bool pair_transmit(struct pair *p, int side)
 {
     struct pair_side *s = &p->side[side];
     struct slt_tcp_burst burst;
@@ -189,7 +201,8 @@ static void deliver_to_listener(struct pair *p, int side, const struct slt_tcp_s
     if (s->half_open) {
         slt_tcp_half_open_input(&s->tcp, &s->entry, seg, p->now_ns, &v);
         if (v.kind == SLT_VERDICT_COMPLETE) {
-            s->conn = slt_tcp_conn_take(&s->tcp, &s->id, &s->defaults, 1500, SALUT_STATE_LISTEN);
+            s->conn =
+                slt_tcp_conn_take(&s->tcp, &s->id, &s->defaults, p->config.mtu, SALUT_STATE_LISTEN);
             assert(slt_tcp_open_passive(&s->tcp, pair_conn(p, side), &s->entry, false, p->now_ns));
             s->half_open = false;
             slt_tcp_input(&s->tcp, pair_conn(p, side), seg, p->now_ns);
@@ -212,7 +225,7 @@ static void deliver_to_listener(struct pair *p, int side, const struct slt_tcp_s
     }
 }
 
-static void deliver(struct pair *p, const struct pair_packet *packet)
+void pair_deliver(struct pair *p, const struct pair_packet *packet)
 {
     struct pair_side *s = &p->side[packet->to];
     struct slt_tcp_reply reply;
@@ -235,15 +248,15 @@ static void deliver(struct pair *p, const struct pair_packet *packet)
 void pair_run(struct pair *p)
 {
     for (int round = 0; round < 10000; round++) {
-        bool moved = transmit(p, 0);
-        moved = transmit(p, 1) || moved;
+        bool moved = pair_transmit(p, 0);
+        moved = pair_transmit(p, 1) || moved;
         unsigned count = p->wire_count;
         struct pair_packet batch[PAIR_WIRE_MAX];
         memcpy(batch, p->wire, count * sizeof(batch[0]));
         p->wire_count = 0;
         p->now_ns += p->delay_ns;
         for (unsigned i = 0; i < count; i++) {
-            deliver(p, &batch[i]);
+            pair_deliver(p, &batch[i]);
             free(batch[i].payload);
         }
         if (!moved && count == 0) {
@@ -254,26 +267,40 @@ void pair_run(struct pair *p)
     abort();
 }
 
-bool pair_step(struct pair *p, int64_t limit_ns)
+int64_t pair_next_timer(const struct pair *p)
 {
     int64_t next = SLT_NEVER;
 
     for (int i = 0; i < 2; i++) {
-        if (p->side[i].conn != SLT_NIL) {
-            next = slt_min64(next, slt_tcp_next_deadline(&p->side[i].tcp, pair_conn(p, i)));
+        const struct pair_side *s = &p->side[i];
+        if (s->conn != SLT_NIL) {
+            next =
+                slt_min64(next, slt_tcp_next_deadline(&s->tcp, slt_tcp_conn_at(&s->tcp, s->conn)));
         }
     }
-    if (next > p->now_ns + limit_ns) {
-        p->now_ns += limit_ns;
-        return false;
-    }
-    p->now_ns = slt_max64(p->now_ns, next);
+    return next;
+}
+
+void pair_fire(struct pair *p)
+{
     for (int i = 0; i < 2; i++) {
         if (p->side[i].conn != SLT_NIL) {
             slt_tcp_timeout(&p->side[i].tcp, pair_conn(p, i), p->now_ns);
             check(p, i);
         }
     }
+}
+
+bool pair_step(struct pair *p, int64_t limit_ns)
+{
+    int64_t next = pair_next_timer(p);
+
+    if (next > p->now_ns + limit_ns) {
+        p->now_ns += limit_ns;
+        return false;
+    }
+    p->now_ns = slt_max64(p->now_ns, next);
+    pair_fire(p);
     pair_run(p);
     return true;
 }
@@ -291,7 +318,7 @@ void pair_connect(struct pair *p)
     struct pair_side *s = &p->side[0];
 
     p->side[1].listening = true;
-    s->conn = slt_tcp_conn_take(&s->tcp, &s->id, &s->defaults, 1500, SALUT_STATE_CLOSED);
+    s->conn = slt_tcp_conn_take(&s->tcp, &s->id, &s->defaults, p->config.mtu, SALUT_STATE_CLOSED);
     assert(slt_tcp_open(&s->tcp, pair_conn(p, 0), p->now_ns) == SALUT_OK);
     pair_run(p);
 }

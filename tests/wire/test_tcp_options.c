@@ -172,20 +172,39 @@ static void test_later_layout(void **state)
 static void test_fast_open_and_user_timeout(void **state)
 {
     (void)state;
-    static const uint8_t request[] = {0x01, 0x01, 0x22, 0x02};
+    static const uint8_t request[] = {0x22, 0x02, 0x01, 0x01};
     struct slt_tcp_options opt = none();
     opt.present = SLT_TCP_OPT_FAST_OPEN;
-    assert_emits(&opt, request, sizeof(request), "nop,nop,tfo cookiereq");
+    assert_emits(&opt, request, sizeof(request), "tfo cookiereq,nop,nop");
 
-    static const uint8_t both[] = {0x01, 0x01, 0x22, 0x0a, 1,  2, 3,    4,
-                                   5,    6,    7,    8,    28, 4, 0x80, 0x05};
+    static const uint8_t both[] = {0x22, 0x0a, 1, 2, 3, 4, 5, 6, 7, 8, 1, 1, 28, 4, 0x80, 0x05};
     opt.present |= SLT_TCP_OPT_USER_TIMEOUT;
     opt.cookie_bytes = 8;
     for (uint8_t i = 0; i < 8; i++) {
         opt.cookie[i] = (uint8_t)(i + 1);
     }
     opt.user_timeout = 0x8005;
-    assert_emits(&opt, both, sizeof(both), "nop,nop,tfo cookie 0102030405060708,uto 5m");
+    assert_emits(&opt, both, sizeof(both), "tfo cookie 0102030405060708,nop,nop,uto 5m");
+}
+
+/* RFC 9768 3.2.3: the order of the counters is the kind's, and the last ones may be missing. */
+static void test_r9768_08_accurate_ecn(void **state)
+{
+    (void)state;
+    static const uint8_t all[] = {1, 172, 11, 0x12, 0x34, 0x56, 0, 0, 7, 0xff, 0xff, 0xff};
+    struct slt_tcp_options opt = none();
+    opt.present = SLT_TCP_OPT_ACCECN;
+    opt.accecn =
+        (struct slt_tcp_accecn_option){.e0b = 0x123456, .ceb = 7, .e1b = 0xffffff, .count = 3};
+    assert_emits(&opt, all, sizeof(all), "nop,accecn0 e0b 1193046 ceb 7 e1b 16777215");
+
+    static const uint8_t turned[] = {174, 8, 0xff, 0xff, 0xff, 0, 0, 7};
+    opt.accecn = (struct slt_tcp_accecn_option){.ceb = 7, .e1b = 0xffffff, .count = 2, .order = 1};
+    assert_emits(&opt, turned, sizeof(turned), "accecn1 e1b 16777215 ceb 7");
+
+    static const uint8_t odd[] = {172, 4, 1, 2, 174, 14, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12};
+    assert_int_equal(slt_tcp_options_parse((struct slt_span){odd, sizeof(odd)}, &opt), SLT_PASS);
+    assert_int_equal(opt.present, 0);
 }
 
 /* Every combination of options that fits comes back as it was. */
@@ -193,7 +212,7 @@ static void test_round_trip_of_all_combinations(void **state)
 {
     (void)state;
     uint32_t fitting = 0;
-    for (uint32_t present = 0; present < 128; present++) {
+    for (uint32_t present = 0; present < 256; present++) {
         for (uint32_t n = 0; n < 4 * 8; n++) {
             struct slt_tcp_options opt = none();
             opt.present = (uint8_t)present;
@@ -208,6 +227,11 @@ static void test_round_trip_of_all_combinations(void **state)
             if (present & SLT_TCP_OPT_FAST_OPEN) {
                 opt.cookie_bytes = n / 4 == 0 ? 0 : (uint8_t)(2 * (n / 4) + 2);
                 memset(opt.cookie, 0x33, opt.cookie_bytes);
+            }
+            if (present & SLT_TCP_OPT_ACCECN) {
+                opt.accecn.count = (uint8_t)(n % 4);
+                opt.accecn.order = (uint8_t)(n / 4 % 2);
+                opt.accecn.ceb = n % 4 > 1 ? 0x800001 : 0;
             }
             uint8_t out[SLT_TCP_OPTIONS_MAX];
             struct slt_writer w = slt_writer_of(out, sizeof(out));
@@ -284,6 +308,7 @@ int main(void)
         cmocka_unit_test(test_syn_layout),
         cmocka_unit_test(test_later_layout),
         cmocka_unit_test(test_fast_open_and_user_timeout),
+        cmocka_unit_test(test_r9768_08_accurate_ecn),
         cmocka_unit_test(test_round_trip_of_all_combinations),
         cmocka_unit_test(test_rules_of_choice),
         cmocka_unit_test(test_print_never_overflows),

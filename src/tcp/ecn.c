@@ -1,0 +1,323 @@
+/* Explicit congestion notification (RFC 3168; RFC 9293 3.8.3, SHLD-8), both roles, and where
+ * accecn.c (RFC 9768) comes in.
+ *
+ * The handshake agrees on one of three modes, which never changes afterwards (R9768-05): none,
+ * RFC 3168, AccECN. A SYN asks with ECE and CWR (AccECN: AE too), a SYN,ACK agrees with ECE alone
+ * (AccECN: with the encoding of the SYN's code point). As some paths drop such a SYN, the SYN that
+ * is sent again asks for less and in the end for nothing (R3168-03, R9768-04), and what a later
+ * SYN,ACK then says is not believed: who has sent one SYN without must send no ECT (6.1.1).
+ *
+ * As receiver: a CE mark on data is echoed as ECE on every segment until the sender says CWR. As
+ * sender: ECE means one reduction of the window in each round trip (recovery.c), and the next new
+ * data says CWR, once, in a segment of its own so that a link that cuts super-frames cannot repeat
+ * it. Only new data is sent as ECT(0) (6.1.4 to 6.1.6): not SYNs, pure acknowledgements, what is
+ * sent again, and window probes.
+ */
+#include "tcp/engine.h"
+
+#include "wire/ipv4.h"
+
+static bool speaks(const struct slt_tcp_conn *c, unsigned bits)
+{
+    return (c->ecn & bits) != 0;
+}
+
+static void set_bits(struct slt_tcp_conn *c, unsigned bits)
+{
+    c->ecn = (uint8_t)(c->ecn | bits);
+}
+
+static void clear_bits(struct slt_tcp_conn *c, unsigned bits)
+{
+    c->ecn = (uint8_t)(c->ecn & ~bits);
+}
+
+/* The path or the peer changes the bits: feedback goes on, but nothing of ours is ECT. */
+static void mute(struct slt_tcp *tcp, struct slt_tcp_conn *c)
+{
+    set_bits(c, SLT_ECN_MUTE);
+    slt_count(tcp->telemetry, SLT_NOTE_TCP_ECN_MANGLED);
+}
+
+/* ---- the handshake, active ------------------------------------------------------------------ */
+
+/* An active open: what its first SYN asks for. */
+void slt_tcp_ecn_open(const struct slt_tcp *tcp, struct slt_tcp_conn *c)
+{
+    struct slt_tcp_opening *o = &slt_tcp_cold_of(tcp, c)->opening;
+
+    if (tcp->config->ecn == SALUT_ECN_ACCURATE) {
+        o->ecn_asked = SLT_ECN_ASK_ACCURATE;
+    } else if (tcp->config->ecn == SALUT_ECN_REQUEST) {
+        o->ecn_asked = SLT_ECN_ASK_CLASSIC;
+    }
+    o->ecn_said = o->ecn_asked;
+}
+
+/* The SYN goes out again: RFC 3168 6.1.1.1 (R3168-03) asks no more, RFC 9768 3.1.4.1 (R9768-04)
+ * asks once more. */
+void slt_tcp_ecn_on_syn_again(struct slt_tcp *tcp, struct slt_tcp_conn *c)
+{
+    struct slt_tcp_cold *cold = slt_tcp_cold_of(tcp, c);
+    struct slt_tcp_opening *o = &cold->opening;
+    bool last_chance = o->ecn_asked == SLT_ECN_ASK_ACCURATE && cold->recovery.syn_timeouts <= 1;
+
+    if (!tcp->config->ecn_fallback || o->ecn_said == SLT_ECN_ASK_NOT || last_chance) {
+        return;
+    }
+    o->ecn_said = SLT_ECN_ASK_NOT;
+    slt_count(tcp->telemetry, SLT_NOTE_TCP_ECN_FALLBACK);
+}
+
+/* ECE, CWR and AE of our SYN, or of the SYN,ACK of a full connection. */
+uint16_t slt_tcp_ecn_syn_flags(const struct slt_tcp *tcp, const struct slt_tcp_conn *c, bool ack)
+{
+    const struct slt_tcp_opening *o = &slt_tcp_cold_of(tcp, c)->opening;
+
+    if (ack) {
+        if (speaks(c, SLT_ECN_ACCURATE)) { /* R9768-01 */
+            return slt_accecn_to_flags(slt_accecn_tell(o->ecn_arrived));
+        }
+        return speaks(c, SLT_ECN_OK) ? SLT_TCP_ECE : 0; /* R3168-01 */
+    }
+    if (o->ecn_said == SLT_ECN_ASK_ACCURATE) {
+        return SLT_TCP_AE | SLT_TCP_CWR | SLT_TCP_ECE;
+    }
+    return o->ecn_said == SLT_ECN_ASK_CLASSIC ? SLT_TCP_CWR | SLT_TCP_ECE : 0;
+}
+
+static void start_accurate(struct slt_tcp *tcp, struct slt_tcp_conn *c)
+{
+    slt_accecn_start(&slt_tcp_cold_of(tcp, c)->accecn);
+    slt_tcp_cold_of(tcp, c)->accecn.flags |= SLT_ACCECN_FIRST;
+    set_bits(c, SLT_ECN_ACCURATE);
+}
+
+/* The answer to a SYN that asked for AccECN (table 2; R9768-02, R9768-03). */
+static void take_accurate_answer(struct slt_tcp *tcp, struct slt_tcp_conn *c,
+                                 const struct slt_tcp_segment *seg)
+{
+    uint32_t ace = slt_accecn_of_flags(seg->flags);
+
+    if (ace == 0 || ace == 7) { /* none, or a peer that echoes reserved bits */
+        return;
+    }
+    if (ace == 1) {
+        set_bits(c, SLT_ECN_OK);
+        return;
+    }
+    start_accurate(tcp, c);
+    struct slt_tcp_accecn *a = &slt_tcp_cold_of(tcp, c)->accecn;
+    a->shake = (uint8_t)slt_accecn_tell(seg->ecn);
+    a->r_cep += seg->ecn == SLT_ECN_CE ? 1U : 0U;
+    slt_accecn_heard(a, &seg->opt);
+    if (ace != slt_accecn_tell(SLT_ECN_NONE) && ace != 5) {
+        mute(tcp, c); /* our SYN left without ECT (3.2.2.3) */
+    }
+}
+
+/* A SYN or SYN,ACK came in SYN-SENT. */
+void slt_tcp_ecn_take_syn(struct slt_tcp *tcp, struct slt_tcp_conn *c, const struct slt_tcp_in *in)
+{
+    struct slt_tcp_opening *o = &slt_tcp_cold_of(tcp, c)->opening;
+    const struct slt_tcp_segment *seg = in->seg;
+    bool ece = (seg->flags & SLT_TCP_ECE) != 0;
+    bool cwr = (seg->flags & SLT_TCP_CWR) != 0;
+
+    o->ecn_arrived = seg->ecn;
+    if (o->ecn_said == SLT_ECN_ASK_NOT) {
+        return; /* 6.1.1 (R3168-02): we have sent a SYN that did not ask */
+    }
+    if (seg->flags & SLT_TCP_ACK) {
+        if (o->ecn_said == SLT_ECN_ASK_ACCURATE) {
+            take_accurate_answer(tcp, c, seg);
+        } else if (ece && !cwr) {
+            set_bits(c, SLT_ECN_OK);
+        }
+    } else if (ece && cwr) { /* simultaneous open: both have asked */
+        if (o->ecn_said == SLT_ECN_ASK_ACCURATE && (seg->flags & SLT_TCP_AE)) {
+            start_accurate(tcp, c);
+        } else {
+            set_bits(c, SLT_ECN_OK);
+        }
+    }
+}
+
+/* The SYN,ACK that completes a simultaneous open: one that does not agree takes ECT away
+ * (6.1.1). */
+void slt_tcp_ecn_take_crossing(struct slt_tcp_conn *c, const struct slt_tcp_segment *seg)
+{
+    bool agrees = (seg->flags & SLT_TCP_ECE) && !(seg->flags & SLT_TCP_CWR);
+
+    if (speaks(c, SLT_ECN_OK) && !agrees) {
+        clear_bits(c, SLT_ECN_OK);
+    }
+}
+
+/* ---- the handshake, passive ------------------------------------------------------------------ */
+
+/* What a SYN asks for and the configuration grants, as flags of its half-open entry. */
+uint16_t slt_tcp_ecn_half_open(const struct salut_config *config, const struct slt_tcp_segment *syn)
+{
+    uint32_t ace = slt_accecn_of_flags(syn->flags);
+
+    if (config->ecn == SALUT_ECN_OFF || ace == 0) {
+        return 0;
+    }
+    if (ace == 3 || (ace == 7 && config->ecn != SALUT_ECN_ACCURATE)) {
+        return SLT_HALF_ECN; /* R3168-01; who does not know AE does not see it */
+    }
+    if (config->ecn != SALUT_ECN_ACCURATE) {
+        return 0;
+    }
+    /* R9768-03: what is not known yet is taken as AccECN */
+    return (uint16_t)(SLT_HALF_ACCECN | (unsigned)(syn->ecn & 3U) << SLT_HALF_ARRIVED_SHIFT);
+}
+
+/* ECE, CWR and AE of an entry's SYN,ACK. */
+uint16_t slt_tcp_ecn_half_open_flags(uint16_t flags)
+{
+    if (flags & SLT_HALF_ACCECN) {
+        uint8_t arrived = (uint8_t)(flags >> SLT_HALF_ARRIVED_SHIFT & 3U);
+        return slt_accecn_to_flags(slt_accecn_tell(arrived));
+    }
+    return (flags & SLT_HALF_ECN) ? SLT_TCP_ECE : 0;
+}
+
+/* The connection of an entry takes over what was agreed. */
+void slt_tcp_ecn_open_passive(struct slt_tcp *tcp, struct slt_tcp_conn *c,
+                              const struct slt_tcp_half_open *h)
+{
+    struct slt_tcp_cold *cold = slt_tcp_cold_of(tcp, c);
+
+    cold->opening.ecn_arrived = (uint8_t)(h->flags >> SLT_HALF_ARRIVED_SHIFT & 3U);
+    if (h->flags & SLT_HALF_ACCECN) {
+        start_accurate(tcp, c);
+    } else if (h->flags & SLT_HALF_ECN) {
+        set_bits(c, SLT_ECN_OK);
+    }
+}
+
+/* ---- segments ------------------------------------------------------------------------------- */
+
+/* RFC 3168 6.1.3 (R3168-05): ECE from the mark to the peer's CWR. The peer's window may be one
+ * segment by then, so neither waits for the delayed acknowledgement. */
+static void receive_classic(struct slt_tcp *tcp, struct slt_tcp_conn *c,
+                            const struct slt_tcp_in *in)
+{
+    if (in->seg->payload_bytes == 0 || in->only_ack) {
+        return; /* R3168-06 */
+    }
+    if (in->seg->flags & SLT_TCP_CWR) {
+        clear_bits(c, SLT_ECN_ECE_DUE);
+        slt_tcp_ack_now(c, SLT_SEND_ACK_NOW);
+    }
+    if (in->seg->ecn == SLT_ECN_CE) {
+        slt_count(tcp->telemetry, SLT_NOTE_TCP_CE);
+        if (!speaks(c, SLT_ECN_ECE_DUE)) {
+            slt_tcp_ack_now(c, SLT_SEND_ACK_NOW);
+        }
+        set_bits(c, SLT_ECN_ECE_DUE);
+    }
+}
+
+/* The peer's field and option, on an acknowledgement of something new: in one that repeats the
+ * number the field may be older than what we know. */
+static void told_accurate(struct slt_tcp *tcp, struct slt_tcp_conn *c, struct slt_tcp_in *in)
+{
+    struct slt_tcp_accecn *a = &slt_tcp_cold_of(tcp, c)->accecn;
+    bool pure = in->seg->payload_bytes == 0 && !(in->seg->flags & SLT_TCP_FIN);
+
+    if (a->flags & SLT_ACCECN_FIRST) {
+        bool shakes = pure && slt_tcp_has(c, SLT_CONN_PASSIVE);
+        slt_accecn_heard(a, &in->seg->opt);
+        if (slt_accecn_first(a, slt_accecn_of_flags(in->seg->flags), shakes)) {
+            mute(tcp, c);
+        }
+        return;
+    }
+    if (!in->ack.advanced || speaks(c, SLT_ECN_MUTE)) {
+        return;
+    }
+    uint32_t marks = slt_accecn_told(a, in->seg, in->ack.acked_bytes, slt_tcp_full_mss(tcp, c),
+                                     &in->ack.ce_bytes);
+    in->ack.ece = marks > 0;
+}
+
+static void accurate(struct slt_tcp *tcp, struct slt_tcp_conn *c, struct slt_tcp_in *in)
+{
+    struct slt_tcp_accecn *a = &slt_tcp_cold_of(tcp, c)->accecn;
+    uint32_t own_mss = slt_tcp_advertised_mss(tcp->config, c->ip_bytes, c->opts.max_segment);
+    uint32_t usual = slt_max32(c->rcv.mss_seen, 1);
+    uint32_t packets = 1;
+
+    if (in->seg->payload_bytes > own_mss) { /* a super-frame: the link joined several */
+        packets = (in->seg->payload_bytes + usual - 1) / usual;
+    }
+    if (!in->only_ack) {
+        if (in->seg->ecn == SLT_ECN_CE) {
+            slt_count(tcp->telemetry, SLT_NOTE_TCP_CE);
+        }
+        if (slt_accecn_received(a, in->seg, packets)) {
+            slt_tcp_ack_now(c, SLT_SEND_ACK_NOW);
+        }
+    }
+    told_accurate(tcp, c, in);
+}
+
+/* An acceptable segment has passed the fifth step. What lay outside the window never comes here,
+ * so a forged mark costs its sender a guess (6.1.3). */
+void slt_tcp_ecn_on_segment(struct slt_tcp *tcp, struct slt_tcp_conn *c, struct slt_tcp_in *in)
+{
+    if (speaks(c, SLT_ECN_ACCURATE)) {
+        if (c->cold != SLT_NIL) {
+            accurate(tcp, c, in);
+        }
+    } else if (speaks(c, SLT_ECN_OK)) {
+        receive_classic(tcp, c, in);
+        in->ack.ece = (in->seg->flags & SLT_TCP_ECE) && in->ack_pos == c->snd.una; /* R3168-04 */
+    }
+}
+
+/* ECE or the ACE field of a segment without SYN; CWR is the plan's. */
+uint16_t slt_tcp_ecn_flags(const struct slt_tcp *tcp, const struct slt_tcp_conn *c,
+                           const struct slt_tcp_plan *plan)
+{
+    if (c->ecn == 0 || (plan->flags & SLT_TCP_RST) || c->cold == SLT_NIL) {
+        return speaks(c, SLT_ECN_ECE_DUE) && !(plan->flags & SLT_TCP_RST) ? SLT_TCP_ECE : 0;
+    }
+    if (speaks(c, SLT_ECN_ACCURATE)) {
+        const struct slt_tcp_accecn *a = &slt_tcp_cold_of(tcp, c)->accecn;
+        bool pure = plan->bytes == 0 && !(plan->flags & SLT_TCP_FIN);
+        return slt_accecn_to_flags(a->shake != 0 && pure ? a->shake : a->r_cep);
+    }
+    return speaks(c, SLT_ECN_ECE_DUE) ? SLT_TCP_ECE : 0;
+}
+
+/* The code point of a segment's IP header: ECT(0) is the one to use when one is enough (5,
+ * R3168-08). */
+uint8_t slt_tcp_ecn_codepoint(const struct slt_tcp_conn *c, const struct slt_tcp_plan *plan)
+{
+    bool capable = speaks(c, SLT_ECN_OK | SLT_ECN_ACCURATE) && !speaks(c, SLT_ECN_MUTE);
+    bool fresh = plan->bytes > 0 && !plan->retransmit && !(plan->spent & SLT_DUE_PROBE) &&
+                 !(plan->flags & SLT_TCP_SYN);
+
+    return capable && fresh ? SLT_ECN_ECT0 : SLT_ECN_NONE; /* R3168-06 */
+}
+
+/* A segment without SYN left. */
+void slt_tcp_ecn_on_sent(struct slt_tcp *tcp, struct slt_tcp_conn *c,
+                         const struct slt_tcp_plan *plan)
+{
+    if (plan->flags & SLT_TCP_CWR) {
+        clear_bits(c, SLT_ECN_CWR_DUE);
+    }
+    if (speaks(c, SLT_ECN_ACCURATE) && c->cold != SLT_NIL && (plan->flags & SLT_TCP_ACK)) {
+        struct slt_tcp_accecn *a = &slt_tcp_cold_of(tcp, c)->accecn;
+        a->told_cep = (uint8_t)a->r_cep;
+        a->shake = 0;
+        if (plan->bytes == 0) {
+            a->flags &= (uint8_t) ~(unsigned)SLT_ACCECN_CHANGED;
+        }
+    }
+}

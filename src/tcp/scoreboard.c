@@ -1,0 +1,176 @@
+/* The scoreboard: what one acknowledgement delivers (RFC 2018 5, RFC 2883 5, RFC 6675 4 Update()).
+ *
+ * First what is acknowledged cumulatively leaves the records from below; then each SACK block marks
+ * the records it covers, cut at its edges, from the lowest block to the highest, so that octets are
+ * delivered in sequence order and what arrived in order does not look reordered. An octet counts
+ * as delivered once. A SACKed octet stays in the send queue until it is acknowledged (R2018-06,
+ * R6675-10): the peer may take its word back, and is seen to have done so when SND.UNA comes to
+ * stand at octets that were SACKed.
+ *
+ * A block is believed when it lies within what is in flight; whatever else it says is ignored
+ * (R2018-09). The first block is a duplicate's (D-SACK) when it lies below the acknowledgement
+ * that came with it, or within the second block (R2883-05).
+ */
+#include "tcp/engine.h"
+
+struct block {
+    int64_t left;
+    int64_t right;
+};
+
+/* `bytes` from the start of the record, up to `end`, are delivered for the first time. */
+static void take_record(struct slt_tcp *tcp, struct slt_tcp_conn *c, const struct slt_tcp_in *in,
+                        const struct slt_record *record, int64_t end, struct slt_delivery *d)
+{
+    struct slt_tcp_cold *cold = slt_tcp_cold_of(tcp, c);
+    int64_t sent_at_ns = record->stamp.sent_at_ns;
+
+    slt_rate_on_delivered(&cold->rate, &record->stamp, (uint32_t)(end - record->start), in->now_ns);
+    slt_rack_on_delivered(tcp, c, record, end, in);
+    if (record->flags & SLT_RECORD_RETRANSMITTED) {
+        d->resent = true;
+        return;
+    }
+    if (end <= cold->recovery.recover) {
+        d->original = true;
+    }
+    if (!(record->flags & SLT_RECORD_UNTIMED) &&
+        (d->timed_at_ns == SLT_NEVER || sent_at_ns > d->timed_at_ns)) {
+        d->timed_at_ns = sent_at_ns;
+    }
+}
+
+static void take_cumulative(struct slt_tcp *tcp, struct slt_tcp_conn *c,
+                            const struct slt_tcp_in *in, struct slt_delivery *d)
+{
+    struct slt_records *rs = &slt_tcp_cold_of(tcp, c)->recovery.records;
+    bool syn = c->snd.una - in->ack.acked_bytes == 0;
+    uint32_t known_bytes = 0;
+
+    d->acked_bytes = in->ack.acked_bytes - (syn ? 1 : 0); /* R5681-04: the SYN grows nothing */
+    while (rs->head != SLT_NIL && slt_record_at(tcp, rs->head)->start < c->snd.una) {
+        struct slt_record *record = slt_record_at(tcp, rs->head);
+        int64_t end = slt_min64(slt_record_end(record), c->snd.una);
+        uint32_t bytes = (uint32_t)(end - record->start);
+        if (record->fate == SLT_RECORD_SACKED) {
+            known_bytes += bytes;
+        } else {
+            take_record(tcp, c, in, record, end, d);
+        }
+        slt_records_drop(tcp, rs, rs->head, bytes);
+    }
+    SLT_ASSERT(known_bytes <= in->ack.acked_bytes);
+    d->delivered_bytes = d->acked_bytes - slt_min32(known_bytes, d->acked_bytes);
+}
+
+/* Mark what the block covers. A record that cannot be cut stays as it is: the octets are told of
+ * again, or acknowledged. */
+static void take_block(struct slt_tcp *tcp, struct slt_tcp_conn *c, const struct slt_tcp_in *in,
+                       struct block block, struct slt_delivery *d)
+{
+    struct slt_records *rs = &slt_tcp_cold_of(tcp, c)->recovery.records;
+    uint32_t index = slt_records_find(tcp, rs, block.left);
+
+    while (index != SLT_NIL && slt_record_at(tcp, index)->start < block.right) {
+        struct slt_record *record = slt_record_at(tcp, index);
+        tcp->work++;
+        if (record->fate == SLT_RECORD_SACKED) {
+            index = record->next;
+            continue;
+        }
+        if (record->start < block.left) {
+            bool cut = slt_records_cut(tcp, rs, index, block.left);
+            index = cut || slt_record_end(record) < block.right ? record->next : SLT_NIL;
+            continue;
+        }
+        if (slt_record_end(record) > block.right && !slt_records_cut(tcp, rs, index, block.right)) {
+            return;
+        }
+        take_record(tcp, c, in, record, slt_record_end(record), d);
+        d->sacked_bytes += record->bytes;
+        d->delivered_bytes += record->bytes;
+        index = slt_record_at(tcp, slt_records_sack(tcp, rs, index))->next;
+    }
+}
+
+/* The duplicate that the first block reports, if that is what it does (RFC 2883 5). Only octets of
+ * the episode that may be undone count as evidence (RFC 3708 3). */
+static bool take_duplicate(struct slt_tcp_conn *c, const struct slt_undo *u,
+                           const struct slt_tcp_in *in, struct slt_delivery *d)
+{
+    const struct slt_tcp_options *opt = &in->seg->opt;
+    int64_t left = slt_tcp_unwrap(c->snd.una, c->snd.isn, opt->sack[0].left);
+    int64_t right = slt_tcp_unwrap(c->snd.una, c->snd.isn, opt->sack[0].right);
+    bool within = opt->sack_count > 1 && (int32_t)(opt->sack[0].left - opt->sack[1].left) >= 0 &&
+                  (int32_t)(opt->sack[1].right - opt->sack[0].right) >= 0;
+
+    if (right > in->ack_pos && !within) {
+        return false;
+    }
+    if (left < right && left >= slt_min64(c->snd.una, 1) - (int64_t)c->snd.wnd_max &&
+        right <= c->snd.nxt) {
+        int64_t from = slt_max64(left, u->from);
+        d->dsack = true;
+        d->dsack_end = right;
+        d->dsack_bytes = (uint32_t)slt_max64(slt_min64(right, u->to) - from, 0);
+    }
+    return true;
+}
+
+/* The blocks that can be believed, lowest first. */
+static uint32_t sort_blocks(const struct slt_tcp_conn *c, const struct slt_tcp_options *opt,
+                            uint32_t from, struct block *sorted)
+{
+    uint32_t count = 0;
+
+    for (uint32_t i = from; i < opt->sack_count; i++) {
+        struct block b = {slt_tcp_unwrap(c->snd.una, c->snd.isn, opt->sack[i].left),
+                          slt_tcp_unwrap(c->snd.una, c->snd.isn, opt->sack[i].right)};
+        if (b.left <= c->snd.una || b.left >= b.right || b.right > c->snd.nxt) {
+            continue; /* R2018-09 */
+        }
+        uint32_t at = count++;
+        while (at > 0 && sorted[at - 1].left > b.left) {
+            sorted[at] = sorted[at - 1];
+            at--;
+        }
+        sorted[at] = b;
+    }
+    return count;
+}
+
+/* SND.UNA stands at octets that were SACKed: the peer must have taken them back (R2018-08). */
+bool slt_scoreboard_reneged(const struct slt_tcp *tcp, const struct slt_tcp_conn *c)
+{
+    const struct slt_records *rs = &slt_tcp_cold_of(tcp, c)->recovery.records;
+
+    if (rs->head == SLT_NIL || rs->sacked_bytes == 0) {
+        return false;
+    }
+    const struct slt_record *head = slt_record_at(tcp, rs->head);
+    return head->start <= c->snd.una && head->fate == SLT_RECORD_SACKED;
+}
+
+/* Gather what the acknowledgement delivers; SND.UNA has moved already. */
+void slt_scoreboard_take(struct slt_tcp *tcp, struct slt_tcp_conn *c, const struct slt_tcp_in *in,
+                         struct slt_delivery *d)
+{
+    struct slt_tcp_recovery *r = &slt_tcp_cold_of(tcp, c)->recovery;
+    const struct slt_tcp_options *opt = &in->seg->opt;
+
+    *d = (struct slt_delivery){.timed_at_ns = SLT_NEVER};
+    if (in->ack.advanced) {
+        take_cumulative(tcp, c, in, d);
+    }
+    if (slt_tcp_has(c, SLT_CONN_SACK_OK) && (opt->present & SLT_TCP_OPT_SACK) &&
+        opt->sack_count > 0) {
+        struct block sorted[SLT_TCP_SACK_MAX];
+        uint32_t from = take_duplicate(c, &r->undo, in, d) ? 1 : 0;
+        uint32_t count = sort_blocks(c, opt, from, sorted);
+        d->sack_blocks = true;
+        for (uint32_t i = 0; i < count; i++) {
+            take_block(tcp, c, in, sorted[i], d);
+        }
+    }
+    d->reneged = slt_scoreboard_reneged(tcp, c);
+}
