@@ -121,6 +121,9 @@ struct salut_config {
     uint8_t sack;                   /* 1 on (RFC 2018) */
     uint8_t dsack;                  /* 1 on (RFC 2883) */
     uint8_t nagle;                  /* 1: on by default */
+    int64_t nagle_slack_ns;         /* beyond a round trip, how much longer Nagle's rule waits for
+                                       an acknowledgement that the peer holds back; 1 ms; 0: until
+                                       it comes (RFC 9293 3.7.4 to the letter; what Linux does) */
     uint16_t mss_min;               /* smallest send MSS honoured (tcp_min_snd_mss, 48) */
     uint16_t initial_window_segments; /* 10 (RFC 6928) */
     uint8_t congestion;               /* enum salut_cc; tcp_congestion_control */

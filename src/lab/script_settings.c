@@ -82,6 +82,7 @@ static const struct row ROWS[] = {
     {"dsack", FIELD(dsack), true, 0, 0, 1},
     {"tcp_dsack", FIELD(dsack), true, 0, 0, 1},
     {"nagle", FIELD(nagle), true, 0, 0, 1},
+    {"nagle_slack", FIELD(nagle_slack_ns), true, MS, 0, SECOND},
     {"mss_min", FIELD(mss_min), true, 0, 28, 65535},
     {"tcp_min_snd_mss", FIELD(mss_min), true, 0, 28, 65535},
     {"initial_window_segments", FIELD(initial_window_segments), true, 0, 1, 65535},

@@ -63,6 +63,7 @@ static void set_tcp(struct salut_config *config)
     config->sack = 1;
     config->dsack = 1;
     config->nagle = 1;
+    config->nagle_slack_ns = SLT_NS_PER_MS;
     config->mss_min = 48;
     config->initial_window_segments = 10; /* D-25 */
     config->congestion = SALUT_CC_CUBIC;
@@ -132,6 +133,7 @@ static void set_rfc(struct salut_config *config)
     config->rto_min_ns = SLT_NS_PER_S;   /* D-12 */
     config->congestion = SALUT_CC_NEWRENO;
     config->ack_on_read = 0;
+    config->nagle_slack_ns = 0;
     config->fast_open = 0; /* RFC 7413 2: off until asked for (R7413-01) */
     config->quick_acks = 0;
     config->syn_retries = 7;                      /* D-11 (MUST-23) */
@@ -241,6 +243,9 @@ static bool timers_ok(const struct salut_config *c)
     if (!between(c->rto_min_ns, SLT_NS_PER_MS, c->rto_max_ns) ||
         !between(c->rto_initial_ns, SLT_NS_PER_MS, c->rto_max_ns) ||
         !between(c->rto_max_ns, SLT_NS_PER_MS, 3600 * SLT_NS_PER_S)) {
+        return false;
+    }
+    if (!between(c->nagle_slack_ns, 0, SLT_NS_PER_S)) {
         return false;
     }
     /* A TIME-WAIT entry keeps its deadline in 22 bits of milliseconds, read as nearest to now. */

@@ -100,7 +100,7 @@ enum slt_tcp_conn_flag {
     SLT_CONN_URGENT_OUT = 1 << 14,   /* snd.up_low is valid: urgent bytes not yet acknowledged */
     SLT_CONN_URGENT_IN = 1 << 15,    /* rcv.up_low is valid: urgent bytes not yet read */
     SLT_CONN_ACK_PENDING = 1 << 16,  /* something received is not acknowledged yet */
-    SLT_CONN_CORK_EXPIRED = 1 << 17, /* a corked partial segment has waited 200 ms */
+    SLT_CONN_CORK_EXPIRED = 1 << 17, /* a held partial segment has waited long enough */
     SLT_CONN_CONNECTED = 1 << 18,    /* ESTABLISHED was reached once */
     SLT_CONN_EARLY = 1 << 19,        /* passive, made at the SYN (early accept) */
     SLT_CONN_MORE = 1 << 20,         /* the last send said that more follows */

@@ -106,6 +106,7 @@ void slt_tcp_timers_on_tuning(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64
 void slt_tcp_timers_on_paced(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t at_ns);
 void slt_tcp_timers_on_unpaced(struct slt_tcp *tcp, struct slt_tcp_conn *c);
 void slt_tcp_timers_on_corked(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t now_ns);
+void slt_tcp_timers_on_nagled(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t now_ns);
 void slt_tcp_timers_on_uncorked(struct slt_tcp *tcp, struct slt_tcp_conn *c);
 void slt_tcp_timers_on_orphaned(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t now_ns);
 void slt_tcp_timers_on_time_wait_again(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t now_ns);
@@ -273,6 +274,7 @@ void slt_tcp_tune_on_timer(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t 
 void slt_tcp_tune_on_acked(struct slt_tcp *tcp, struct slt_tcp_conn *c);
 
 /* window.c: the window we advertise (RFC 9293 3.8.6.2.2) */
+#define SLT_TCP_FIRST_MSS_SEEN 536 /* until larger segments come: what every peer may send */
 int64_t slt_tcp_window_edge(const struct slt_tcp *tcp, const struct slt_tcp_conn *c);
 uint16_t slt_tcp_window_field(const struct slt_tcp_conn *c, int64_t edge, bool syn);
 void slt_tcp_window_advertised(struct slt_tcp_conn *c, int64_t edge);

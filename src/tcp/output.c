@@ -8,7 +8,9 @@
  * Sender's silly-window avoidance (MUST-38): a segment leaves when it is full, when it empties the
  * queue and Nagle lets it (Minshall's variant, U-28: only a partial segment in flight holds the
  * next partial one), or when it fills half of the largest window the peer ever offered; the
- * persist timer overrides after a while (rule 4).
+ * persist timer overrides after a while (rule 4). Nagle's rule meets its match in a peer that
+ * delays the acknowledgement until it has the whole request: so it waits a round trip and a little
+ * (nagle_slack_ns), and then lets the partial segment go.
  */
 #include "tcp/engine.h"
 
@@ -226,7 +228,8 @@ static bool partial_may_leave(const struct slt_tcp_conn *c, const struct slt_tcp
     if (slt_tcp_has(c, SLT_CONN_CORK | SLT_CONN_MORE) && !slt_tcp_has(c, SLT_CONN_CORK_EXPIRED)) {
         return false; /* MAY-16 */
     }
-    return slt_tcp_has(c, SLT_CONN_NODELAY) || !b->small_held || b->nxt == c->snd.una; /* SHLD-7 */
+    return slt_tcp_has(c, SLT_CONN_NODELAY | SLT_CONN_CORK_EXPIRED) || !b->small_held ||
+           b->nxt == c->snd.una; /* SHLD-7 */
 }
 
 /* What `bytes` has beyond whole segments; nearly always there is at most one, and no division. */
@@ -559,19 +562,23 @@ static void watch_window(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t no
     }
 }
 
-/* A partial segment is held on the user's wish, for 200 ms at most (MAY-16). */
-static void watch_cork(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t now_ns)
+/* A partial segment is held on the user's wish (MAY-16), or by Nagle's rule (SHLD-7) because the
+ * one before it is not acknowledged: neither for ever. */
+static void watch_partial(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t now_ns)
 {
     bool unsent = unsent_bytes(c, c->snd.nxt) > 0;
-    bool held = slt_tcp_has(c, SLT_CONN_CORK | SLT_CONN_MORE) &&
-                !slt_tcp_has(c, SLT_CONN_CORK_EXPIRED | SLT_CONN_FIN_QUEUED) && unsent &&
-                slt_tcp_snd_usable(c, c->snd.nxt) > 0;
+    bool may_hold = unsent && !slt_tcp_has(c, SLT_CONN_CORK_EXPIRED | SLT_CONN_FIN_QUEUED) &&
+                    slt_tcp_snd_usable(c, c->snd.nxt) > 0;
+    bool nagle = tcp->config->nagle_slack_ns > 0 && !slt_tcp_has(c, SLT_CONN_NODELAY) &&
+                 slt_tcp_cold_of(tcp, c)->small_pos > c->snd.una;
 
-    if (held) {
+    if (may_hold && slt_tcp_has(c, SLT_CONN_CORK | SLT_CONN_MORE)) {
         slt_tcp_timers_on_corked(tcp, c, now_ns);
-        return;
+    } else if (may_hold && nagle) {
+        slt_tcp_timers_on_nagled(tcp, c, now_ns);
+    } else {
+        slt_tcp_timers_on_uncorked(tcp, c);
     }
-    slt_tcp_timers_on_uncorked(tcp, c);
     if (!unsent) {
         c->flags &= ~(uint32_t)SLT_CONN_CORK_EXPIRED;
     }
@@ -684,7 +691,7 @@ void slt_tcp_settle(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t now_ns)
         return;
     }
     if (can_send_text(c)) {
-        watch_cork(tcp, c, now_ns);
+        watch_partial(tcp, c, now_ns);
         if (!watch_pace(tcp, c, now_ns)) {
             watch_window(tcp, c, now_ns);
         }

