@@ -17,7 +17,7 @@
 #include "salut/types.h"
 
 /* Invariants are numbered I-01 to I-60. */
-#define SLT_SIM_INVARIANTS 61
+#define SLT_SIM_INVARIANTS 63
 
 enum slt_sim_fault {
 #define SLT_SIM_FAULT(name, token) SLT_SIM_##name,
@@ -35,7 +35,7 @@ struct slt_sim_tally {
     uint64_t work_max; /* steps of the longest turn */
     uint64_t conns;    /* connections that reached an application */
     /* Of worlds of paths: connections begun; those that carried every byte both ways; those that
-     * did not and said so. */
+     * did not and said so, be it only by the event of an end that its user had closed. */
     uint64_t transfers, whole, told;
     uint64_t fault[SLT_SIM_FAULT_COUNT];
     uint64_t reason[SLT_REASON_COUNT];

@@ -79,18 +79,45 @@ void slt_sim_flows_forget(struct sim_world *w, uint8_t host)
     }
 }
 
-int64_t slt_sim_rtx_high(struct sim_world *w, const struct sim_host *h,
-                         const struct slt_tcp_conn *c)
+/* What the connection sends; NULL when the wire has not seen it. */
+struct sim_flow *slt_sim_flow_of(struct sim_world *w, const struct sim_host *h,
+                                 const struct slt_tcp_conn *c)
 {
-    const struct sim_flow *f = find_flow(w, h, c->id.local_port, c->id.remote_port, c->id.remote);
-    return f && f->isn == c->snd.isn ? f->rtx_high : 0;
+    struct sim_flow *f = find_flow(w, h, c->id.local_port, c->id.remote_port, c->id.remote);
+    return f && f->isn == c->snd.isn ? f : NULL;
+}
+
+/* Octets of [from, to) were sent more than once, as far as is remembered. */
+bool slt_sim_sent_twice(struct sim_world *w, const struct sim_host *h, const struct slt_tcp_conn *c,
+                        int64_t from, int64_t to)
+{
+    const struct sim_flow *f = slt_sim_flow_of(w, h, c);
+    for (uint32_t i = 0; f && i < slt_min32(f->again_count, SLT_ARRAY_COUNT(f->again)); i++) {
+        if (f->again[i].start < to && from < f->again[i].end) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void note_again(struct sim_flow *f, int64_t start, int64_t end)
+{
+    const uint32_t room = SLT_ARRAY_COUNT(f->again);
+    uint32_t last = (f->again_count + room - 1) % room;
+    if (f->again_count > 0 && f->again[last].end == start) {
+        f->again[last].end = end;
+        return;
+    }
+    f->again[f->again_count % room].start = start;
+    f->again[f->again_count % room].end = end;
+    f->again_count = f->again_count + 1 < 2 * room ? f->again_count + 1 : room;
 }
 
 /* A connection is over: no segment of its numbers may follow. */
 void slt_sim_flow_over(struct sim_world *w, const struct sim_host *h, const struct slt_tcp_conn *c)
 {
-    struct sim_flow *f = find_flow(w, h, c->id.local_port, c->id.remote_port, c->id.remote);
-    if (f && f->isn == c->snd.isn) {
+    struct sim_flow *f = slt_sim_flow_of(w, h, c);
+    if (f) {
         f->finished = true;
     }
 }
@@ -423,7 +450,7 @@ static bool check_position(struct sim_world *w, struct sim_flow *f, const struct
                             (long long)end, (long long)f->edge_in);
     }
     if (len > 0 && end <= f->nxt && pos < f->nxt) {
-        f->rtx_high = slt_max64(f->rtx_high, end);
+        note_again(f, pos, end);
     }
     f->nxt = slt_max64(f->nxt, end);
     return true;

@@ -32,7 +32,7 @@ static void draw_limits(struct sim_world *w, struct salut_config *c)
     c->listeners_max = 8;
     c->udp_max = 2;
     c->buffer_bytes = 512U << up_to(w, 3);
-    c->buffers_max = small ? 64 + up_to(w, 200) : 2048 * 1024 / c->buffer_bytes;
+    c->buffers_max = small ? 24 + up_to(w, 150) : 2048 * 1024 / c->buffer_bytes;
     c->ranges_max = small ? 2 + up_to(w, 10) : 256;
     c->ranges_per_conn_max = small || slt_sim_chance(w, 3000) ? 1 + up_to(w, 4) : 64;
     c->records_max = small || slt_sim_chance(w, 1000) ? up_to(w, 8) : 512;
@@ -84,7 +84,7 @@ static void draw_tcp(struct sim_world *w, struct salut_config *c)
     c->reset_on_timeout = half(w);
     c->reset_on_half_open_timeout = half(w);
     c->probe_with_data = half(w);
-    c->time_wait_rst_kills = slt_sim_chance(w, 2000);
+    c->time_wait_rst_kills = slt_sim_chance(w, 4000);
     c->soft_icmp_aborts_syn = half(w);
     c->old_syn_time_wait_dropped = half(w);
     c->ack_unsent_silent = half(w);
@@ -92,12 +92,16 @@ static void draw_tcp(struct sim_world *w, struct salut_config *c)
     c->syn_cookies = (uint8_t)slt_sim_below(w, 3);
     c->overflow = half(w) ? SALUT_OVERFLOW_RESET : SALUT_OVERFLOW_DROP;
     c->mtu_varies = slt_sim_chance(w, 1000);
+    if (slt_sim_chance(w, 1000)) {
+        c->icmp_rate_per_s = 1 + up_to(w, 5);
+        c->icmp_burst = 1 + up_to(w, 2);
+    }
     if (slt_sim_chance(w, 3000)) {
         c->msl_ns = slt_sim_log_between(w, SIM_MS(500), c->msl_ns);
     }
-    c->keepalive_idle_ns = SIM_S(1 + up_to(w, 100));
-    c->keepalive_interval_ns = SIM_S(1 + up_to(w, 20));
-    c->keepalive_probes = (uint8_t)(1 + up_to(w, 5));
+    c->keepalive_idle_ns = SIM_S(1 + up_to(w, 40));
+    c->keepalive_interval_ns = SIM_S(1 + up_to(w, 8));
+    c->keepalive_probes = (uint8_t)(1 + up_to(w, 3));
     if (slt_sim_chance(w, 2000)) {
         c->user_timeout_ns = slt_sim_log_between(w, SIM_S(1), SIM_S(300));
     }
@@ -111,10 +115,18 @@ static void draw_windows(struct sim_world *w, struct salut_config *c)
     c->tune_send_buffer = !slt_sim_chance(w, 3000);
     c->tune_recv_buffer = !slt_sim_chance(w, 3000);
     c->ack_on_read = half(w);
+    c->nagle_slack_ns = half(w) ? SLT_NS_PER_MS : 0;
     c->mtu_probing = !slt_sim_chance(w, 2000);
     c->mtu_black_hole_bytes = (uint16_t)slt_sim_log_between(w, 300, 1400);
     c->mtu_probe_interval_ns = slt_sim_log_between(w, SIM_S(1), SIM_S(600));
     c->user_timeout_option = slt_sim_chance(w, 2000);
+    if (w->is.narrow) { /* a probe of the path MTU wants a full buffer behind it */
+        c->send_buffer_bytes = slt_max32(c->send_buffer_bytes, 50000);
+        c->recv_buffer_bytes = slt_max32(c->recv_buffer_bytes, 50000);
+        c->initial_window_segments = (uint16_t)(8 + up_to(w, 8));
+        c->mtu_probing = 1;
+        c->mtu_probe_interval_ns = slt_sim_log_between(w, SIM_S(1), SIM_S(120));
+    }
 }
 
 static void draw_host(struct sim_world *w, uint8_t number, uint32_t link_kind, uint16_t mtu)
@@ -192,6 +204,11 @@ static void draw_path(struct sim_world *w, struct sim_path *p, bool calm)
     p->strip_ts = rate(w, 3000, 1000);
     p->strip_sack = rate(w, 700, 5000);
     p->fragment = rate(w, 1000, 3000);
+    if (w->is.narrow) {
+        p->drop /= 8;
+        slt_sim_path_narrow(w, p);
+        slt_sim_fault(w, SLT_SIM_NARROW);
+    }
     if (w->is.fast_open) { /* RFC 7413 6.1: a late copy of a SYN would deliver its data again */
         p->duplicate = 0;
         p->reorder = 0;
@@ -308,6 +325,10 @@ void slt_sim_app_shape(struct sim_world *w, struct sim_end *e)
     e->close_mode = (uint8_t)slt_sim_below(w, SIM_CLOSE_MODES);
     e->read_mode =
         slt_sim_chance(w, 6000) ? SIM_READ_EAGER : (uint8_t)slt_sim_below(w, SIM_READ_MODES);
+    if (w->is.narrow) {
+        e->to_write = (uint64_t)slt_sim_log_between(w, 10000, 200000);
+        e->chunk_max = 16000 + up_to(w, 50000);
+    }
     e->early_at = slt_sim_below(w, 2 * e->to_write + 1000);
     e->think_ns = slt_sim_log_between(w, SIM_MS(1) / 10, SIM_S(2));
     e->read_from_ns = w->now_ns;
@@ -338,6 +359,7 @@ static void draw_character(struct sim_world *w, bool calm)
     if (calm) {
         return;
     }
+    is->narrow = slt_sim_chance(w, 400);
     is->noise = is->fast_open ? 0 : rate(w, 6000, 1000);
     is->tx_full = rate(w, 3000, 3000);
     is->stall = rate(w, 3000, 1000);

@@ -141,7 +141,9 @@ void slt_sim_shape_transfer(struct sim_world *w, struct sim_end *e)
     e->urgent_chance = 0;
 }
 
-/* What came of the transfers. */
+/* What came of the transfers. A burst of losses is so many frames, and may swallow all that an idle
+ * connection says for a quarter of an hour: then an end that its user has closed gives up, and its
+ * event is all that tells of it. */
 void slt_sim_count_transfers(struct sim_world *w)
 {
     for (uint32_t i = 0; i < w->end_count; i++) {
@@ -154,7 +156,14 @@ void slt_sim_count_transfers(struct sim_world *w)
                      e->read == o->written && o->read == e->written;
         w->tally->transfers++;
         w->tally->whole += whole;
-        bool told = e->error != SALUT_OK || (o != NULL && o->error != SALUT_OK);
+        bool told = e->error != SALUT_OK || e->gave_up ||
+                    (o != NULL && (o->error != SALUT_OK || o->gave_up));
         w->tally->told += !whole && told;
+        if (!whole && !told) {
+            slt_sim_fail(
+                w, 40, "%c %u/%u: wrote %llu of %llu bytes, has read %llu, was told no error",
+                'A' + e->host, e->local_port, e->remote_port, (unsigned long long)e->written,
+                (unsigned long long)e->to_write, (unsigned long long)e->read);
+        }
     }
 }

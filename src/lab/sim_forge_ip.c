@@ -26,7 +26,7 @@ void slt_sim_forge_icmp(struct sim_world *w, const struct sim_forged *f,
                         const struct sim_flow *flow)
 {
     uint8_t *frame = w->scratch;
-    uint64_t kind = slt_sim_below(w, 12);
+    uint64_t kind = slt_sim_below(w, 4) == 0 ? 3 : slt_sim_below(w, 12); /* 3: a hard error */
     uint32_t mtu = slt_sim_below(w, 4) == 0 ? (uint32_t)slt_sim_below(w, 70000) & 0xffff
                                             : 600 + (uint32_t)slt_sim_below(w, 900);
     uint32_t pos = (uint32_t)slt_max64(flow->nxt - 1, 0);

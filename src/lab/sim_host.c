@@ -352,7 +352,9 @@ bool slt_sim_host_output(struct sim_world *w, struct sim_host *h)
         bool tcp =
             !record->is_reply || slt_reply_at(h->stack, record->index)->kind == SLT_REPLY_TCP;
         h->tcp_out += tcp ? 1 : 0;
-        send_frame(w, h, &w->out[i], record);
+        if (slt_sim_check_leaving(w, h, record)) {
+            send_frame(w, h, &w->out[i], record);
+        }
     }
     salut_output_taken(h->stack, taken);
     return count > 0 && taken == count && !slt_sim_failed(w);

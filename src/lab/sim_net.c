@@ -521,7 +521,7 @@ static struct sim_path *random_path(struct sim_world *w)
     return &w->net.path[from][to];
 }
 
-static void change_mtu(struct sim_world *w, struct sim_path *path)
+void slt_sim_path_narrow(struct sim_world *w, struct sim_path *path)
 {
     uint32_t low = w->is.ip6 ? 1280 : 576;
     uint32_t top = w->host[0].config.mtu;
@@ -551,7 +551,7 @@ void slt_sim_net_path_event(struct sim_world *w)
         slt_sim_fault(w, SLT_SIM_CLOG);
         break;
     case 3:
-        change_mtu(w, path);
+        slt_sim_path_narrow(w, path);
         break;
     default:
         set_all_up(w);

@@ -11,9 +11,6 @@ static const struct {
     {SLT_CAUSE_NO_MEMORY,
      "the pool has a block for every connection, and its slabs come with the first ones"},
     {SLT_NOTE_TCP_RENEGED, "none of the hosts takes back what it has reported by SACK"},
-    {SLT_NOTE_TCP_MTU_PROBE_LOST,
-     "a probe wants five segments' worth of data and of window, which these conversations seldom "
-     "have; tests/tcp/test_pmtud.c loses some"},
     {SLT_CAUSE_SHRUNK, "an entry tells the end of TIME-WAIT, not its change of form"},
 };
 

@@ -317,7 +317,7 @@ static void run_phases(struct sim_world *w)
     for (size_t i = 0; i < SLT_ARRAY_COUNT(phases) && !slt_sim_failed(w); i++) {
         phases[i](w);
     }
-    if (w->paths) {
+    if (w->paths && !slt_sim_failed(w)) { /* what a failure cut short is not a transfer's fault */
         slt_sim_count_transfers(w);
     }
 }

@@ -7,7 +7,8 @@
  *   sim_host     a stack, its clock, its turns, its crashes
  *   sim_ghost    stations that are no hosts
  *   sim_net      packets on their way and what befalls them
- *   sim_check_*  invariants: of the wire, of the applications, of states and resources
+ *   sim_check_*  invariants: of the applications, of states and resources, of congestion control,
+ *                of the wire
  *   sim_shadow   who wrote which bytes, and where
  *   sim_decode   an independent reading of packets
  *   sim_clock    the hosts' clocks and addresses
@@ -161,6 +162,7 @@ struct sim_end {
     bool shut_write, shut_read, closed, aborted;
     bool closed_unread; /* closed with bytes unread */
     bool killed;        /* its connection ended abnormally */
+    bool gave_up;       /* ... unanswered, when its user had closed: nobody was left to be told */
     bool eof;           /* told that the peer has no more */
     bool ended;         /* told ENDED */
     bool reported;      /* by an event, in this turn */
@@ -241,8 +243,12 @@ struct sim_flow {
     int64_t ack_out;
     int64_t edge_in; /* the largest right edge the peer's packets that arrived advertised */
     int64_t ack_in;
-    int64_t rtx_high;   /* the end of the highest octets sent again */
-    int16_t wscale_out; /* offered, -1: not */
+    struct {
+        int64_t start, end;
+    } again[8]; /* octets sent again, the last eight runs of them */
+    uint32_t again_count;
+    int64_t paced_until_ns; /* local time before which a paced sender sends no text */
+    int16_t wscale_out;     /* offered, -1: not */
     int16_t wscale_in;
     int8_t ts_out, ts_in; /* 1 offered, 0 not, -1 unknown */
     int8_t sack_out, sack_in;
@@ -324,6 +330,7 @@ struct sim_character {
     bool wrap;
     bool crash_quiet;
     bool fast_open; /* data on SYNs */
+    bool narrow;    /* paths take less than the links, and much is sent over them */
     uint32_t noise; /* chances per 10,000 events */
     uint32_t tx_full;
     uint32_t rx_empty;
@@ -473,8 +480,10 @@ struct slt_tx_record;
 bool slt_sim_check_sent(struct sim_world *w, struct sim_host *h, const uint8_t *data,
                         uint32_t bytes, const struct slt_tx_record *record);
 void slt_sim_learn_heard(struct sim_world *w, struct sim_host *h, const struct sim_decoded *d);
-int64_t slt_sim_rtx_high(struct sim_world *w, const struct sim_host *h,
-                         const struct slt_tcp_conn *c);
+struct sim_flow *slt_sim_flow_of(struct sim_world *w, const struct sim_host *h,
+                                 const struct slt_tcp_conn *c);
+bool slt_sim_sent_twice(struct sim_world *w, const struct sim_host *h, const struct slt_tcp_conn *c,
+                        int64_t from, int64_t to);
 void slt_sim_flow_over(struct sim_world *w, const struct sim_host *h, const struct slt_tcp_conn *c);
 void slt_sim_flows_forget(struct sim_world *w, uint8_t host);
 
@@ -490,7 +499,6 @@ struct sim_before {
     bool tcp; /* a TCP segment for this host, well-formed or not */
     bool icmp;
     uint64_t counted; /* sum of all counters */
-    int64_t rtx_high; /* of the flow */
     struct slt_tcp_conn conn;
     struct slt_tcp_cold cold;
 };
@@ -506,6 +514,14 @@ bool slt_sim_check_ledger(struct sim_world *w, struct sim_host *h);
 void slt_sim_count_reasons(struct sim_world *w, struct sim_host *h);
 bool slt_sim_check_conserved(struct sim_world *w, struct sim_host *h);
 bool slt_sim_check_edge(struct sim_world *w, const struct slt_event *e);
+
+/* ---- sim_check_cc ------------------------------------------------------------------------------
+ */
+
+bool slt_sim_check_leaving(struct sim_world *w, const struct sim_host *h,
+                           const struct slt_tx_record *record);
+bool slt_sim_check_episode(struct sim_world *w, const struct sim_host *h,
+                           const struct sim_before *b, const struct slt_tcp_conn *c);
 
 /* ---- sim_check_app -----------------------------------------------------------------------------
  */
@@ -529,6 +545,7 @@ void slt_sim_net_inject(struct sim_world *w, uint8_t to, const uint8_t *data, ui
 int64_t slt_sim_net_next(const struct sim_world *w);
 struct sim_packet *slt_sim_net_take(struct sim_world *w);
 void slt_sim_net_path_event(struct sim_world *w);
+void slt_sim_path_narrow(struct sim_world *w, struct sim_path *path);
 void slt_sim_net_heal(struct sim_world *w);
 void slt_sim_net_free(struct sim_world *w);
 

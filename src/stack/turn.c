@@ -75,7 +75,7 @@ bool salut_poll(struct salut_stack *stack, int64_t now_ns)
         budget -= slt_neigh_expire(&stack->neigh, stack->now_ns, budget);
     }
     expire_fragments(stack, &budget);
-    more = expire_conns(stack, &budget) || more;
+    more = expire_conns(stack, &budget) || more || budget == 0;
     slt_auto_turn(stack);
     if (slt_park_has_work(stack)) {
         slt_park_turn(stack);

@@ -94,8 +94,10 @@ static void on_text_in_order(struct slt_tcp *tcp, struct slt_tcp_conn *c,
     uint32_t bytes = in->text_bytes;
     uint16_t own_mss = slt_tcp_advertised_mss(tcp->config, c->ip_bytes, c->opts.max_segment);
 
-    if (bytes > c->rcv.mss_seen) {
-        c->rcv.mss_seen = (uint16_t)slt_min32(bytes, own_mss);
+    /* A super-frame tells nothing of its segments' size, and a guess above it would have every
+     * second one of them wait. */
+    if (bytes > c->rcv.mss_seen && bytes <= own_mss) {
+        c->rcv.mss_seen = (uint16_t)bytes;
     }
     c->acks.waiting_bytes += bytes;
     note_write(c, in);

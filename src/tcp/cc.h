@@ -37,6 +37,7 @@ struct slt_cc_ack {
     uint8_t ca_state;            /* enum salut_ca_state after processing */
     bool cwnd_limited;           /* the window was what limited the sender (RFC 7661) */
     bool ece;                    /* it carries an ECN echo */
+    bool reordering;             /* the path is known to reorder */
     struct slt_rate_sample rate; /* slt_rate_sample's */
 };
 

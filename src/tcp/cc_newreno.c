@@ -34,11 +34,14 @@ static void on_ack(struct slt_tcp_cc *cc, const struct slt_cc_ack *ack)
     }
     if (cc->cwnd_bytes < cc->ssthresh_bytes) { /* RFC 5681 3.1 (R5681-05) */
         bytes = slt_cc_slow_start(cc, slt_min32(bytes, cc->burst_segments * ack->mss));
+        cc->acked_bytes = 0; /* what an earlier, larger window had counted is no credit here */
     }
-    if (cc->cwnd_bytes < cc->ssthresh_bytes) {
+    if (cc->cwnd_bytes < cc->ssthresh_bytes || bytes == 0) {
         return;
     }
-    cc->acked_bytes += bytes; /* RFC 5681 3.1 (R5681-06): one segment per window */
+    /* RFC 5681 3.1 (R5681-06): one segment per window. After a timeout one acknowledgement may
+     * cover many windows, but it is one round trip's. */
+    cc->acked_bytes += slt_min32(bytes, cc->cwnd_bytes);
     if (cc->acked_bytes >= cc->cwnd_bytes) {
         cc->acked_bytes -= cc->cwnd_bytes;
         slt_cc_grow(cc, ack->mss);

@@ -63,10 +63,11 @@ static inline uint32_t slt_cc_flight_size(const struct slt_tcp_cc *cc,
 }
 
 /* Octets by which an acknowledgement may let a window grow: what it newly says was delivered, and
- * only when it moved SND.UNA. */
+ * only when it moved SND.UNA. Where reordering has been seen there may always be a gap, and SND.UNA
+ * moves seldom and far: then what is SACKed above the gap counts, too, as Linux does. */
 static inline uint32_t slt_cc_growth(const struct slt_cc_ack *ack)
 {
-    return ack->acked_bytes > 0 ? slt_max32(ack->delivered_bytes, 0) : 0;
+    return ack->acked_bytes > 0 || ack->reordering ? ack->delivered_bytes : 0;
 }
 
 /* Slow start; returns what is left of `bytes` when ssthresh was reached on the way. */

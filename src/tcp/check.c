@@ -8,7 +8,7 @@
  */
 #include "tcp/engine.h"
 
-/* ---- sending (I-08, I-09, I-16, I-22) ------------------------------------------------------- */
+/* ---- sending (I-08, I-09, I-16, I-22, I-56, I-62) -------------------------------------------- */
 
 static bool fin_counts(const struct slt_tcp_conn *c)
 {
@@ -95,6 +95,13 @@ static const char *check_recovery(const struct slt_tcp *tcp, const struct slt_tc
     if ((r->ca_state == SALUT_CA_CWR || r->ca_state == SALUT_CA_RECOVERY) &&
         r->prr.flight_bytes == 0) {
         return "I-16: an episode that nothing meters";
+    }
+    if ((r->ca_state == SALUT_CA_CWR || r->ca_state == SALUT_CA_RECOVERY) &&
+        slt_tcp_cold_of(tcp, c)->cc.episode == SLT_CC_NO_EPISODE) {
+        return "I-62: an episode that congestion control does not know of";
+    }
+    if (r->records.lost_bytes > 0 && r->rtx_why == SLT_PASS) {
+        return "I-56: octets are to be sent again for no reason";
     }
     if (r->newreno.left_bytes > 0 && slt_tcp_has(c, SLT_CONN_SACK_OK)) {
         return "I-16: duplicate ACKs are counted although the peer sends SACK";

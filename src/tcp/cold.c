@@ -83,8 +83,9 @@ void slt_tcp_cold_give(struct slt_tcp *tcp, struct slt_tcp_conn *c)
     slt_pool_give(&tcp->colds, index);
 }
 
-/* True when nothing needs the block: nothing in flight or waiting, no gap, no duplicate to tell. */
-static bool is_idle(const struct slt_tcp *tcp, const struct slt_tcp_conn *c)
+/* True when nothing needs the block: nothing in flight or waiting, no gap, no duplicate to tell,
+ * and no pace that what is sent next must keep. */
+static bool is_idle(const struct slt_tcp *tcp, const struct slt_tcp_conn *c, int64_t now_ns)
 {
     const struct slt_tcp_cold *cold = slt_tcp_cold_of(tcp, c);
     bool fin_waits = slt_tcp_has(c, SLT_CONN_FIN_QUEUED) && !slt_tcp_has(c, SLT_CONN_FIN_SENT);
@@ -94,13 +95,14 @@ static bool is_idle(const struct slt_tcp *tcp, const struct slt_tcp_conn *c)
     }
     return c->state >= SALUT_STATE_ESTABLISHED && c->snd.una == c->snd.nxt && !fin_waits &&
            c->snd.queue.bytes == 0 && cold->held.runs.count == 0 &&
-           cold->held.dup_start == cold->held.dup_end && !slt_tcp_tune_runs(c, cold);
+           cold->held.dup_start == cold->held.dup_end && !slt_tcp_tune_runs(c, cold) &&
+           slt_tcp_pacing_rests(&cold->pacing, now_ns);
 }
 
 /* Give the block back if nothing needs it; what congestion control learnt is folded away. */
 void slt_tcp_cold_fold(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t now_ns)
 {
-    if (c->cold == SLT_NIL || slt_tcp_cold_of(tcp, c)->resting || !is_idle(tcp, c)) {
+    if (c->cold == SLT_NIL || slt_tcp_cold_of(tcp, c)->resting || !is_idle(tcp, c, now_ns)) {
         return;
     }
     slt_cc_fold(&slt_tcp_cold_of(tcp, c)->cc, &c->cc_fold);

@@ -248,7 +248,8 @@ static void accurate(struct slt_tcp *tcp, struct slt_tcp_conn *c, struct slt_tcp
 {
     struct slt_tcp_accecn *a = &slt_tcp_cold_of(tcp, c)->accecn;
     uint32_t own_mss = slt_tcp_advertised_mss(tcp->config, c->ip_bytes, c->opts.max_segment);
-    uint32_t usual = slt_max32(c->rcv.mss_seen, 1);
+    uint32_t seen = c->rcv.mss_seen; /* super-frames alone do not teach it */
+    uint32_t usual = seen > SLT_TCP_FIRST_MSS_SEEN ? seen : own_mss;
     uint32_t packets = 1;
 
     if (in->seg->payload_bytes > own_mss) { /* a super-frame: the link joined several */

@@ -183,6 +183,7 @@ void slt_tcp_pacing_on_sent(struct slt_tcp_cold *cold, uint32_t bytes, int64_t n
 int64_t slt_tcp_pacing_after(const struct slt_tcp_pacing *pacing, int64_t next_at_ns,
                              uint32_t bytes, int64_t now_ns);
 int64_t slt_tcp_pacing_wake(const struct slt_tcp_pacing *pacing, int64_t now_ns);
+bool slt_tcp_pacing_rests(const struct slt_tcp_pacing *pacing, int64_t now_ns);
 int64_t slt_tcp_pacing_quantum(const struct slt_tcp_pacing *pacing, uint32_t mss);
 
 /* limits.c: what limits the sender, and a sketch of its round trips */

@@ -73,6 +73,13 @@ int64_t slt_tcp_pacing_wake(const struct slt_tcp_pacing *pacing, int64_t now_ns)
     return slt_max64(pacing->next_at_ns, now_ns + burst_ns(pacing));
 }
 
+/* There is nothing to remember: what is sent next finds a whole burst's credit, as with a fresh
+ * start. (Were less forgotten, a user of small requests would never be paced.) */
+bool slt_tcp_pacing_rests(const struct slt_tcp_pacing *pacing, int64_t now_ns)
+{
+    return pacing->bytes_per_s == 0 || pacing->next_at_ns <= now_ns - burst_ns(pacing);
+}
+
 /* The most one segment may carry: a millisecond's worth, in whole segments (Linux's TSO
  * autosizing), two at least. */
 int64_t slt_tcp_pacing_quantum(const struct slt_tcp_pacing *pacing, uint32_t mss)

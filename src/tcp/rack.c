@@ -26,10 +26,13 @@ void slt_rack_init(struct slt_rack *rack)
     *rack = (struct slt_rack){.window_quarters = 1};
 }
 
-/* What was taken for a second copy's delivery was the first one's: nothing is known of when the
- * newest delivered octets had left, until the next acknowledgement. */
-void slt_rack_forget(struct slt_rack *rack)
+/* Nothing was lost. What was taken for a second copy's delivery was the first one's: nothing is
+ * known of when the newest delivered octets had left, until the next acknowledgement. In fast
+ * recovery the originals came after what was sent later: that is reordering (R8985-05), and the
+ * only time it is seen when each late octet has been sent again before it comes. */
+void slt_rack_on_spurious(struct slt_rack *rack, bool overtaken)
 {
+    rack->reordering_seen |= overtaken;
     rack->end = 0;
     rack->rtt_us = 0;
 }
@@ -141,6 +144,9 @@ void slt_rack_detect(struct slt_tcp *tcp, struct slt_tcp_conn *c, struct slt_del
         bool probe =
             slt_tcp_pmtud_takes_loss(tcp, c, record->start, slt_record_end(record), now_ns);
         slt_lost_mark(tcp, cold, index, probe ? NULL : d);
+        if (probe && r->ca_state < SALUT_CA_RECOVERY) {
+            r->rtx_why = SLT_SEND_RETRANSMIT_MTU;
+        }
         index = next;
     }
     slt_tcp_timers_on_reordering(tcp, c, look_at_ns);

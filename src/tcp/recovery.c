@@ -128,8 +128,8 @@ static void undo(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t now_ns)
     if (r->ca_state != SALUT_CA_RECOVERY && r->ca_state != SALUT_CA_LOSS) {
         return; /* the episode had ended: only its windows come back (RFC 3708 3) */
     }
+    slt_rack_on_spurious(&r->rack, r->ca_state == SALUT_CA_RECOVERY);
     slt_records_find_again(tcp, &r->records);
-    slt_rack_forget(&r->rack);
     slt_prr_end(&r->prr);
     slt_newreno_forget(&r->newreno);
     r->forced = 0;
@@ -176,6 +176,10 @@ static void detect_by_duplicates(struct slt_tcp *tcp, struct slt_tcp_conn *c,
     if (loses) {
         d->lost_bytes +=
             slt_lost_mark_range(tcp, c, c->snd.una, slt_min64(c->snd.una + mss, c->snd.nxt));
+        /* RFC 6582 3.2 step 3 (R6582-02): the next hole goes at once. A reduction in proportion
+         * would let it wait for duplicate ACKs that may never come; it is told of the octets, and
+         * holds back others for them. */
+        r->forced = in->ack.advanced && r->records.lost.head != SLT_NIL;
     }
 }
 
@@ -310,10 +314,19 @@ static struct slt_cc_ack describe_ack(struct slt_tcp *tcp, const struct slt_tcp_
                              .ce_bytes = in->ack.ce_bytes,
                              .ca_state = cold->recovery.ca_state,
                              .cwnd_limited = slt_cc_is_limited(&cold->cc),
-                             .ece = in->ack.ece};
+                             .ece = in->ack.ece,
+                             .reordering = cold->recovery.rack.reordering_seen};
 
     slt_rate_sample(&cold->rate, ack.min_rtt_us, &ack.rate);
     return ack;
+}
+
+/* When the octets left by which the round trip is measured, SLT_NEVER: by none. Without SACK, what
+ * was sent once may have waited at the peer for what was sent again: then the acknowledgement
+ * measures the repair of a loss, not the path (RFC 6298 3, R6298-06). */
+static int64_t timed_at_ns(const struct slt_tcp_conn *c, const struct slt_delivery *d)
+{
+    return d->resent && !slt_tcp_has(c, SLT_CONN_SACK_OK) ? SLT_NEVER : d->timed_at_ns;
 }
 
 /* Act on the summary of an acceptable acknowledgement. */
@@ -332,7 +345,7 @@ void slt_tcp_recovery_on_ack(struct slt_tcp *tcp, struct slt_tcp_conn *c, struct
     struct slt_tcp_cold *cold = slt_tcp_cold_of(tcp, c);
     uint8_t before = cold->recovery.ca_state;
     slt_scoreboard_take(tcp, c, in, &d);
-    uint32_t rtt_us = slt_tcp_rtt_on_delivery(tcp, c, in, d.timed_at_ns);
+    uint32_t rtt_us = slt_tcp_rtt_on_delivery(tcp, c, in, timed_at_ns(c, &d));
     cold->recovery.tlp.rtt_seen |= rtt_us != 0;
     struct slt_cc_ack ack = describe_ack(tcp, c, in, &d);
     ack.rtt_us = rtt_us;

@@ -101,7 +101,7 @@ struct slt_delivery {
     bool dsack;               /* it reports a duplicate */
     bool sack_blocks;         /* it carries SACK blocks at all */
     bool original;            /* octets sent once, before the episode, were delivered */
-    bool resent;              /* octets sent again were delivered */
+    bool resent;              /* octets sent again were delivered, or cannot be ruled out */
     bool reneged;             /* SND.UNA stands at octets that were SACKed */
 };
 
@@ -123,7 +123,7 @@ void slt_rack_on_delivered(struct slt_tcp *tcp, struct slt_tcp_conn *c,
                            const struct slt_record *record, int64_t end,
                            const struct slt_tcp_in *in);
 void slt_rack_on_ack(struct slt_tcp *tcp, struct slt_tcp_conn *c, bool dsack);
-void slt_rack_forget(struct slt_rack *rack);
+void slt_rack_on_spurious(struct slt_rack *rack, bool overtaken);
 void slt_rack_on_episode_over(struct slt_rack *rack);
 int64_t slt_rack_window_us(const struct slt_tcp_conn *c, const struct slt_tcp_recovery *r);
 void slt_rack_detect(struct slt_tcp *tcp, struct slt_tcp_conn *c, struct slt_delivery *d,

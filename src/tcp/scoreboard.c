@@ -40,18 +40,32 @@ static void take_record(struct slt_tcp *tcp, struct slt_tcp_conn *c, const struc
     }
 }
 
+/* Of the octets acknowledged, `told_bytes` had records. The others may have been sent again (a
+ * record that could not be cut for it is gone, records.h) if anything of them was. */
+static bool may_be_resent(const struct slt_tcp_conn *c, const struct slt_tcp_recovery *r,
+                          const struct slt_tcp_in *in, uint32_t told_bytes)
+{
+    bool again = r->ca_state >= SALUT_CA_RECOVERY ||
+                 r->rtx_near_pos > c->snd.una - (int64_t)in->ack.acked_bytes;
+
+    return told_bytes < in->ack.acked_bytes && again;
+}
+
 static void take_cumulative(struct slt_tcp *tcp, struct slt_tcp_conn *c,
                             const struct slt_tcp_in *in, struct slt_delivery *d)
 {
-    struct slt_records *rs = &slt_tcp_cold_of(tcp, c)->recovery.records;
+    struct slt_tcp_recovery *r = &slt_tcp_cold_of(tcp, c)->recovery;
+    struct slt_records *rs = &r->records;
     bool syn = c->snd.una - in->ack.acked_bytes == 0;
     uint32_t known_bytes = 0;
+    uint32_t told_bytes = 0;
 
     d->acked_bytes = in->ack.acked_bytes - (syn ? 1 : 0); /* R5681-04: the SYN grows nothing */
     while (rs->head != SLT_NIL && slt_record_at(tcp, rs->head)->start < c->snd.una) {
         struct slt_record *record = slt_record_at(tcp, rs->head);
         int64_t end = slt_min64(slt_record_end(record), c->snd.una);
         uint32_t bytes = (uint32_t)(end - record->start);
+        told_bytes += bytes;
         if (record->fate == SLT_RECORD_SACKED) {
             known_bytes += bytes;
         } else {
@@ -59,7 +73,12 @@ static void take_cumulative(struct slt_tcp *tcp, struct slt_tcp_conn *c,
         }
         slt_records_drop(tcp, rs, rs->head, bytes);
     }
+    /* RFC 6298 3 (R6298-06): the rest may have waited for what was sent again, recorded or not. */
+    if (d->resent || r->rtx_near_pos > c->snd.una - in->ack.acked_bytes) {
+        d->timed_at_ns = SLT_NEVER;
+    }
     SLT_ASSERT(known_bytes <= in->ack.acked_bytes);
+    d->resent |= may_be_resent(c, &slt_tcp_cold_of(tcp, c)->recovery, in, told_bytes);
     d->delivered_bytes = d->acked_bytes - slt_min32(known_bytes, d->acked_bytes);
 }
 

@@ -8,7 +8,6 @@
 #include "tcp/engine.h"
 
 #define WINDOW_FIELD_MAX 65535
-#define FIRST_MSS_SEEN   536 /* until larger segments come: what every peer may send */
 
 /* What the buffer still takes. When the pool is nearly used up nobody is promised more than the
  * minimum; what was promised before stays promised. */
@@ -87,7 +86,7 @@ void slt_tcp_window_on_read(struct slt_tcp *tcp, struct slt_tcp_conn *c)
 void slt_tcp_window_start(struct slt_tcp_conn *c, uint32_t irs, uint8_t wscale)
 {
     c->rcv.isn = irs;
-    c->rcv.mss_seen = FIRST_MSS_SEEN;
+    c->rcv.mss_seen = SLT_TCP_FIRST_MSS_SEEN;
     c->rcv.nxt = 1;
     c->rcv.wscale = wscale;
     c->rcv.edge = 1 + slt_min64(c->rcv.buffer_max, WINDOW_FIELD_MAX);

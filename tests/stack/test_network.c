@@ -69,6 +69,40 @@ static void a_neighbour_that_dies_later_costs_the_connection_in_time(void **stat
     world_delete(world);
 }
 
+/* Whoever polls until there is no more has seen every timer that is due, however few a turn takes.
+ */
+static void few_timers_a_turn_are_all_of_them_in_the_end(void **state)
+{
+    (void)state;
+    struct salut_config config;
+    struct world *world = calloc(1, sizeof(*world));
+    world->now_ns = SLT_NS_PER_S;
+    world_config(&config, SALUT_PROFILE_LINUX, 0);
+    config.timers_per_turn = 1;
+    for (int end = 0; end < 2; end++) {
+        world_join(world, end, world_create(&config));
+    }
+    struct salut_stack *stack = world->end[0];
+    world->cut = true;
+    for (uint8_t i = 0; i < 3; i++) {
+        salut_addr nobody = world_addr("10.0.0.90");
+        nobody.b[15] = (uint8_t)(nobody.b[15] + i);
+        salut_conn conn = world_connect(world, 0, &nobody, 80);
+        world_send(world, 0);
+        assert_int_equal(salut_close(stack, conn), SALUT_OK);
+    }
+    world_send(world, 0);
+    assert_true(salut_next_deadline(stack) < world->now_ns + 2 * SLT_NS_PER_S);
+    world->now_ns += 2 * SLT_NS_PER_S; /* three questions are to be asked again */
+    for (int turns = 0; salut_poll(stack, world->now_ns); turns++) {
+        assert_true(turns < 100);
+    }
+    assert_true(salut_next_deadline(stack) > world->now_ns || salut_wants_output(stack));
+    assert_int_equal(world_send(world, 0), 3);
+    assert_true(salut_next_deadline(stack) > world->now_ns);
+    world_delete(world);
+}
+
 static void replies_wait_for_neighbours_too(void **state)
 {
     (void)state;
@@ -434,6 +468,7 @@ int main(void)
         cmocka_unit_test(a_connection_waits_for_its_neighbour),
         cmocka_unit_test(a_dead_neighbour_ends_the_attempt),
         cmocka_unit_test(a_neighbour_that_dies_later_costs_the_connection_in_time),
+        cmocka_unit_test(few_timers_a_turn_are_all_of_them_in_the_end),
         cmocka_unit_test(replies_wait_for_neighbours_too),
         cmocka_unit_test(echo_is_answered_in_both_families),
         cmocka_unit_test(udp_to_nobody_earns_port_unreachable),

@@ -98,6 +98,47 @@ static void t_r5681_06_avoidance_is_one_segment_a_window(void **ctx)
     assert_int_equal(f.cc.cwnd_bytes, 12000);
 }
 
+/* After a timeout most of what is acknowledged at once was sent in another window's time. */
+static void t_r5681_06_one_acknowledgement_is_one_window_at_most(void **ctx)
+{
+    struct fixture f;
+
+    (void)ctx;
+    start(&f, SALUT_CC_NEWRENO, SALUT_PROFILE_RFC);
+    f.cc.ssthresh_bytes = f.cc.cwnd_bytes;
+    ack_bytes(&f, 45 * MSS);
+    assert_int_equal(f.cc.cwnd_bytes, 11000);
+    ack_bytes(&f, 0); /* a duplicate grows nothing, whatever was counted before it */
+    f.ack.delivered_bytes = MSS;
+    slt_cc_on_ack(&f.cc, &f.ack);
+    for (int i = 0; i < 10; i++) {
+        ack_bytes(&f, MSS);
+        assert_int_equal(f.cc.cwnd_bytes, 11000);
+    }
+    ack_bytes(&f, MSS);
+    assert_int_equal(f.cc.cwnd_bytes, 12000);
+}
+
+/* What was counted for a larger window is no credit once slow start has led back to avoidance. */
+static void t_r5681_06_slow_start_forgets_the_count(void **ctx)
+{
+    struct fixture f;
+
+    (void)ctx;
+    start(&f, SALUT_CC_NEWRENO, SALUT_PROFILE_RFC);
+    f.cc.ssthresh_bytes = f.cc.cwnd_bytes;
+    for (int i = 0; i < 9; i++) {
+        ack_bytes(&f, MSS);
+    }
+    slt_cc_on_mss(&f.cc, MSS, 900); /* the path MTU fell: 9000 of 10000 are left */
+    f.ack.mss = 900;
+    ack_bytes(&f, 900);
+    assert_int_equal(f.cc.cwnd_bytes, 9900);
+    ack_bytes(&f, 900);
+    ack_bytes(&f, 900);
+    assert_int_equal(f.cc.cwnd_bytes, 10000);
+}
+
 static void t_r5681_07_r5681_10_reductions(void **ctx)
 {
     struct fixture f;
@@ -266,12 +307,32 @@ static void t_r5681_13_newreno_fills_a_path(void **ctx)
     cc_path_free(path);
 }
 
+/* Above a gap nothing grows, unless the path reorders: then there may always be a gap. */
+static void t_what_is_sacked_counts_where_paths_reorder(void **ctx)
+{
+    (void)ctx;
+    for (uint8_t which = SALUT_CC_CUBIC; which <= SALUT_CC_NEWRENO; which++) {
+        struct fixture f;
+        start(&f, which, SALUT_PROFILE_LINUX);
+        uint32_t before = f.cc.cwnd_bytes;
+        f.ack.delivered_bytes = MSS;
+        slt_cc_on_ack(&f.cc, &f.ack);
+        assert_int_equal(f.cc.cwnd_bytes, before);
+        f.ack.reordering = true;
+        slt_cc_on_ack(&f.cc, &f.ack);
+        assert_int_equal(f.cc.cwnd_bytes, before + MSS);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(t_what_is_sacked_counts_where_paths_reorder),
         cmocka_unit_test(t_r6928_01_initial_window),
         cmocka_unit_test(t_r5681_05_slow_start_is_one_segment_an_ack),
         cmocka_unit_test(t_r5681_06_avoidance_is_one_segment_a_window),
+        cmocka_unit_test(t_r5681_06_one_acknowledgement_is_one_window_at_most),
+        cmocka_unit_test(t_r5681_06_slow_start_forgets_the_count),
         cmocka_unit_test(t_r5681_07_r5681_10_reductions),
         cmocka_unit_test(t_r5681_11_r5681_14_idle_and_mss),
         cmocka_unit_test(t_a_window_nobody_fills_does_not_grow),

@@ -94,9 +94,26 @@ static void t_r8985_06_sixteen_recoveries_bring_it_back(void **ctx)
     tear_down(&f);
 }
 
+/* What was sent again before it came late counts as reordering, too; a timeout that was early does
+ * not: everything may have been late in order. */
+static void t_r8985_05_a_spurious_recovery_is_reordering_seen(void **ctx)
+{
+    struct fixture f;
+
+    (void)ctx;
+    set_up(&f);
+    f.r->records.sacked_segs = 3;
+    slt_rack_on_spurious(&f.r->rack, false);
+    assert_int_equal(slt_rack_window_us(f.c, f.r), 0);
+    slt_rack_on_spurious(&f.r->rack, true);
+    assert_int_equal(slt_rack_window_us(f.c, f.r), 20000);
+    tear_down(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(t_r8985_05_a_spurious_recovery_is_reordering_seen),
         cmocka_unit_test(t_r8985_06_no_window_without_reordering),
         cmocka_unit_test(t_r8985_06_duplicates_widen_it_once_a_round),
         cmocka_unit_test(t_r8985_06_sixteen_recoveries_bring_it_back),

@@ -428,6 +428,29 @@ static void t_r3522_reordering_is_undone_by_timestamps(void **ctx)
     assert_true(count[0] > 100);
 }
 
+static int64_t reorder_far(struct path *path, unsigned n, const struct slt_tcp_segment *seg)
+{
+    (void)seg;
+    return n >= 20 && n % 20 == 0 ? path->param : 0;
+}
+
+/* R8985-05: every late segment has been sent again before it comes, so that none is ever seen to
+ * arrive late; that the first recovery was spurious says it, and there is no second. */
+static void t_r8985_05_one_spurious_recovery_is_enough(void **ctx)
+{
+    struct path *path = malloc(sizeof(*path));
+
+    (void)ctx;
+    path_init(path, 3000000);
+    path->fate = reorder_far;
+    path->param = 10 * SLT_NS_PER_MS; /* less than a quarter of the round trip */
+    path_run(path);
+    assert_int_equal(path->episodes, 1);
+    assert_int_equal(counted(path, SLT_NOTE_TCP_UNDONE), 1);
+    path_deinit(path);
+    free(path);
+}
+
 /* The duplicates are reported a round trip after the fact: where the next episode has begun by then
  * the first can no longer be undone. */
 static void t_r3708_reordering_is_undone_by_dsack(void **ctx)
@@ -512,6 +535,59 @@ static void t_r2018_08_reneging_is_survived(void **ctx)
     free(path);
 }
 
+static bool drop_all(struct pair *p, const struct pair_packet *packet)
+{
+    (void)p;
+    (void)packet;
+    return true;
+}
+
+static void hear_ack(struct pair *p, int64_t ack_pos)
+{
+    const struct slt_tcp_conn *c = pair_conn(p, 0);
+    struct pair_packet packet = {.to = 0};
+
+    packet.seg.src_port = c->id.remote_port;
+    packet.seg.dst_port = c->id.local_port;
+    packet.seg.seq = slt_tcp_wrap(c->rcv.nxt, c->rcv.isn);
+    packet.seg.ack = slt_tcp_wrap(ack_pos, c->snd.isn);
+    packet.seg.flags = SLT_TCP_ACK;
+    packet.seg.window = (uint16_t)(c->snd.wnd >> c->snd.wscale);
+    pair_deliver(p, &packet);
+}
+
+/* Karn's rule when the memory for records is used up: the head of a super-segment goes again, and
+ * no record is left to say so. */
+static void t_r6298_06_what_has_no_record_measures_nothing(void **ctx)
+{
+    static const uint8_t text[4380];
+    struct pair p;
+
+    (void)ctx;
+    pair_init(&p);
+    p.config.sack = 0;
+    p.config.timestamps = 0;
+    p.config.records_max = 1;
+    p.config.gso_max_bytes = 8000;
+    pair_connect(&p);
+    p.drop = drop_all;
+    uint32_t before_us = pair_conn(&p, 0)->rtt.srtt8_us;
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(pair_send(&p, 0, text, 4380), 4380);
+        assert_true(pair_transmit(&p, 0));
+    }
+    for (int i = 0; i < 4; i++) { /* the first of them rounds the window */
+        hear_ack(&p, 1);
+        pair_transmit(&p, 0);
+    }
+    assert_int_equal(pair_conn(&p, 0)->retransmits, 1);
+    p.now_ns += 150 * SLT_NS_PER_MS;
+    hear_ack(&p, 1 + 2 * 4380);
+    assert_int_equal(pair_conn(&p, 0)->snd.una, 1 + 2 * 4380);
+    assert_int_equal(pair_conn(&p, 0)->rtt.srtt8_us, before_us);
+    pair_deinit(&p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -522,10 +598,12 @@ int main(void)
         cmocka_unit_test(t_random_loss_always_completes),
         cmocka_unit_test(t_loss_of_three_per_cent_is_repaired_in_time),
         cmocka_unit_test(t_r3522_reordering_is_undone_by_timestamps),
+        cmocka_unit_test(t_r8985_05_one_spurious_recovery_is_enough),
         cmocka_unit_test(t_r3708_reordering_is_undone_by_dsack),
         cmocka_unit_test(t_r5682_spurious_timeout_by_timestamps),
         cmocka_unit_test(t_r5682_03_spurious_timeout_by_frto),
         cmocka_unit_test(t_r2018_08_reneging_is_survived),
+        cmocka_unit_test(t_r6298_06_what_has_no_record_measures_nothing),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
