@@ -118,6 +118,8 @@ struct salut_config {
     uint32_t recv_buffer_max_bytes; /* tcp_rmem[2]: how far the receive buffer tunes itself;
                                        decides the scale */
     uint8_t timestamps;             /* 1 on (RFC 7323) */
+    uint8_t paws_slack_ticks;       /* by how many ms a timestamp may be older than TS.Recent: 1
+                                       Linux, 0 RFC 7323 5.3 */
     uint8_t sack;                   /* 1 on (RFC 2018) */
     uint8_t dsack;                  /* 1 on (RFC 2883) */
     uint8_t nagle;                  /* 1: on by default */

@@ -77,6 +77,7 @@ static const struct row ROWS[] = {
     {"fast_open_key", FIELD(fast_open_key_ns), true, SECOND, SECOND, LONG_NS},
     {"fast_open_retry", FIELD(fast_open_retry_ns), true, SECOND, SECOND, LONG_NS},
     {"timestamps", FIELD(timestamps), true, 0, 0, 1},
+    {"paws_slack_ticks", FIELD(paws_slack_ticks), true, 0, 0, 255},
     {"sack", FIELD(sack), true, 0, 0, 1},
     {"tcp_sack", FIELD(sack), true, 0, 0, 1},
     {"dsack", FIELD(dsack), true, 0, 0, 1},

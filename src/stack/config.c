@@ -104,9 +104,10 @@ static void set_linux(struct salut_config *config)
     config->fragment_timeout4_ns = 30 * SLT_NS_PER_S; /* L-57 */
     config->port_low = 32768;                         /* L-43 */
     config->port_high = 60999;
-    config->msl_ns = 30 * SLT_NS_PER_S;         /* D-01 */
-    config->rto_min_ns = 200 * SLT_NS_PER_MS;   /* D-12 */
-    config->rto_var_floor = 1;                  /* L-10 */
+    config->msl_ns = 30 * SLT_NS_PER_S;       /* D-01 */
+    config->rto_min_ns = 200 * SLT_NS_PER_MS; /* D-12 */
+    config->rto_var_floor = 1;                /* L-10 */
+    config->paws_slack_ticks = 1;
     config->ack_on_read = 1;                    /* L-19 */
     config->fast_open = SALUT_FAST_OPEN_CLIENT; /* L-62 */
     config->quick_acks = 16;                    /* L-19 */
@@ -132,6 +133,7 @@ static void set_rfc(struct salut_config *config)
     config->msl_ns = 120 * SLT_NS_PER_S; /* D-01 */
     config->rto_min_ns = SLT_NS_PER_S;   /* D-12 */
     config->congestion = SALUT_CC_NEWRENO;
+    config->paws_slack_ticks = 0;
     config->ack_on_read = 0;
     config->nagle_slack_ns = 0;
     config->fast_open = 0; /* RFC 7413 2: off until asked for (R7413-01) */

@@ -236,7 +236,8 @@ bool slt_tcp_pmtud_takes_loss(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64
 /* timestamps.c: RFC 7323 sections 3 to 5 */
 uint32_t slt_tcp_ts_now(const struct slt_tcp_conn *c, int64_t now_ns);
 bool slt_tcp_ts_older(uint32_t a, uint32_t b);
-bool slt_tcp_paws_rejects(const struct slt_tcp_conn *c, uint32_t ts_val, int64_t now_ns);
+bool slt_tcp_paws_rejects(const struct slt_tcp *tcp, const struct slt_tcp_conn *c, uint32_t ts_val,
+                          int64_t now_ns);
 void slt_tcp_ts_note(struct slt_tcp_conn *c, const struct slt_tcp_in *in);
 void slt_tcp_ts_start(struct slt_tcp_conn *c, uint32_t ts_val, int64_t now_ns);
 

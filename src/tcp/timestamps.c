@@ -29,11 +29,19 @@ static uint32_t seconds(int64_t now_ns)
     return (uint32_t)(uint64_t)(now_ns / SLT_NS_PER_S);
 }
 
-/* True when the timestamp is older than TS.Recent and TS.Recent is still valid (5.3 R1). */
-bool slt_tcp_paws_rejects(const struct slt_tcp_conn *c, uint32_t ts_val, int64_t now_ns)
+static bool is_valid(const struct slt_tcp_ts *ts, int64_t now_ns)
 {
-    return slt_tcp_ts_older(ts_val, c->ts.recent) &&
-           seconds(now_ns) - c->ts.recent_at_s <= PAWS_IDLE_MAX_S;
+    return seconds(now_ns) - ts->recent_at_s <= PAWS_IDLE_MAX_S;
+}
+
+/* True when the timestamp is older than TS.Recent and TS.Recent is still valid (5.3 R1). A segment
+ * sent again at the left edge moves TS.Recent past what left just before it and was overtaken; so
+ * as many ticks as paws_slack_ticks are forgiven (Linux: one). */
+bool slt_tcp_paws_rejects(const struct slt_tcp *tcp, const struct slt_tcp_conn *c, uint32_t ts_val,
+                          int64_t now_ns)
+{
+    return slt_tcp_ts_older(ts_val + tcp->config->paws_slack_ticks, c->ts.recent) &&
+           is_valid(&c->ts, now_ns);
 }
 
 /* RFC 7323 4.3 (R7323-15), 5.3 R3: an acceptable segment that covers Last.ACK.sent updates
@@ -46,8 +54,7 @@ void slt_tcp_ts_note(struct slt_tcp_conn *c, const struct slt_tcp_in *in)
     if (in->pos > slt_pos_expand(c->rcv.nxt, c->ts.last_ack_low)) {
         return;
     }
-    if (slt_tcp_ts_older(in->seg->opt.ts_val, c->ts.recent) &&
-        slt_tcp_paws_rejects(c, in->seg->opt.ts_val, in->now_ns)) {
+    if (slt_tcp_ts_older(in->seg->opt.ts_val, c->ts.recent) && is_valid(&c->ts, in->now_ns)) {
         return;
     }
     c->ts.recent = in->seg->opt.ts_val;

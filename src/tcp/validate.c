@@ -45,7 +45,7 @@ enum slt_reason slt_tcp_check_paws(struct slt_tcp *tcp, struct slt_tcp_conn *c,
     if (!(in->seg->opt.present & SLT_TCP_OPT_TIMESTAMPS)) {
         return SLT_DROP_TCP_NO_TIMESTAMP; /* R7323-11: drop, never abort */
     }
-    if (!slt_tcp_paws_rejects(c, in->seg->opt.ts_val, in->now_ns)) {
+    if (!slt_tcp_paws_rejects(tcp, c, in->seg->opt.ts_val, in->now_ns)) {
         return SLT_PASS;
     }
     answer_unacceptable(tcp, c, in, SLT_SEND_ACK_INVALID);

@@ -53,6 +53,7 @@ static const struct field fields[] = {
     FIELD(mtu_black_hole_bytes),
     FIELD(mtu_probe_interval_ns),
     FIELD(ack_on_read),
+    FIELD(paws_slack_ticks),
     FIELD(nagle_slack_ns),
     FIELD(user_timeout_option),
     FIELD(user_timeout_low_ns),
