@@ -115,7 +115,7 @@ static void draw_windows(struct sim_world *w, struct salut_config *c)
     c->tune_send_buffer = !slt_sim_chance(w, 3000);
     c->tune_recv_buffer = !slt_sim_chance(w, 3000);
     c->ack_on_read = half(w);
-    c->paws_slack_ticks = half(w);
+    c->paws_slack_ticks = c->ack_on_read; /* habits of Linux go together */
     c->nagle_slack_ns = half(w) ? SLT_NS_PER_MS : 0;
     c->mtu_probing = !slt_sim_chance(w, 2000);
     c->mtu_black_hole_bytes = (uint16_t)slt_sim_log_between(w, 300, 1400);
