@@ -237,7 +237,9 @@ bool slt_cc_is_limited(const struct slt_tcp_cc *cc)
 
 uint64_t slt_cc_pacing_bytes_per_s(const struct slt_tcp_cc *cc, uint32_t srtt_us, uint32_t mss)
 {
-    return ops_of(cc)->pacing(cc, srtt_us, mss);
+    const struct slt_cc_ops *ops = ops_of(cc);
+
+    return ops->pacing ? ops->pacing(cc, srtt_us, mss) : slt_cc_window_rate(cc, srtt_us);
 }
 
 const char *slt_cc_name(uint8_t which)

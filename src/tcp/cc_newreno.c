@@ -83,12 +83,6 @@ static void undo(struct slt_tcp_cc *cc, uint32_t mss)
     cc->acked_bytes = 0;
 }
 
-static uint64_t pacing(const struct slt_tcp_cc *cc, uint32_t srtt_us, uint32_t mss)
-{
-    (void)mss;
-    return slt_cc_window_rate(cc, srtt_us);
-}
-
 const struct slt_cc_ops slt_cc_newreno = {.name = "reno",
                                           .init = init,
                                           .fold = fold,
@@ -97,5 +91,4 @@ const struct slt_cc_ops slt_cc_newreno = {.name = "reno",
                                           .on_congestion = on_congestion,
                                           .on_timeout = on_timeout,
                                           .on_recovered = on_recovered,
-                                          .undo = undo,
-                                          .pacing = pacing};
+                                          .undo = undo};

@@ -26,6 +26,7 @@ struct slt_cc_ops {
     void (*on_timeout)(struct slt_tcp_cc *cc, const struct slt_cc_loss *loss);
     void (*on_recovered)(struct slt_tcp_cc *cc, const struct slt_cc_ack *ack);
     void (*undo)(struct slt_tcp_cc *cc, uint32_t mss);
+    /* NULL: what the window gives in a round trip (slt_cc_window_rate). */
     uint64_t (*pacing)(const struct slt_tcp_cc *cc, uint32_t srtt_us, uint32_t mss);
 };
 
