@@ -321,14 +321,6 @@ static struct slt_cc_ack describe_ack(struct slt_tcp *tcp, const struct slt_tcp_
     return ack;
 }
 
-/* When the octets left by which the round trip is measured, SLT_NEVER: by none. Without SACK, what
- * was sent once may have waited at the peer for what was sent again: then the acknowledgement
- * measures the repair of a loss, not the path (RFC 6298 3, R6298-06). */
-static int64_t timed_at_ns(const struct slt_tcp_conn *c, const struct slt_delivery *d)
-{
-    return d->resent && !slt_tcp_has(c, SLT_CONN_SACK_OK) ? SLT_NEVER : d->timed_at_ns;
-}
-
 /* Act on the summary of an acceptable acknowledgement. */
 void slt_tcp_recovery_on_ack(struct slt_tcp *tcp, struct slt_tcp_conn *c, struct slt_tcp_in *in)
 {
@@ -345,7 +337,7 @@ void slt_tcp_recovery_on_ack(struct slt_tcp *tcp, struct slt_tcp_conn *c, struct
     struct slt_tcp_cold *cold = slt_tcp_cold_of(tcp, c);
     uint8_t before = cold->recovery.ca_state;
     slt_scoreboard_take(tcp, c, in, &d);
-    uint32_t rtt_us = slt_tcp_rtt_on_delivery(tcp, c, in, timed_at_ns(c, &d));
+    uint32_t rtt_us = slt_tcp_rtt_on_delivery(tcp, c, in, d.timed_at_ns);
     cold->recovery.tlp.rtt_seen |= rtt_us != 0;
     struct slt_cc_ack ack = describe_ack(tcp, c, in, &d);
     ack.rtt_us = rtt_us;

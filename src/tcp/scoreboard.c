@@ -73,12 +73,14 @@ static void take_cumulative(struct slt_tcp *tcp, struct slt_tcp_conn *c,
         }
         slt_records_drop(tcp, rs, rs->head, bytes);
     }
-    /* RFC 6298 3 (R6298-06): the rest may have waited for what was sent again, recorded or not. */
+    d->resent |= may_be_resent(c, r, in, told_bytes);
+    /* RFC 6298 3 (R6298-06): what was sent once may have waited at the peer for what was sent
+     * again, recorded or not; then the acknowledgement measures the repair of a loss, not the path.
+     */
     if (d->resent || r->rtx_near_pos > c->snd.una - in->ack.acked_bytes) {
         d->timed_at_ns = SLT_NEVER;
     }
     SLT_ASSERT(known_bytes <= in->ack.acked_bytes);
-    d->resent |= may_be_resent(c, &slt_tcp_cold_of(tcp, c)->recovery, in, told_bytes);
     d->delivered_bytes = d->acked_bytes - slt_min32(known_bytes, d->acked_bytes);
 }
 
