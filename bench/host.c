@@ -3,28 +3,16 @@
 
 #include "bench/machine.h"
 #include "link/memory.h"
+#include "sock/heap.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-static void *take_memory(void *ctx, size_t bytes)
-{
-    (void)ctx;
-    return malloc(bytes);
-}
-
-static void give_memory(void *ctx, void *memory, size_t bytes)
-{
-    (void)ctx;
-    (void)bytes;
-    free(memory);
-}
-
 void slt_bench_config(struct salut_config *config, const struct slt_link *link, uint8_t seed)
 {
     salut_config_init(config, SALUT_PROFILE_LINUX);
-    config->alloc = take_memory;
-    config->free = give_memory;
+    config->alloc = slt_heap_take;
+    config->free = slt_heap_give;
     memset(config->seed, seed, sizeof(config->seed));
     config->start_at_ns = slt_bench_now_ns();
     config->link_kind = (uint32_t)link->caps.kind;

@@ -5,6 +5,8 @@
  */
 #include "lab/scenario_world.h"
 
+#include "sock/heap.h"
+
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,19 +20,6 @@ void slt_scn_address(uint32_t node, salut_addr *addr)
     addr->b[12] = 10;
     addr->b[14] = (uint8_t)((node + 1) >> 8);
     addr->b[15] = (uint8_t)(node + 1);
-}
-
-static void *take_memory(void *ctx, size_t bytes)
-{
-    (void)ctx;
-    return malloc(bytes);
-}
-
-static void give_memory(void *ctx, void *ptr, size_t bytes)
-{
-    (void)ctx;
-    (void)bytes;
-    free(ptr);
 }
 
 /* ---- life ----------------------------------------------------------------------------------- */
@@ -83,8 +72,8 @@ bool slt_scn_host_start(struct scn_world *w, uint32_t node)
         return true;
     }
     limit(&config);
-    config.alloc = take_memory;
-    config.free = give_memory;
+    config.alloc = slt_heap_take;
+    config.free = slt_heap_give;
     for (size_t i = 0; i < sizeof(config.seed); i++) {
         config.seed[i] = (uint8_t)slt_prng_below(&w->prng, 256);
     }

@@ -9,6 +9,7 @@
 
 #include "lab/script_settings.h"
 #include "link/segment.h"
+#include "sock/heap.h"
 #include "stack/stack.h"
 #include "wire/pcapng.h"
 
@@ -18,19 +19,6 @@
 #define TX_FRAMES     8U
 #define CAPTURE_SLACK 1024U
 #define SPINS_MAX     100000U
-
-static void *take_memory(void *ctx, size_t bytes)
-{
-    (void)ctx;
-    return malloc(bytes);
-}
-
-static void give_memory(void *ctx, void *ptr, size_t bytes)
-{
-    (void)ctx;
-    (void)bytes;
-    free(ptr);
-}
 
 /* The whole world is on the link: the default route has no gateway. */
 bool slt_script_host_add_address(struct slt_host *host, const salut_addr *addr)
@@ -58,8 +46,8 @@ const char *slt_script_host_open(struct slt_host *host, const struct slt_script_
     memset(host, 0, sizeof(*host));
     host->start_ns = 1000 * SLT_NS_PER_S;
     host->now_ns = host->start_ns;
-    config.alloc = take_memory;
-    config.free = give_memory;
+    config.alloc = slt_heap_take;
+    config.free = slt_heap_give;
     config.start_at_ns = host->start_ns;
     enum salut_status status = salut_create(&config, &host->stack);
     if (status != SALUT_OK) {

@@ -16,6 +16,7 @@
 
 #include "base/time.h"
 #include "salut/runner.h"
+#include "sock/heap.h"
 #include "sock/runner_clock.h"
 
 #include <errno.h>
@@ -162,26 +163,13 @@ int64_t salut_runner_now(const struct salut_runner *runner)
     return runner->now_ns;
 }
 
-static void *libc_alloc(void *ctx, size_t bytes)
-{
-    (void)ctx;
-    return malloc(bytes);
-}
-
-static void libc_free(void *ctx, void *ptr, size_t bytes)
-{
-    (void)ctx;
-    (void)bytes;
-    free(ptr);
-}
-
 enum salut_status salut_runner_prepare(struct salut_runner *runner, const struct salut_link *link,
                                        struct salut_config *config)
 {
     config->start_at_ns = runner->now_ns;
     if (config->memory == NULL && config->alloc == NULL) {
-        config->alloc = libc_alloc;
-        config->free = libc_free;
+        config->alloc = slt_heap_take;
+        config->free = slt_heap_give;
     }
     if (link != NULL) {
         slt_link_configure(slt_link_of_const(link), config);

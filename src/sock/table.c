@@ -5,25 +5,14 @@
  */
 #include "sock/sock.h"
 
+#include "sock/heap.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define SLOTS_AT_FIRST  64U
 #define SOCKETS_DEFAULT 65536U
-
-static void *libc_alloc(void *ctx, size_t bytes)
-{
-    (void)ctx;
-    return malloc(bytes);
-}
-
-static void libc_free(void *ctx, void *ptr, size_t bytes)
-{
-    (void)ctx;
-    (void)bytes;
-    free(ptr);
-}
 
 enum salut_status salut_socks_create(const struct salut_socks_params *params,
                                      struct salut_socks **socks)
@@ -36,8 +25,8 @@ enum salut_status salut_socks_create(const struct salut_socks_params *params,
         .stack = params->stack,
         .sockets_max = params->sockets_max == 0 ? SOCKETS_DEFAULT : params->sockets_max,
         .first_fd = params->first_fd,
-        .alloc = params->alloc == NULL ? libc_alloc : params->alloc,
-        .free = params->free == NULL ? libc_free : params->free,
+        .alloc = params->alloc == NULL ? slt_heap_take : params->alloc,
+        .free = params->free == NULL ? slt_heap_give : params->free,
         .alloc_ctx = params->alloc_ctx,
     };
     if (made.sockets_max > (uint32_t)(INT32_MAX - params->first_fd)) {

@@ -6,6 +6,8 @@
  */
 #include "tests/conform/conform.h"
 
+#include "sock/heap.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -37,19 +39,6 @@ uint8_t pattern_byte(uint32_t position)
     return (uint8_t)(mixed >> 24);
 }
 
-static void *take_memory(void *ctx, size_t bytes)
-{
-    (void)ctx;
-    return malloc(bytes);
-}
-
-static void give_memory(void *ctx, void *ptr, size_t bytes)
-{
-    (void)ctx;
-    (void)bytes;
-    free(ptr);
-}
-
 static bool apply_overrides(struct world *world)
 {
     struct words words;
@@ -73,8 +62,8 @@ static bool apply_overrides(struct world *world)
 
 static void set_limits(struct salut_config *config)
 {
-    config->alloc = take_memory;
-    config->free = give_memory;
+    config->alloc = slt_heap_take;
+    config->free = slt_heap_give;
     config->conns_max = 64;
     config->half_open_max = 64;
     config->time_wait_max = 64;
