@@ -1,18 +1,12 @@
-/* The treap: a binary search tree by `start` that is a heap by `priority`.
- *
- * Priorities that an outsider cannot foresee give the tree the shape it would have if its nodes
- * had come in random order, whose expected depth is below 2 ln n, with no rebalancing rules. Each
- * operation is a walk down with a pointer to the link it may rewrite, so nothing needs a stack or
- * a parent pointer:
- *   insert: go down past nodes of higher priority; cut the subtree found there at `start` into two,
- *           which become the new node's children;
- *   remove: put the merge of the node's two subtrees in its place.
- * Since ranges are disjoint, order by start is also order by end; a user may move a range's ends as
- * long as it stays between its neighbours.
+/* Ranges in a treap (base/treap.h). Since they are disjoint, order by start is also order by end; a
+ * user may move a range's ends as long as it stays between its neighbours.
  */
 #include "base/ranges.h"
 
 #include "base/siphash.h"
+
+static const struct slt_treap_kind by_start = {offsetof(struct slt_range, tree),
+                                               offsetof(struct slt_range, start)};
 
 _Static_assert(sizeof(struct slt_range) == 48, "a range is 48 bytes on every machine");
 
@@ -34,45 +28,6 @@ static uint32_t draw_priority(const struct slt_pool *pool, uint32_t index, int64
     return (uint32_t)slt_siphash13(&key, message, sizeof(message));
 }
 
-/* Cut the tree `root` into the ranges that start below pos (*low) and the others (*high). */
-static void cut_tree(const struct slt_pool *pool, uint32_t root, int64_t pos, uint32_t *low,
-                     uint32_t *high)
-{
-    while (root != SLT_NIL) {
-        struct slt_range *range = range_at(pool, root);
-        if (range->start < pos) {
-            *low = root;
-            low = &range->right;
-            root = range->right;
-        } else {
-            *high = root;
-            high = &range->left;
-            root = range->left;
-        }
-    }
-    *low = SLT_NIL;
-    *high = SLT_NIL;
-}
-
-/* Write the merge of two trees, everything in `low` before everything in `high`, to *link. */
-static void merge_trees(const struct slt_pool *pool, uint32_t low, uint32_t high, uint32_t *link)
-{
-    while (low != SLT_NIL && high != SLT_NIL) {
-        struct slt_range *l = range_at(pool, low);
-        struct slt_range *h = range_at(pool, high);
-        if (l->priority >= h->priority) {
-            *link = low;
-            link = &l->right;
-            low = l->right;
-        } else {
-            *link = high;
-            link = &h->left;
-            high = h->left;
-        }
-    }
-    *link = low != SLT_NIL ? low : high;
-}
-
 void slt_ranges_init(struct slt_ranges *set)
 {
     *set = (struct slt_ranges){.root = SLT_NIL, .count = 0};
@@ -80,40 +35,18 @@ void slt_ranges_init(struct slt_ranges *set)
 
 uint32_t slt_ranges_floor(const struct slt_ranges *set, const struct slt_pool *pool, int64_t pos)
 {
-    uint32_t best = SLT_NIL;
-    uint32_t index = set->root;
-    while (index != SLT_NIL) {
-        const struct slt_range *range = range_at(pool, index);
-        if (range->start <= pos) {
-            best = index;
-            index = range->right;
-        } else {
-            index = range->left;
-        }
-    }
-    return best;
+    return slt_treap_floor(&by_start, pool, set->root, pos);
 }
 
 uint32_t slt_ranges_above(const struct slt_ranges *set, const struct slt_pool *pool, int64_t pos)
 {
-    uint32_t best = SLT_NIL;
-    uint32_t index = set->root;
-    while (index != SLT_NIL) {
-        const struct slt_range *range = range_at(pool, index);
-        if (range->start > pos) {
-            best = index;
-            index = range->left;
-        } else {
-            index = range->right;
-        }
-    }
-    return best;
+    return slt_treap_above(&by_start, pool, set->root, pos);
 }
 
 uint32_t slt_ranges_first(const struct slt_ranges *set, const struct slt_pool *pool)
 {
     uint32_t best = SLT_NIL;
-    for (uint32_t i = set->root; i != SLT_NIL; i = range_at(pool, i)->left) {
+    for (uint32_t i = set->root; i != SLT_NIL; i = range_at(pool, i)->tree.left) {
         best = i;
     }
     return best;
@@ -122,7 +55,7 @@ uint32_t slt_ranges_first(const struct slt_ranges *set, const struct slt_pool *p
 uint32_t slt_ranges_last(const struct slt_ranges *set, const struct slt_pool *pool)
 {
     uint32_t best = SLT_NIL;
-    for (uint32_t i = set->root; i != SLT_NIL; i = range_at(pool, i)->right) {
+    for (uint32_t i = set->root; i != SLT_NIL; i = range_at(pool, i)->tree.right) {
         best = i;
     }
     return best;
@@ -142,32 +75,18 @@ uint32_t slt_ranges_insert(struct slt_ranges *set, struct slt_pool *pool, int64_
     }
     struct slt_range *fresh = range_at(pool, index);
     *fresh = (struct slt_range){.start = start, .end = end};
-    fresh->priority = draw_priority(pool, index, start);
+    fresh->tree.priority = draw_priority(pool, index, start);
     slt_chain_init(&fresh->chain);
-
-    uint32_t *link = &set->root;
-    while (*link != SLT_NIL && range_at(pool, *link)->priority >= fresh->priority) {
-        struct slt_range *range = range_at(pool, *link);
-        link = start < range->start ? &range->left : &range->right;
-    }
-    cut_tree(pool, *link, start, &fresh->left, &fresh->right);
-    *link = index;
+    slt_treap_insert(&by_start, pool, &set->root, index);
     set->count++;
     return index;
 }
 
 void slt_ranges_remove(struct slt_ranges *set, struct slt_pool *pool, uint32_t index)
 {
-    const struct slt_range *gone = range_at(pool, index);
-    SLT_ASSERT(gone->chain.head == SLT_NIL);
+    SLT_ASSERT(range_at(pool, index)->chain.head == SLT_NIL);
     SLT_ASSERT(set->count > 0);
-    uint32_t *link = &set->root;
-    while (*link != index) {
-        SLT_ASSERT(*link != SLT_NIL);
-        struct slt_range *range = range_at(pool, *link);
-        link = gone->start < range->start ? &range->left : &range->right;
-    }
-    merge_trees(pool, gone->left, gone->right, link);
+    slt_treap_remove(&by_start, pool, &set->root, index);
     set->count--;
     slt_pool_give(pool, index);
 }
@@ -247,17 +166,17 @@ void slt_ranges_clear(struct slt_ranges *set, struct slt_pool *pool, struct slt_
     uint32_t index = set->root;
     while (index != SLT_NIL) {
         struct slt_range *range = range_at(pool, index);
-        uint32_t left = range->left;
+        uint32_t left = range->tree.left;
         if (left != SLT_NIL) {
             /* Turn the left child up until the root has none: each turn puts one node on the
              * right spine for good, so the whole costs O(n). */
             struct slt_range *child = range_at(pool, left);
-            range->left = child->right;
-            child->right = index;
+            range->tree.left = child->tree.right;
+            child->tree.right = index;
             index = left;
             continue;
         }
-        uint32_t right = range->right;
+        uint32_t right = range->tree.right;
         if (range->chain.head != SLT_NIL) {
             slt_chain_clear(&range->chain, bufs);
         }
@@ -274,7 +193,7 @@ uint32_t slt_ranges_steps(const struct slt_ranges *set, const struct slt_pool *p
     while (index != SLT_NIL) {
         const struct slt_range *range = range_at(pool, index);
         steps++;
-        index = range->start <= pos ? range->right : range->left;
+        index = range->start <= pos ? range->tree.right : range->tree.left;
     }
     return steps;
 }

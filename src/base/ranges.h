@@ -1,22 +1,21 @@
 /* A set of disjoint ranges [start, end) of stream positions, each with the bytes it holds.
  *
- * Kept as a treap over pool objects: search, insertion and removal take O(log n) expected steps
- * whatever order a peer chooses (priorities are a hash of index and start under the pool's secret,
- * slt_pool_set_secret), with no recursion. The set neither merges nor splits by itself except in
- * slt_ranges_add: its users (reassembly, scoreboard, fragments) decide what overlapping means.
+ * Kept in a treap (base/treap.h) whose priorities are a hash of index and start under the pool's
+ * secret (slt_pool_set_secret), so that every step is bounded whatever order a peer chooses. The
+ * set neither merges nor splits by itself except in slt_ranges_add: its users (reassembly,
+ * scoreboard, fragments) decide what overlapping means.
  */
 #ifndef SLT_BASE_RANGES_H
 #define SLT_BASE_RANGES_H
 
 #include "base/buf.h"
+#include "base/treap.h"
 
 struct slt_range {
-    uint32_t left; /* pool indices of the subtrees; first field = the pool's free link */
-    uint32_t right;
+    struct slt_treap_links tree; /* by start; its first field is the pool's free link */
+    uint32_t stamp;              /* the user's: when it last grew (SACK order) */
     int64_t start;
-    int64_t end; /* > start */
-    uint32_t priority;
-    uint32_t stamp;         /* the user's: when it last grew (SACK order) */
+    int64_t end;            /* > start */
     struct slt_chain chain; /* the bytes, for users that hold some; else empty */
     uint32_t spare;
 };

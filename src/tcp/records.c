@@ -5,12 +5,14 @@
  * in (losses are found in transmission order, which is nearly sequence order); and what is found
  * again goes back to its place in transmission order, in one merging pass.
  *
- * The treap is base/ranges.c's: nodes have priorities that the peer cannot foresee, and a walk
- * rewrites one link at a time, without stack or parent pointers.
+ * The treap is base/treap.h's, with priorities that the peer cannot foresee.
  */
 #include "tcp/records.h"
 
 #include "tcp/engine.h"
+
+static const struct slt_treap_kind by_start = {offsetof(struct slt_record, tree),
+                                               offsetof(struct slt_record, start)};
 
 struct slt_record *slt_record_at(const struct slt_tcp *tcp, uint32_t index)
 {
@@ -68,92 +70,9 @@ static uint32_t draw_priority(const struct slt_tcp *tcp, uint32_t index, int64_t
     return (uint32_t)(x >> 32);
 }
 
-/* Cut the tree `root` into the records that start below pos (*low) and the others (*high). */
-static void cut_tree(const struct slt_tcp *tcp, uint32_t root, int64_t pos, uint32_t *low,
-                     uint32_t *high)
-{
-    while (root != SLT_NIL) {
-        struct slt_record *record = slt_record_at(tcp, root);
-        if (record->start < pos) {
-            *low = root;
-            low = &record->right;
-            root = record->right;
-        } else {
-            *high = root;
-            high = &record->left;
-            root = record->left;
-        }
-    }
-    *low = SLT_NIL;
-    *high = SLT_NIL;
-}
-
-static void merge_trees(const struct slt_tcp *tcp, uint32_t low, uint32_t high, uint32_t *link)
-{
-    while (low != SLT_NIL && high != SLT_NIL) {
-        struct slt_record *l = slt_record_at(tcp, low);
-        struct slt_record *h = slt_record_at(tcp, high);
-        if (l->priority >= h->priority) {
-            *link = low;
-            link = &l->right;
-            low = l->right;
-        } else {
-            *link = high;
-            link = &h->left;
-            high = h->left;
-        }
-    }
-    *link = low != SLT_NIL ? low : high;
-}
-
-static void tree_insert(const struct slt_tcp *tcp, struct slt_records *rs, uint32_t index)
-{
-    struct slt_record *fresh = slt_record_at(tcp, index);
-    uint32_t *link = &rs->root;
-
-    fresh->priority = draw_priority(tcp, index, fresh->start);
-    while (*link != SLT_NIL && slt_record_at(tcp, *link)->priority >= fresh->priority) {
-        struct slt_record *record = slt_record_at(tcp, *link);
-        link = fresh->start < record->start ? &record->left : &record->right;
-    }
-    cut_tree(tcp, *link, fresh->start, &fresh->left, &fresh->right);
-    *link = index;
-}
-
-static void tree_remove(const struct slt_tcp *tcp, struct slt_records *rs, uint32_t index)
-{
-    const struct slt_record *gone = slt_record_at(tcp, index);
-    uint32_t *link = &rs->root;
-
-    while (*link != index) {
-        SLT_ASSERT(*link != SLT_NIL);
-        struct slt_record *record = slt_record_at(tcp, *link);
-        link = gone->start < record->start ? &record->left : &record->right;
-    }
-    merge_trees(tcp, gone->left, gone->right, link);
-}
-
-/* The last record that starts at or below `pos`. */
-static uint32_t tree_floor(const struct slt_tcp *tcp, const struct slt_records *rs, int64_t pos)
-{
-    uint32_t best = SLT_NIL;
-    uint32_t index = rs->root;
-
-    while (index != SLT_NIL) {
-        const struct slt_record *record = slt_record_at(tcp, index);
-        if (record->start <= pos) {
-            best = index;
-            index = record->right;
-        } else {
-            index = record->left;
-        }
-    }
-    return best;
-}
-
 uint32_t slt_records_find(const struct slt_tcp *tcp, const struct slt_records *rs, int64_t pos)
 {
-    uint32_t floor = tree_floor(tcp, rs, pos);
+    uint32_t floor = slt_treap_floor(&by_start, &tcp->records, rs->root, pos);
 
     if (floor == SLT_NIL) {
         return rs->head;
@@ -284,7 +203,8 @@ static void put_in_sequence(const struct slt_tcp *tcp, struct slt_records *rs, u
         slt_record_at(tcp, *next)->prev = index;
     }
     *next = index;
-    tree_insert(tcp, rs, index);
+    record->tree.priority = draw_priority(tcp, index, record->start);
+    slt_treap_insert(&by_start, &tcp->records, &rs->root, index);
 }
 
 /* Out of everything: the record is free. Its state was left before. */
@@ -292,7 +212,7 @@ static void remove_record(struct slt_tcp *tcp, struct slt_records *rs, uint32_t 
 {
     const struct slt_record *gone = slt_record_at(tcp, index);
 
-    tree_remove(tcp, rs, index);
+    slt_treap_remove(&by_start, &tcp->records, &rs->root, index);
     if (gone->prev == SLT_NIL) {
         rs->head = gone->next;
     } else {
@@ -335,7 +255,7 @@ uint32_t slt_records_add_lost(struct slt_tcp *tcp, struct slt_records *rs, int64
                                                      .bytes = (uint32_t)(end - start),
                                                      .segs = segs,
                                                      .flags = SLT_RECORD_UNTIMED};
-    put_in_sequence(tcp, rs, index, tree_floor(tcp, rs, start));
+    put_in_sequence(tcp, rs, index, slt_treap_floor(&by_start, &tcp->records, rs->root, start));
     enter_lost(tcp, rs, index);
     return index;
 }

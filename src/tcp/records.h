@@ -21,7 +21,7 @@
 #ifndef SLT_TCP_RECORDS_H
 #define SLT_TCP_RECORDS_H
 
-#include "base/pool.h"
+#include "base/treap.h"
 #include "tcp/rate.h"
 
 enum slt_record_fate { SLT_RECORD_FLIGHT, SLT_RECORD_LOST, SLT_RECORD_SACKED };
@@ -34,10 +34,8 @@ enum slt_record_flag {
 struct slt_record {
     uint32_t next; /* in sequence; the pool's link while free, so it must be first */
     uint32_t prev;
-    uint32_t left; /* in the treap */
-    uint32_t right;
-    uint32_t priority;
-    uint32_t list_next; /* in the list of its state */
+    struct slt_treap_links tree; /* by start */
+    uint32_t list_next;          /* in the list of its state */
     uint32_t list_prev;
     uint32_t bytes; /* octets, SYN and FIN included; never 0 */
     int64_t start;

@@ -75,10 +75,10 @@ static void check(const struct world *w)
             total++;
         }
         assert_true(range->end == pos);
-        uint32_t children[] = {range->left, range->right};
+        uint32_t children[] = {range->tree.left, range->tree.right};
         for (unsigned i = 0; i < 2; i++) {
             assert_true(children[i] == SLT_NIL ||
-                        range_at(w, children[i])->priority <= range->priority);
+                        range_at(w, children[i])->tree.priority <= range->tree.priority);
         }
         last = index;
         count++;
@@ -276,7 +276,7 @@ static void test_the_secret_decides_the_shape(void **state)
         start(&w, RANGES);
         slt_pool_set_secret(&w.pool, secret);
         uint32_t index = slt_ranges_insert(&w.set, &w.pool, 1, 2);
-        priorities[secret] = range_at(&w, index)->priority;
+        priorities[secret] = range_at(&w, index)->tree.priority;
         stop(&w);
     }
     assert_int_not_equal(priorities[0], priorities[1]);
