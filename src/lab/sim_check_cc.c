@@ -83,10 +83,10 @@ bool slt_sim_check_leaving(struct sim_world *w, const struct sim_host *h,
     }
     const struct slt_tcp_conn *c = slt_tcp_conn_at(tcp, record->index);
     struct sim_flow *f = slt_sim_flow_of(w, h, c);
-    if (c->cold == SLT_NIL) {
+    if (c->cold == NULL) {
         return true;
     }
-    const struct slt_tcp_cold *cold = slt_tcp_cold_of(tcp, c);
+    const struct slt_tcp_cold *cold = c->cold;
     return check_again(w, tcp, cold, &record->plan) &&
            (!f || check_pace(w, f, cold, &record->plan, h->stack->now_ns));
 }
@@ -148,7 +148,7 @@ bool slt_sim_check_episode(struct sim_world *w, const struct sim_host *h,
                            const struct sim_before *b, const struct slt_tcp_conn *c)
 {
     const struct slt_tcp *tcp = &h->stack->tcp;
-    const struct slt_tcp_cold *cold = slt_tcp_cold_of(tcp, c);
+    const struct slt_tcp_cold *cold = c->cold;
     const struct slt_tcp_recovery *was = &b->cold.recovery;
     uint32_t mss = slt_tcp_full_mss(tcp, c);
 

@@ -183,7 +183,7 @@ static bool check_origin(struct sim_world *w, const struct sim_host *h, const st
     const struct slt_tcp_conn *c = slt_tcp_conn_at(&h->stack->tcp, e->object);
     bool passive = slt_tcp_has(c, SLT_CONN_PASSIVE);
     slt_sim_checked(w, 25);
-    if (c->generation == e->generation && passive == (e->reason == SLT_CAUSE_REFUSED)) {
+    if (c->place.generation == e->generation && passive == (e->reason == SLT_CAUSE_REFUSED)) {
         return slt_sim_fail(w, 25, "%s opener in SYN-RECEIVED ended by '%s'",
                             passive ? "a passive" : "an active", slt_reason_token(e->reason));
     }
@@ -209,7 +209,7 @@ static bool on_state(struct sim_world *w, struct sim_host *h, const struct slt_e
     }
     if (e->object_kind == SLT_OBJECT_CONN && e->to == SALUT_STATE_CLOSED) {
         const struct slt_tcp_conn *c = slt_tcp_conn_at(&h->stack->tcp, e->object);
-        if (c->generation - e->generation <= 1) { /* else the object has another already */
+        if (c->place.generation - e->generation <= 1) { /* else the object has another already */
             slt_sim_flow_over(w, h, c);
         }
     }
@@ -330,9 +330,9 @@ void slt_sim_before_input(struct sim_world *w, struct sim_host *h, const struct 
     before->found = true;
     before->conn = *c;
     /* A block that rests says nothing: as with no block at all, the fold is what counts. */
-    before->has_cold = c->cold != SLT_NIL && !slt_tcp_cold_of(&h->stack->tcp, c)->resting;
+    before->has_cold = c->cold != NULL && !c->cold->resting;
     if (before->has_cold) {
-        before->cold = *slt_tcp_cold_of(&h->stack->tcp, c);
+        before->cold = *c->cold;
     }
     bool reopens = c->state == SALUT_STATE_TIME_WAIT && (d->flags & SLT_TCP_SYN); /* RFC 6191 */
     before->unacceptable = d->kind == SIM_TCP && c->state >= SALUT_STATE_ESTABLISHED && !reopens &&
@@ -439,7 +439,7 @@ static bool check_changes(struct sim_world *w, struct sim_host *h, const struct 
                           const struct slt_tcp_conn *c)
 {
     const struct slt_tcp *tcp = &h->stack->tcp;
-    const struct slt_tcp_cold *cold = c->cold == SLT_NIL ? NULL : slt_tcp_cold_of(tcp, c);
+    const struct slt_tcp_cold *cold = c->cold;
     if (b->unacceptable) {
         slt_sim_checked(w, 17);
         const char *what = changed(b, c, cold);
@@ -487,7 +487,7 @@ bool slt_sim_after_input(struct sim_world *w, struct sim_host *h, const struct s
         return true;
     }
     const struct slt_tcp_conn *c = slt_tcp_conn_at(&h->stack->tcp, before->index);
-    if (c->generation != before->conn.generation || (c->place.marks & SLT_MARK_DEAD)) {
+    if (c->place.generation != before->conn.place.generation || (c->place.marks & SLT_MARK_DEAD)) {
         return true;
     }
     return check_changes(w, h, before, c);
@@ -539,9 +539,9 @@ static bool check_watched(struct sim_world *w, const struct sim_host *h,
     const struct slt_tcp *tcp = &h->stack->tcp;
     bool waits = c->snd.queue.bytes > 0 && c->snd.una > 0 && c->snd.una == c->snd.nxt &&
                  c->state != SALUT_STATE_CLOSED && !slt_queue_has(h->stack, index, SLT_LINK_DIRTY);
-    if (!waits || slt_tcp_timer_due(tcp, c, SLT_TIMER_PERSIST) != SLT_NEVER ||
-        slt_tcp_timer_due(tcp, c, SLT_TIMER_CORK) != SLT_NEVER ||
-        slt_tcp_timer_due(tcp, c, SLT_TIMER_PACING) != SLT_NEVER ||
+    if (!waits || slt_tcp_timer_due(c, SLT_TIMER_PERSIST) != SLT_NEVER ||
+        slt_tcp_timer_due(c, SLT_TIMER_CORK) != SLT_NEVER ||
+        slt_tcp_timer_due(c, SLT_TIMER_PACING) != SLT_NEVER ||
         slt_tcp_wants_output(tcp, c, h->stack->now_ns)) {
         return true;
     }
@@ -554,7 +554,7 @@ bool slt_sim_check_conns(struct sim_world *w, struct sim_host *h)
     const struct slt_pool *pool = &h->stack->tcp.conns;
     for (uint32_t i = 0; i < pool->fresh; i++) {
         const struct slt_tcp_conn *c = slt_tcp_conn_at(&h->stack->tcp, i);
-        bool used = c->generation % 2 == 1 && !(c->place.marks & SLT_MARK_DEAD);
+        bool used = c->place.generation % 2 == 1 && !(c->place.marks & SLT_MARK_DEAD);
         if (used && !check_watched(w, h, c, i)) {
             return false;
         }

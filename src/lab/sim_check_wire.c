@@ -355,8 +355,8 @@ static bool check_sack(struct sim_world *w, const struct sim_host *h, const stru
         int64_t right = slt_tcp_unwrap(c->rcv.nxt, c->rcv.isn, d->sack[i][1]);
         bool fine = left < right && i == 0 && right <= c->rcv.nxt;
         slt_sim_checked(w, 15);
-        if (c->cold != SLT_NIL && left < right) {
-            const struct slt_ranges *runs = &slt_tcp_cold_of(tcp, c)->held.runs;
+        if (c->cold != NULL && left < right) {
+            const struct slt_ranges *runs = &c->cold->held.runs;
             uint32_t at = slt_ranges_floor(runs, &tcp->ranges, left);
             const struct slt_range *run = at == SLT_NIL ? NULL : slt_pool_at(&tcp->ranges, at);
             fine = fine || (run && run->end >= right);

@@ -54,7 +54,7 @@ void slt_after_news(struct salut_stack *stack, uint32_t index)
 /* The wheel holds the next deadline, or an earlier instant; nothing when there is no deadline. */
 static void set_wheel(struct salut_stack *stack, struct slt_tcp_conn *c, uint32_t index)
 {
-    int64_t due_at_ns = slt_tcp_next_deadline(&stack->tcp, c);
+    int64_t due_at_ns = slt_tcp_next_deadline(c);
     if (due_at_ns < c->place.wheel.due_at_ns || due_at_ns == SLT_NEVER) {
         slt_wheel_set(&stack->wheel, &stack->tcp.conns, index, due_at_ns);
     }
@@ -110,7 +110,7 @@ void slt_after(struct salut_stack *stack, uint32_t index)
         slt_after_turn(stack, index);
         return;
     }
-    int64_t due_at_ns = slt_tcp_next_deadline(&stack->tcp, c);
+    int64_t due_at_ns = slt_tcp_next_deadline(c);
     if (due_at_ns < c->place.wheel.due_at_ns) {
         slt_wheel_set(&stack->wheel, &stack->tcp.conns, index, due_at_ns);
     }

@@ -11,7 +11,7 @@ static struct slt_tcp_conn *find(const struct salut_stack *stack, salut_conn han
         return NULL;
     }
     struct slt_tcp_conn *c = slt_tcp_conn_at(&stack->tcp, handle.index);
-    if (c->generation != handle.generation || slt_tcp_has(c, SLT_CONN_ORPHAN) ||
+    if (c->place.generation != handle.generation || slt_tcp_has(c, SLT_CONN_ORPHAN) ||
         (c->place.marks & SLT_MARK_QUEUED) != 0) {
         return NULL;
     }

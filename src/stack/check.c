@@ -10,7 +10,7 @@
 
 static bool in_use(const struct slt_tcp_conn *c)
 {
-    return c->generation % 2 == 1 && (c->place.marks & SLT_MARK_DEAD) == 0;
+    return c->place.generation % 2 == 1 && (c->place.marks & SLT_MARK_DEAD) == 0;
 }
 
 static bool is_found(const struct salut_stack *stack, enum slt_flow_object kind, uint32_t index,
@@ -54,7 +54,7 @@ static const char *check_conn(const struct salut_stack *stack, uint32_t index)
     if (stack->tx.pending) {
         return NULL; /* a batch is out: its connections stand in no queue */
     }
-    if (c->place.wheel.due_at_ns > slt_tcp_next_deadline(&stack->tcp, c)) {
+    if (c->place.wheel.due_at_ns > slt_tcp_next_deadline(c)) {
         return "I-32: the wheel's deadline lies after the connection's";
     }
     if (slt_tcp_wants_output(&stack->tcp, c, stack->now_ns) &&
@@ -70,8 +70,8 @@ static const char *check_conns(const struct salut_stack *stack)
     uint32_t dead = 0;
     for (uint32_t i = 0; i < stack->tcp.conns.fresh; i++) {
         const struct slt_tcp_conn *c = slt_tcp_conn_at(&stack->tcp, i);
-        used += c->generation % 2 == 1 ? 1U : 0U;
-        dead += c->generation % 2 == 1 && (c->place.marks & SLT_MARK_DEAD) != 0 ? 1U : 0U;
+        used += c->place.generation % 2 == 1 ? 1U : 0U;
+        dead += c->place.generation % 2 == 1 && (c->place.marks & SLT_MARK_DEAD) != 0 ? 1U : 0U;
         const char *broken = in_use(c) ? check_conn(stack, i) : NULL;
         if (broken) {
             return broken;
@@ -92,7 +92,7 @@ static const char *check_queue(const struct salut_stack *stack, const struct slt
     uint32_t last = SLT_NIL;
     for (uint32_t i = queue->head; i != SLT_NIL; i = slt_queue_next(stack, i, link)) {
         if (count == queue->count || i >= stack->tcp.conns.fresh ||
-            slt_tcp_conn_at(&stack->tcp, i)->generation % 2 == 0) {
+            slt_tcp_conn_at(&stack->tcp, i)->place.generation % 2 == 0) {
             return "I-30: a queue runs on, or holds what is not in use";
         }
         last = i;

@@ -35,7 +35,7 @@ static bool next_conn(struct salut_stack *stack, struct salut_event *event)
         }
         slt_queue_push(stack, &stack->reported, index, SLT_LINK_READY);
         slt_tcp_seen(c, ready);
-        *event = (struct salut_event){.conn = {index, c->generation},
+        *event = (struct salut_event){.conn = {index, c->place.generation},
                                       .listener = {SALUT_NO_INDEX, 0},
                                       .user = c->place.of.user,
                                       .ready = ready};

@@ -192,7 +192,7 @@ void slt_fast_open_begin(struct salut_stack *stack, struct slt_tcp_conn *c, bool
     known.cookie_bytes = server->cookie_bytes;
     known.mss = server->mss;
     known.wait = wait;
-    slt_tcp_fast_open_begin(&stack->tcp, c, &known);
+    slt_tcp_fast_open_begin(c, &known);
     c->place.marks |= SLT_MARK_FAST_OPEN;
 }
 
@@ -210,9 +210,9 @@ void slt_fast_open_learn(struct salut_stack *stack, struct slt_tcp_conn *c,
     bool works = slt_tcp_has(c, SLT_CONN_FAST_OPEN);
 
     forget_mark(c);
-    const struct slt_tcp_opening *o = &slt_tcp_cold_of(&stack->tcp, c)->opening;
+    const struct slt_tcp_opening *o = &c->cold->opening;
     bool showed_alone = o->fast_open == SLT_FAST_OPEN_SEND && o->syn_bytes == 0;
-    bool sent_again = slt_tcp_cold_of(&stack->tcp, c)->recovery.syn_timeouts > 0;
+    bool sent_again = c->cold->recovery.syn_timeouts > 0;
     if (!gives && !works && (!showed_alone || sent_again)) {
         spare(stack, &c->id);
         return;

@@ -21,7 +21,7 @@ void slt_info_conn(const struct salut_stack *stack, const struct slt_tcp_conn *c
 static bool conn_info(const struct salut_stack *stack, uint32_t index, struct salut_info *info)
 {
     const struct slt_tcp_conn *c = slt_tcp_conn_at(&stack->tcp, index);
-    if (c->generation % 2 == 0 || (c->place.marks & SLT_MARK_DEAD) != 0) {
+    if (c->place.generation % 2 == 0 || (c->place.marks & SLT_MARK_DEAD) != 0) {
         return false;
     }
     slt_info_conn(stack, c, info);

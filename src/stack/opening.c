@@ -117,7 +117,7 @@ enum salut_status salut_accept(struct salut_stack *stack, salut_listener listene
     }
     struct slt_tcp_conn *c = slt_tcp_conn_at(&stack->tcp, taken);
     c->place.of.user = user;
-    *conn = (salut_conn){taken, c->generation};
+    *conn = (salut_conn){taken, c->place.generation};
     slt_after_news(stack, taken);
     return SALUT_OK;
 }
@@ -231,7 +231,7 @@ static enum salut_status open_conn(struct salut_stack *stack, const struct slt_t
     c->place.of.user = params->user;
     c->place.interest = SALUT_CONNECTED | SALUT_ENDED;
     slt_conns_find_by_tuple(stack, index);
-    *conn = (salut_conn){index, c->generation};
+    *conn = (salut_conn){index, c->place.generation};
     slt_after(stack, index);
     return SALUT_OK;
 }

@@ -65,7 +65,7 @@ static void input_conn(struct salut_stack *stack, const struct slt_rx_item *item
     bool opening = c->state == SALUT_STATE_SYN_SENT && (c->place.marks & SLT_MARK_FAST_OPEN);
     enum slt_reason why = slt_tcp_input(tcp, c, &item->seg, stack->now_ns);
     uint32_t isn = 0;
-    if (opening && c->state >= SALUT_STATE_ESTABLISHED && c->cold != SLT_NIL) {
+    if (opening && c->state >= SALUT_STATE_ESTABLISHED && c->cold != NULL) {
         slt_fast_open_learn(stack, c, &item->seg);
     }
     if (c->snd.una > una) {

@@ -80,7 +80,7 @@ static uint32_t offer_segments(struct salut_stack *stack, uint32_t index,
                               .dscp = c->opts.dscp};
     uint32_t count = 0;
     max = slt_min32(max, SLT_TX_SHARE);
-    slt_tcp_burst_begin(tcp, c, &burst);
+    slt_tcp_burst_begin(c, &burst);
     while (count < max) {
         struct slt_tcp_plan *plan = &stack->tx.record[stack->tx.count].plan;
         if (!slt_tcp_plan(tcp, c, &burst, stack->now_ns, plan)) {
@@ -113,7 +113,7 @@ static void lose_segment(struct salut_stack *stack, uint32_t index, enum slt_net
                                         .local = true};
         slt_tcp_icmp(tcp, c, &notice, stack->now_ns);
     }
-    slt_tcp_burst_begin(tcp, c, &burst);
+    slt_tcp_burst_begin(c, &burst);
     if (slt_tcp_plan(tcp, c, &burst, stack->now_ns, &plan)) {
         slt_tcp_commit(tcp, c, &plan, stack->now_ns);
     }

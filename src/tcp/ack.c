@@ -63,7 +63,7 @@ static bool is_duplicate(const struct slt_tcp_conn *c, const struct slt_tcp_in *
 static void advance(struct slt_tcp *tcp, struct slt_tcp_conn *c, struct slt_tcp_in *in)
 {
     bool fin_acked = slt_tcp_has(c, SLT_CONN_FIN_SENT) && in->ack_pos == slt_tcp_fin_pos(c) + 1;
-    struct slt_tcp_cold *cold = slt_tcp_cold_of(tcp, c);
+    struct slt_tcp_cold *cold = c->cold;
 
     in->ack.flight_bytes = slt_tcp_flight(c, &cold->recovery);
     in->ack.acked_bytes = (uint32_t)(in->ack_pos - c->snd.una);
@@ -142,8 +142,8 @@ enum slt_reason slt_tcp_take_ack(struct slt_tcp *tcp, struct slt_tcp_conn *c, st
     }
     update_window(tcp, c, in, old_right);
     in->ack.duplicate = !in->ack.advanced && is_duplicate(c, in);
-    if (!in->ack.advanced && c->cold != SLT_NIL) {
-        in->ack.flight_bytes = slt_tcp_flight(c, &slt_tcp_cold_of(tcp, c)->recovery);
+    if (!in->ack.advanced && c->cold != NULL) {
+        in->ack.flight_bytes = slt_tcp_flight(c, &c->cold->recovery);
     }
     return SLT_PASS;
 }

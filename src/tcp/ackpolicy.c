@@ -190,8 +190,7 @@ void slt_tcp_acks_on_delay_over(struct slt_tcp_conn *c)
 }
 
 /* A segment with an acknowledgement left. */
-void slt_tcp_acks_on_sent(struct slt_tcp *tcp, struct slt_tcp_conn *c,
-                          const struct slt_tcp_plan *plan)
+void slt_tcp_acks_on_sent(struct slt_tcp_conn *c, const struct slt_tcp_plan *plan)
 {
     if (plan->dup && c->acks.dup_due > 0) {
         c->acks.dup_due--;
@@ -210,7 +209,7 @@ void slt_tcp_acks_on_sent(struct slt_tcp *tcp, struct slt_tcp_conn *c,
     c->acks.waiting_bytes = 0;
     c->ts.last_ack_low = (uint32_t)c->rcv.nxt;
     slt_tcp_window_advertised(c, plan->edge);
-    slt_tcp_timers_on_ack_sent(tcp, c);
+    slt_tcp_timers_on_ack_sent(c);
 }
 
 void slt_tcp_acks_probe_answered(struct slt_tcp_conn *c)

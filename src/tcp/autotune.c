@@ -73,16 +73,16 @@ static int64_t read_pos(const struct slt_tcp_conn *c)
     return c->rcv.nxt - c->rcv.queue.bytes;
 }
 
-static void begin(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t now_ns)
+static void begin(struct slt_tcp_conn *c, int64_t now_ns)
 {
-    struct slt_tcp_tune *tune = &slt_tcp_cold_of(tcp, c)->tune;
+    struct slt_tcp_tune *tune = &c->cold->tune;
 
     memset(tune, 0, sizeof(*tune));
     tune->round_pos = read_pos(c);
     tune->round_at_ns = now_ns;
     tune->turn_pos = c->rcv.edge;
     tune->turn_at_ns = now_ns;
-    slt_tcp_timers_on_tuning(tcp, c, now_ns);
+    slt_tcp_timers_on_tuning(c, now_ns);
 }
 
 static void take_sample(struct slt_tcp_tune *tune, int64_t sample_us, bool upper_bound)
@@ -133,13 +133,13 @@ void slt_tcp_tune_on_text(struct slt_tcp *tcp, struct slt_tcp_conn *c, const str
         return;
     }
     bool bulk = in->text_bytes >= c->rcv.mss_seen || c->acks.waiting_bytes > in->text_bytes;
-    if (c->cold == SLT_NIL || slt_tcp_cold_of(tcp, c)->tune.round_pos == 0) {
+    if (c->cold == NULL || c->cold->tune.round_pos == 0) {
         if (!bulk || !slt_tcp_cold_get(tcp, c, in->now_ns)) {
             return;
         }
-        begin(tcp, c, in->now_ns);
+        begin(c, in->now_ns);
     }
-    struct slt_tcp_tune *tune = &slt_tcp_cold_of(tcp, c)->tune;
+    struct slt_tcp_tune *tune = &c->cold->tune;
     tune->heard_at_ns = in->now_ns;
     if (slt_tcp_has(c, SLT_CONN_TS_OK)) {
         sample_by_echo(c, in, tune);
@@ -162,7 +162,7 @@ static uint32_t round_us(const struct slt_tcp_conn *c, const struct slt_tcp_tune
 
 static void end_round(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t now_ns)
 {
-    struct slt_tcp_tune *tune = &slt_tcp_cold_of(tcp, c)->tune;
+    struct slt_tcp_tune *tune = &c->cold->tune;
     int64_t copied = read_pos(c) - tune->round_pos;
 
     bool keeps_up = c->rcv.queue.bytes <= copied;
@@ -181,10 +181,10 @@ static void end_round(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t now_n
 /* Should be called when the user has read. */
 void slt_tcp_tune_on_read(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t now_ns)
 {
-    if (c->cold == SLT_NIL) {
+    if (c->cold == NULL) {
         return;
     }
-    const struct slt_tcp_tune *tune = &slt_tcp_cold_of(tcp, c)->tune;
+    const struct slt_tcp_tune *tune = &c->cold->tune;
     int64_t round_ns = (int64_t)round_us(c, tune) * SLT_NS_PER_US;
     if (tune->round_pos != 0 && round_ns != 0 && now_ns - tune->round_at_ns >= round_ns) {
         end_round(tcp, c, now_ns);
@@ -192,14 +192,14 @@ void slt_tcp_tune_on_read(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t n
 }
 
 /* The tune timer fired: stop measuring if nothing came meanwhile. */
-void slt_tcp_tune_on_timer(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t now_ns)
+void slt_tcp_tune_on_timer(struct slt_tcp_conn *c, int64_t now_ns)
 {
-    struct slt_tcp_tune *tune = &slt_tcp_cold_of(tcp, c)->tune;
+    struct slt_tcp_tune *tune = &c->cold->tune;
 
     if (now_ns - tune->heard_at_ns >= SLT_TCP_TUNE_IDLE_NS || slt_tcp_has(c, SLT_CONN_FIN_TAKEN)) {
         tune->round_pos = 0;
     } else {
-        slt_tcp_timers_on_tuning(tcp, c, tune->heard_at_ns);
+        slt_tcp_timers_on_tuning(c, tune->heard_at_ns);
     }
 }
 
@@ -208,7 +208,7 @@ void slt_tcp_tune_on_timer(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t 
 /* Should be called when an acknowledgement has moved SND.UNA and the congestion window. */
 void slt_tcp_tune_on_acked(struct slt_tcp *tcp, struct slt_tcp_conn *c)
 {
-    const struct slt_tcp_cold *cold = slt_tcp_cold_of(tcp, c);
+    const struct slt_tcp_cold *cold = c->cold;
     int64_t wanted = 2 * (int64_t)cold->cc.cwnd_bytes;
 
     if (!tcp->config->tune_send_buffer || slt_tcp_has(c, SLT_CONN_SNDBUF_SET) ||

@@ -82,10 +82,10 @@ static const char *check_send_queue(const struct slt_tcp *tcp, const struct slt_
 
 static const char *check_recovery(const struct slt_tcp *tcp, const struct slt_tcp_conn *c)
 {
-    if (c->cold == SLT_NIL) {
+    if (c->cold == NULL) {
         return NULL;
     }
-    const struct slt_tcp_recovery *r = &slt_tcp_cold_of(tcp, c)->recovery;
+    const struct slt_tcp_recovery *r = &c->cold->recovery;
     if (r->recover > c->snd.nxt) {
         return "I-16: the recovery point lies beyond SND.NXT";
     }
@@ -97,7 +97,7 @@ static const char *check_recovery(const struct slt_tcp *tcp, const struct slt_tc
         return "I-16: an episode that nothing meters";
     }
     if ((r->ca_state == SALUT_CA_CWR || r->ca_state == SALUT_CA_RECOVERY) &&
-        slt_tcp_cold_of(tcp, c)->cc.episode == SLT_CC_NO_EPISODE) {
+        c->cold->cc.episode == SLT_CC_NO_EPISODE) {
         return "I-62: an episode that congestion control does not know of";
     }
     if (r->records.lost_bytes > 0 && r->rtx_why == SLT_PASS) {
@@ -113,7 +113,7 @@ static const char *check_recovery(const struct slt_tcp *tcp, const struct slt_tc
 
 static const char *check_held(const struct slt_tcp *tcp, const struct slt_tcp_conn *c)
 {
-    const struct slt_tcp_held *held = &slt_tcp_cold_of(tcp, c)->held;
+    const struct slt_tcp_held *held = &c->cold->held;
     bool fin = slt_tcp_has(c, SLT_CONN_FIN_KNOWN);
     int64_t limit = fin ? slt_pos_expand(c->rcv.nxt, c->rcv.fin_low) : c->rcv.edge;
     int64_t pos = c->rcv.nxt;
@@ -157,21 +157,21 @@ static const char *check_receive(const struct slt_tcp *tcp, const struct slt_tcp
     if (c->rcv.buffer_max > UINT32_C(1) << 30 || c->snd.buffer_max > UINT32_C(1) << 30) {
         return "I-14: a buffer is larger than any window";
     }
-    return c->cold == SLT_NIL ? NULL : check_held(tcp, c);
+    return c->cold == NULL ? NULL : check_held(tcp, c);
 }
 
 /* ---- timers (I-31, I-32) --------------------------------------------------------------------- */
 
-static bool runs(const struct slt_tcp *tcp, const struct slt_tcp_conn *c, enum slt_tcp_timer timer)
+static bool runs(const struct slt_tcp_conn *c, enum slt_tcp_timer timer)
 {
-    return slt_tcp_timer_due(tcp, c, timer) != SLT_NEVER;
+    return slt_tcp_timer_due(c, timer) != SLT_NEVER;
 }
 
 static const char *check_sending_timers(const struct slt_tcp *tcp, const struct slt_tcp_conn *c,
                                         int64_t now_ns)
 {
-    bool retransmit = runs(tcp, c, SLT_TIMER_RETRANSMIT);
-    bool persist = runs(tcp, c, SLT_TIMER_PERSIST);
+    bool retransmit = runs(c, SLT_TIMER_RETRANSMIT);
+    bool persist = runs(c, SLT_TIMER_PERSIST);
 
     if (retransmit && persist) {
         return "I-31: retransmission and persist timer run together";
@@ -180,11 +180,11 @@ static const char *check_sending_timers(const struct slt_tcp *tcp, const struct 
         !slt_tcp_wants_output(tcp, c, now_ns)) {
         return "I-31: something is in flight and no timer watches it";
     }
-    if ((runs(tcp, c, SLT_TIMER_TAIL_PROBE) || runs(tcp, c, SLT_TIMER_REORDER)) && !retransmit) {
+    if ((runs(c, SLT_TIMER_TAIL_PROBE) || runs(c, SLT_TIMER_REORDER)) && !retransmit) {
         return "I-31: a timer of loss detection runs without the one behind it";
     }
     if (c->state == SALUT_STATE_SYN_SENT && !retransmit && !(c->due & SLT_DUE_SYN) &&
-        !slt_tcp_cold_of(tcp, c)->opening.waits) {
+        !c->cold->opening.waits) {
         return "I-31: SYN-SENT, and the SYN is neither due nor watched";
     }
     return NULL;
@@ -195,22 +195,22 @@ static const char *check_waiting_timers(const struct slt_tcp *tcp, const struct 
 {
     bool owes = slt_tcp_has(c, SLT_CONN_ACK_PENDING) && !(c->due & (SLT_DUE_ACK | SLT_DUE_RST));
 
-    if (owes && c->state >= SALUT_STATE_ESTABLISHED && !runs(tcp, c, SLT_TIMER_DELAYED_ACK) &&
+    if (owes && c->state >= SALUT_STATE_ESTABLISHED && !runs(c, SLT_TIMER_DELAYED_ACK) &&
         !slt_tcp_wants_output(tcp, c, now_ns)) {
         return "I-31: an acknowledgement is owed and nothing will send it";
     }
-    if (runs(tcp, c, SLT_TIMER_DELAYED_ACK) &&
+    if (runs(c, SLT_TIMER_DELAYED_ACK) &&
         c->delayed_ack_at_ns > slt_time_add(now_ns, 500 * SLT_NS_PER_MS)) {
         return "I-31: an acknowledgement waits for more than half a second";
     }
-    if (c->state == SALUT_STATE_TIME_WAIT && !runs(tcp, c, SLT_TIMER_TIME_WAIT)) {
+    if (c->state == SALUT_STATE_TIME_WAIT && !runs(c, SLT_TIMER_TIME_WAIT)) {
         return "I-31: TIME-WAIT without its timer";
     }
-    if (c->state == SALUT_STATE_TIME_WAIT && runs(tcp, c, SLT_TIMER_RETRANSMIT)) {
+    if (c->state == SALUT_STATE_TIME_WAIT && runs(c, SLT_TIMER_RETRANSMIT)) {
         return "I-31: TIME-WAIT with another timer beside its own";
     }
     if (c->state == SALUT_STATE_FIN_WAIT_2 && slt_tcp_has(c, SLT_CONN_ORPHAN) &&
-        tcp->config->fin_wait_2_ns > 0 && !runs(tcp, c, SLT_TIMER_FIN_WAIT_2)) {
+        tcp->config->fin_wait_2_ns > 0 && !runs(c, SLT_TIMER_FIN_WAIT_2)) {
         return "I-31: an orphan in FIN-WAIT-2 that nothing will end";
     }
     return NULL;
@@ -220,7 +220,7 @@ static const char *check_timers(const struct slt_tcp *tcp, const struct slt_tcp_
                                 int64_t now_ns)
 {
     if (c->state == SALUT_STATE_CLOSED) {
-        return slt_tcp_next_deadline(tcp, c) == SLT_NEVER ? NULL : "I-32: a timer runs in CLOSED";
+        return slt_tcp_next_deadline(c) == SLT_NEVER ? NULL : "I-32: a timer runs in CLOSED";
     }
     const char *broken = check_sending_timers(tcp, c, now_ns);
     return broken ? broken : check_waiting_timers(tcp, c, now_ns);
@@ -230,10 +230,10 @@ static const char *check_timers(const struct slt_tcp *tcp, const struct slt_tcp_
 
 static const char *check_congestion(const struct slt_tcp *tcp, const struct slt_tcp_conn *c)
 {
-    if (c->cold == SLT_NIL) {
+    if (c->cold == NULL) {
         return NULL;
     }
-    const struct slt_tcp_cold *cold = slt_tcp_cold_of(tcp, c);
+    const struct slt_tcp_cold *cold = c->cold;
     uint32_t mss = slt_tcp_full_mss(tcp, c);
     if (cold->conn != c->index) {
         return "I-30: the cold block belongs to another connection";
@@ -269,7 +269,7 @@ const char *slt_tcp_check(const struct slt_tcp *tcp, const struct slt_tcp_conn *
 {
     const char *broken;
 
-    if (!(c->generation & 1U)) {
+    if (!(c->place.generation & 1U)) {
         return "I-30: a freed connection is in use";
     }
     if ((broken = check_send(c)) != NULL || (broken = check_send_queue(tcp, c)) != NULL ||

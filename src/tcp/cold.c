@@ -12,24 +12,25 @@
 
 bool slt_tcp_cold_get(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t now_ns)
 {
-    bool rests = c->cold != SLT_NIL && slt_tcp_cold_of(tcp, c)->resting;
+    struct slt_tcp_cold *cold = c->cold;
+    struct slt_tcp_accecn kept = {.r_cep = 0};
 
-    if (c->cold != SLT_NIL && !rests) {
+    if (cold != NULL && !cold->resting) {
         return true;
     }
-    uint32_t index = rests ? c->cold : slt_pool_take(&tcp->colds);
+    uint32_t index = cold != NULL ? cold->index : slt_pool_take(&tcp->colds);
     if (index == SLT_NIL) {
         return false;
     }
-    struct slt_tcp_cold *cold = slt_pool_at(&tcp->colds, index);
-    struct slt_tcp_accecn kept = {.r_cep = 0};
-    if (rests) {
+    if (cold != NULL) {
         kept = cold->accecn;
     }
+    cold = slt_pool_at(&tcp->colds, index);
     memset(cold, 0, sizeof(*cold));
+    cold->index = index;
     cold->conn = c->index;
     cold->accecn = kept;
-    c->cold = index;
+    c->cold = cold;
     slt_tcp_timers_cold_init(cold);
     slt_tcp_recovery_init(&cold->recovery, c->snd.una);
     slt_ranges_init(&cold->held.runs);
@@ -53,7 +54,7 @@ bool slt_tcp_cold_get(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t now_n
  * idle all the same. */
 void slt_tcp_cold_restart(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t now_ns)
 {
-    struct slt_tcp_cold *cold = slt_tcp_cold_of(tcp, c);
+    struct slt_tcp_cold *cold = c->cold;
 
     if (c->snd.una > 0 && now_ns - cold->progress_at_ns > slt_tcp_rto_ns(tcp, c)) {
         slt_cc_on_idle(&cold->cc, tcp->config, slt_tcp_full_mss(tcp, c)); /* R5681-11 */
@@ -63,31 +64,30 @@ void slt_tcp_cold_restart(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t n
 
 void slt_tcp_held_clear(struct slt_tcp *tcp, struct slt_tcp_conn *c)
 {
-    if (c->cold == SLT_NIL) {
+    if (c->cold == NULL) {
         return;
     }
-    struct slt_tcp_held *held = &slt_tcp_cold_of(tcp, c)->held;
+    struct slt_tcp_held *held = &c->cold->held;
     slt_ranges_clear(&held->runs, &tcp->ranges, &tcp->bufs);
     held->bytes = 0;
 }
 
 void slt_tcp_cold_give(struct slt_tcp *tcp, struct slt_tcp_conn *c)
 {
-    if (c->cold == SLT_NIL) {
+    if (c->cold == NULL) {
         return;
     }
     slt_tcp_held_clear(tcp, c);
-    slt_records_clear(tcp, &slt_tcp_cold_of(tcp, c)->recovery.records);
-    uint32_t index = c->cold;
-    c->cold = SLT_NIL;
-    slt_pool_give(&tcp->colds, index);
+    slt_records_clear(tcp, &c->cold->recovery.records);
+    slt_pool_give(&tcp->colds, c->cold->index);
+    c->cold = NULL;
 }
 
 /* True when nothing needs the block: nothing in flight or waiting, no gap, no duplicate to tell,
  * and no pace that what is sent next must keep. */
-static bool is_idle(const struct slt_tcp *tcp, const struct slt_tcp_conn *c, int64_t now_ns)
+static bool is_idle(const struct slt_tcp_conn *c, int64_t now_ns)
 {
-    const struct slt_tcp_cold *cold = slt_tcp_cold_of(tcp, c);
+    const struct slt_tcp_cold *cold = c->cold;
     bool fin_waits = slt_tcp_has(c, SLT_CONN_FIN_QUEUED) && !slt_tcp_has(c, SLT_CONN_FIN_SENT);
 
     if (c->state == SALUT_STATE_CLOSED || c->state == SALUT_STATE_TIME_WAIT) {
@@ -102,17 +102,17 @@ static bool is_idle(const struct slt_tcp *tcp, const struct slt_tcp_conn *c, int
 /* Give the block back if nothing needs it; what congestion control learnt is folded away. */
 void slt_tcp_cold_fold(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t now_ns)
 {
-    if (c->cold == SLT_NIL || slt_tcp_cold_of(tcp, c)->resting || !is_idle(tcp, c, now_ns)) {
+    if (c->cold == NULL || c->cold->resting || !is_idle(c, now_ns)) {
         return;
     }
-    slt_cc_fold(&slt_tcp_cold_of(tcp, c)->cc, &c->cc_fold);
-    SLT_ASSERT(slt_tcp_cold_of(tcp, c)->progress_at_ns <= now_ns);
-    c->cc_fold.idle_since_ms = slt_tcp_ts_clock(slt_tcp_cold_of(tcp, c)->progress_at_ns);
+    slt_cc_fold(&c->cold->cc, &c->cc_fold);
+    SLT_ASSERT(c->cold->progress_at_ns <= now_ns);
+    c->cc_fold.idle_since_ms = slt_tcp_ts_clock(c->cold->progress_at_ns);
     if ((c->ecn & SLT_ECN_ACCURATE) && c->state != SALUT_STATE_CLOSED &&
         c->state != SALUT_STATE_TIME_WAIT) {
-        slt_records_clear(tcp, &slt_tcp_cold_of(tcp, c)->recovery.records);
-        slt_tcp_timers_cold_init(slt_tcp_cold_of(tcp, c));
-        slt_tcp_cold_of(tcp, c)->resting = true;
+        slt_records_clear(tcp, &c->cold->recovery.records);
+        slt_tcp_timers_cold_init(c->cold);
+        c->cold->resting = true;
         return;
     }
     slt_tcp_cold_give(tcp, c);

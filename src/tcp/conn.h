@@ -269,13 +269,13 @@ struct slt_tcp_place {
     uint8_t interest;    /* enum salut_ready */
     uint8_t parked;      /* waits for its neighbour, or for memory */
     uint8_t zone;
-    uint8_t marks; /* stack floor: findable by its tuple, waits to be accepted */
+    uint8_t marks;       /* stack floor: findable by its tuple, waits to be accepted */
+    uint32_t generation; /* of its handle; survives in the free object; odd while in use */
 };
 
 struct slt_tcp_conn {
-    uint32_t cold;       /* index of the cold block, SLT_NIL when there is none; must be first:
-                            the pool's link while the object is free */
-    uint32_t generation; /* survives in the free object; odd while in use */
+    struct slt_tcp_cold *cold; /* NULL when there is none; must be first: the pool's link while
+                                  the object is free */
     struct slt_tcp_place place;
     struct slt_tcp_id id;
 
@@ -373,8 +373,8 @@ enum slt_tcp_fast_open {
 
 /* What exists only while a handshake runs, bytes wait or are in flight. */
 struct slt_tcp_cold {
-    uint32_t pool_next;
-    uint32_t conn;                           /* whose it is */
+    uint32_t index; /* its own in the pool; the pool's link while free, so it must be first */
+    uint32_t conn;  /* whose it is */
     int64_t due_at_ns[SLT_TIMER_COLD_COUNT]; /* timers.c */
     struct slt_tcp_recovery recovery;
     struct slt_tcp_cc cc;
@@ -420,14 +420,6 @@ struct slt_tcp {
 static inline struct slt_tcp_conn *slt_tcp_conn_at(const struct slt_tcp *tcp, uint32_t index)
 {
     return slt_pool_at(&tcp->conns, index);
-}
-
-/* The cold block; the connection must have one. */
-static inline struct slt_tcp_cold *slt_tcp_cold_of(const struct slt_tcp *tcp,
-                                                   const struct slt_tcp_conn *c)
-{
-    SLT_ASSERT(c->cold != SLT_NIL);
-    return slt_pool_at(&tcp->colds, c->cold);
 }
 
 /* The congestion control chosen for it: enum salut_cc. */

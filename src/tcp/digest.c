@@ -56,7 +56,7 @@ static void add_records(struct slt_digest *d, const struct slt_tcp *tcp,
 static void add_cold(struct slt_digest *d, const struct slt_tcp *tcp, const struct slt_tcp_conn *c,
                      int64_t now_ns)
 {
-    const struct slt_tcp_cold *cold = slt_tcp_cold_of(tcp, c);
+    const struct slt_tcp_cold *cold = c->cold;
     const struct slt_tcp_recovery *r = &cold->recovery;
 
     for (int i = 0; i < SLT_TIMER_COLD_COUNT; i++) {
@@ -93,7 +93,7 @@ void slt_tcp_digest(const struct slt_tcp *tcp, const struct slt_tcp_conn *c, int
     add_time(d, c->lasting_at_ns, now_ns);
     add_chain(d, tcp, &c->snd.queue);
     add_chain(d, tcp, &c->rcv.queue);
-    if (c->cold != SLT_NIL) {
+    if (c->cold != NULL) {
         add_cold(d, tcp, c, now_ns);
     }
 }

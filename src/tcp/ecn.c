@@ -44,7 +44,7 @@ static void mute(struct slt_tcp *tcp, struct slt_tcp_conn *c)
 /* An active open: what its first SYN asks for. */
 void slt_tcp_ecn_open(const struct slt_tcp *tcp, struct slt_tcp_conn *c)
 {
-    struct slt_tcp_opening *o = &slt_tcp_cold_of(tcp, c)->opening;
+    struct slt_tcp_opening *o = &c->cold->opening;
 
     if (tcp->config->ecn == SALUT_ECN_ACCURATE) {
         o->ecn_asked = SLT_ECN_ASK_ACCURATE;
@@ -58,7 +58,7 @@ void slt_tcp_ecn_open(const struct slt_tcp *tcp, struct slt_tcp_conn *c)
  * asks once more. */
 void slt_tcp_ecn_on_syn_again(struct slt_tcp *tcp, struct slt_tcp_conn *c)
 {
-    struct slt_tcp_cold *cold = slt_tcp_cold_of(tcp, c);
+    struct slt_tcp_cold *cold = c->cold;
     struct slt_tcp_opening *o = &cold->opening;
     bool last_chance = o->ecn_asked == SLT_ECN_ASK_ACCURATE && cold->recovery.syn_timeouts <= 1;
 
@@ -70,9 +70,9 @@ void slt_tcp_ecn_on_syn_again(struct slt_tcp *tcp, struct slt_tcp_conn *c)
 }
 
 /* ECE, CWR and AE of our SYN, or of the SYN,ACK of a full connection. */
-uint16_t slt_tcp_ecn_syn_flags(const struct slt_tcp *tcp, const struct slt_tcp_conn *c, bool ack)
+uint16_t slt_tcp_ecn_syn_flags(const struct slt_tcp_conn *c, bool ack)
 {
-    const struct slt_tcp_opening *o = &slt_tcp_cold_of(tcp, c)->opening;
+    const struct slt_tcp_opening *o = &c->cold->opening;
 
     if (ack) {
         if (speaks(c, SLT_ECN_ACCURATE)) { /* R9768-01 */
@@ -86,10 +86,10 @@ uint16_t slt_tcp_ecn_syn_flags(const struct slt_tcp *tcp, const struct slt_tcp_c
     return o->ecn_said == SLT_ECN_ASK_CLASSIC ? SLT_TCP_CWR | SLT_TCP_ECE : 0;
 }
 
-static void start_accurate(struct slt_tcp *tcp, struct slt_tcp_conn *c)
+static void start_accurate(struct slt_tcp_conn *c)
 {
-    slt_accecn_start(&slt_tcp_cold_of(tcp, c)->accecn);
-    slt_tcp_cold_of(tcp, c)->accecn.flags |= SLT_ACCECN_FIRST;
+    slt_accecn_start(&c->cold->accecn);
+    c->cold->accecn.flags |= SLT_ACCECN_FIRST;
     set_bits(c, SLT_ECN_ACCURATE);
 }
 
@@ -106,8 +106,8 @@ static void take_accurate_answer(struct slt_tcp *tcp, struct slt_tcp_conn *c,
         set_bits(c, SLT_ECN_OK);
         return;
     }
-    start_accurate(tcp, c);
-    struct slt_tcp_accecn *a = &slt_tcp_cold_of(tcp, c)->accecn;
+    start_accurate(c);
+    struct slt_tcp_accecn *a = &c->cold->accecn;
     a->shake = (uint8_t)slt_accecn_tell(seg->ecn);
     a->r_cep += seg->ecn == SLT_ECN_CE ? 1U : 0U;
     slt_accecn_heard(a, &seg->opt);
@@ -119,7 +119,7 @@ static void take_accurate_answer(struct slt_tcp *tcp, struct slt_tcp_conn *c,
 /* A SYN or SYN,ACK came in SYN-SENT. */
 void slt_tcp_ecn_take_syn(struct slt_tcp *tcp, struct slt_tcp_conn *c, const struct slt_tcp_in *in)
 {
-    struct slt_tcp_opening *o = &slt_tcp_cold_of(tcp, c)->opening;
+    struct slt_tcp_opening *o = &c->cold->opening;
     const struct slt_tcp_segment *seg = in->seg;
     bool ece = (seg->flags & SLT_TCP_ECE) != 0;
     bool cwr = (seg->flags & SLT_TCP_CWR) != 0;
@@ -136,7 +136,7 @@ void slt_tcp_ecn_take_syn(struct slt_tcp *tcp, struct slt_tcp_conn *c, const str
         }
     } else if (ece && cwr) { /* simultaneous open: both have asked */
         if (o->ecn_said == SLT_ECN_ASK_ACCURATE && (seg->flags & SLT_TCP_AE)) {
-            start_accurate(tcp, c);
+            start_accurate(c);
         } else {
             set_bits(c, SLT_ECN_OK);
         }
@@ -185,14 +185,13 @@ uint16_t slt_tcp_ecn_half_open_flags(uint16_t flags)
 }
 
 /* The connection of an entry takes over what was agreed. */
-void slt_tcp_ecn_open_passive(struct slt_tcp *tcp, struct slt_tcp_conn *c,
-                              const struct slt_tcp_half_open *h)
+void slt_tcp_ecn_open_passive(struct slt_tcp_conn *c, const struct slt_tcp_half_open *h)
 {
-    struct slt_tcp_cold *cold = slt_tcp_cold_of(tcp, c);
+    struct slt_tcp_cold *cold = c->cold;
 
     cold->opening.ecn_arrived = (uint8_t)(h->flags >> SLT_HALF_ARRIVED_SHIFT & 3U);
     if (h->flags & SLT_HALF_ACCECN) {
-        start_accurate(tcp, c);
+        start_accurate(c);
     } else if (h->flags & SLT_HALF_ECN) {
         set_bits(c, SLT_ECN_OK);
     }
@@ -225,7 +224,7 @@ static void receive_classic(struct slt_tcp *tcp, struct slt_tcp_conn *c,
  * number the field may be older than what we know. */
 static void told_accurate(struct slt_tcp *tcp, struct slt_tcp_conn *c, struct slt_tcp_in *in)
 {
-    struct slt_tcp_accecn *a = &slt_tcp_cold_of(tcp, c)->accecn;
+    struct slt_tcp_accecn *a = &c->cold->accecn;
     bool pure = in->seg->payload_bytes == 0 && !(in->seg->flags & SLT_TCP_FIN);
 
     if (a->flags & SLT_ACCECN_FIRST) {
@@ -246,7 +245,7 @@ static void told_accurate(struct slt_tcp *tcp, struct slt_tcp_conn *c, struct sl
 
 static void accurate(struct slt_tcp *tcp, struct slt_tcp_conn *c, struct slt_tcp_in *in)
 {
-    struct slt_tcp_accecn *a = &slt_tcp_cold_of(tcp, c)->accecn;
+    struct slt_tcp_accecn *a = &c->cold->accecn;
     uint32_t own_mss = slt_tcp_advertised_mss(tcp->config, c->ip_bytes, c->opts.max_segment);
     uint32_t seen = c->rcv.mss_seen; /* super-frames alone do not teach it */
     uint32_t usual = seen > SLT_TCP_FIRST_MSS_SEEN ? seen : own_mss;
@@ -271,7 +270,7 @@ static void accurate(struct slt_tcp *tcp, struct slt_tcp_conn *c, struct slt_tcp
 void slt_tcp_ecn_on_segment(struct slt_tcp *tcp, struct slt_tcp_conn *c, struct slt_tcp_in *in)
 {
     if (speaks(c, SLT_ECN_ACCURATE)) {
-        if (c->cold != SLT_NIL) {
+        if (c->cold != NULL) {
             accurate(tcp, c, in);
         }
     } else if (speaks(c, SLT_ECN_OK)) {
@@ -281,14 +280,13 @@ void slt_tcp_ecn_on_segment(struct slt_tcp *tcp, struct slt_tcp_conn *c, struct 
 }
 
 /* ECE or the ACE field of a segment without SYN; CWR is the plan's. */
-uint16_t slt_tcp_ecn_flags(const struct slt_tcp *tcp, const struct slt_tcp_conn *c,
-                           const struct slt_tcp_plan *plan)
+uint16_t slt_tcp_ecn_flags(const struct slt_tcp_conn *c, const struct slt_tcp_plan *plan)
 {
-    if (c->ecn == 0 || (plan->flags & SLT_TCP_RST) || c->cold == SLT_NIL) {
+    if (c->ecn == 0 || (plan->flags & SLT_TCP_RST) || c->cold == NULL) {
         return speaks(c, SLT_ECN_ECE_DUE) && !(plan->flags & SLT_TCP_RST) ? SLT_TCP_ECE : 0;
     }
     if (speaks(c, SLT_ECN_ACCURATE)) {
-        const struct slt_tcp_accecn *a = &slt_tcp_cold_of(tcp, c)->accecn;
+        const struct slt_tcp_accecn *a = &c->cold->accecn;
         bool pure = plan->bytes == 0 && !(plan->flags & SLT_TCP_FIN);
         return slt_accecn_to_flags(a->shake != 0 && pure ? a->shake : a->r_cep);
     }
@@ -307,14 +305,13 @@ uint8_t slt_tcp_ecn_codepoint(const struct slt_tcp_conn *c, const struct slt_tcp
 }
 
 /* A segment without SYN left. */
-void slt_tcp_ecn_on_sent(struct slt_tcp *tcp, struct slt_tcp_conn *c,
-                         const struct slt_tcp_plan *plan)
+void slt_tcp_ecn_on_sent(struct slt_tcp_conn *c, const struct slt_tcp_plan *plan)
 {
     if (plan->flags & SLT_TCP_CWR) {
         clear_bits(c, SLT_ECN_CWR_DUE);
     }
-    if (speaks(c, SLT_ECN_ACCURATE) && c->cold != SLT_NIL && (plan->flags & SLT_TCP_ACK)) {
-        struct slt_tcp_accecn *a = &slt_tcp_cold_of(tcp, c)->accecn;
+    if (speaks(c, SLT_ECN_ACCURATE) && c->cold != NULL && (plan->flags & SLT_TCP_ACK)) {
+        struct slt_tcp_accecn *a = &c->cold->accecn;
         a->told_cep = (uint8_t)a->r_cep;
         a->shake = 0;
         if (plan->bytes == 0) {

@@ -12,7 +12,7 @@ static struct slt_event *begin(struct slt_tcp *tcp, const struct slt_tcp_conn *c
 
     e->at_ns = now_ns;
     e->object = c->index;
-    e->generation = c->generation;
+    e->generation = c->place.generation;
     e->kind = (uint8_t)kind;
     e->object_kind = SLT_OBJECT_CONN;
     e->to = c->state;

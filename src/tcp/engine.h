@@ -79,11 +79,10 @@ void slt_tcp_held_clear(struct slt_tcp *tcp, struct slt_tcp_conn *c);
 /* timers.c: the one file that arms timers; hooks named after what happened */
 void slt_tcp_timers_init(struct slt_tcp_conn *c);
 void slt_tcp_timers_cold_init(struct slt_tcp_cold *cold);
-int64_t slt_tcp_timer_due(const struct slt_tcp *tcp, const struct slt_tcp_conn *c,
-                          enum slt_tcp_timer timer);
+int64_t slt_tcp_timer_due(const struct slt_tcp_conn *c, enum slt_tcp_timer timer);
 int64_t slt_tcp_rto_ns(const struct slt_tcp *tcp, const struct slt_tcp_conn *c);
 int64_t slt_tcp_user_timeout_ns(const struct slt_tcp *tcp, const struct slt_tcp_conn *c);
-void slt_tcp_timers_fired(struct slt_tcp *tcp, struct slt_tcp_conn *c, enum slt_tcp_timer timer);
+void slt_tcp_timers_fired(struct slt_tcp_conn *c, enum slt_tcp_timer timer);
 void slt_tcp_timers_on_state(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t now_ns);
 void slt_tcp_timers_on_sent(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t now_ns);
 void slt_tcp_timers_on_waiting(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t now_ns);
@@ -98,16 +97,16 @@ void slt_tcp_timers_on_received(struct slt_tcp *tcp, struct slt_tcp_conn *c, int
 void slt_tcp_timers_on_keepalive(struct slt_tcp *tcp, struct slt_tcp_conn *c, bool probing,
                                  int64_t now_ns);
 void slt_tcp_timers_on_head_resent(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t now_ns);
-void slt_tcp_timers_on_reordering(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t at_ns);
-void slt_tcp_timers_on_tail(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t at_ns);
+void slt_tcp_timers_on_reordering(struct slt_tcp_conn *c, int64_t at_ns);
+void slt_tcp_timers_on_tail(struct slt_tcp_conn *c, int64_t at_ns);
 void slt_tcp_timers_on_ack_owed(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t now_ns);
-void slt_tcp_timers_on_ack_sent(struct slt_tcp *tcp, struct slt_tcp_conn *c);
-void slt_tcp_timers_on_tuning(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t heard_at_ns);
-void slt_tcp_timers_on_paced(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t at_ns);
-void slt_tcp_timers_on_unpaced(struct slt_tcp *tcp, struct slt_tcp_conn *c);
-void slt_tcp_timers_on_corked(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t now_ns);
+void slt_tcp_timers_on_ack_sent(struct slt_tcp_conn *c);
+void slt_tcp_timers_on_tuning(struct slt_tcp_conn *c, int64_t heard_at_ns);
+void slt_tcp_timers_on_paced(struct slt_tcp_conn *c, int64_t at_ns);
+void slt_tcp_timers_on_unpaced(struct slt_tcp_conn *c);
+void slt_tcp_timers_on_corked(struct slt_tcp_conn *c, int64_t now_ns);
 void slt_tcp_timers_on_nagled(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t now_ns);
-void slt_tcp_timers_on_uncorked(struct slt_tcp *tcp, struct slt_tcp_conn *c);
+void slt_tcp_timers_on_uncorked(struct slt_tcp_conn *c);
 void slt_tcp_timers_on_orphaned(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t now_ns);
 void slt_tcp_timers_on_time_wait_again(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t now_ns);
 
@@ -122,7 +121,7 @@ uint32_t slt_tcp_history_read(const struct slt_tcp_conn *c, int64_t now_ns,
                               struct salut_history *out);
 
 /* ecn.c: RFC 3168, and the choice between it and accecn.c */
-uint16_t slt_tcp_ecn_syn_flags(const struct slt_tcp *tcp, const struct slt_tcp_conn *c, bool ack);
+uint16_t slt_tcp_ecn_syn_flags(const struct slt_tcp_conn *c, bool ack);
 void slt_tcp_ecn_open(const struct slt_tcp *tcp, struct slt_tcp_conn *c);
 void slt_tcp_ecn_on_syn_again(struct slt_tcp *tcp, struct slt_tcp_conn *c);
 void slt_tcp_ecn_take_syn(struct slt_tcp *tcp, struct slt_tcp_conn *c, const struct slt_tcp_in *in);
@@ -130,8 +129,7 @@ void slt_tcp_ecn_take_crossing(struct slt_tcp_conn *c, const struct slt_tcp_segm
 uint16_t slt_tcp_ecn_half_open(const struct salut_config *config,
                                const struct slt_tcp_segment *syn);
 uint16_t slt_tcp_ecn_half_open_flags(uint16_t half_open_flags);
-void slt_tcp_ecn_open_passive(struct slt_tcp *tcp, struct slt_tcp_conn *c,
-                              const struct slt_tcp_half_open *h);
+void slt_tcp_ecn_open_passive(struct slt_tcp_conn *c, const struct slt_tcp_half_open *h);
 void slt_tcp_ecn_on_segment(struct slt_tcp *tcp, struct slt_tcp_conn *c, struct slt_tcp_in *in);
 /* The congestion window was reduced, for whatever reason: the next new data says so (RFC 3168
  * 6.1.2, R3168-04). */
@@ -141,11 +139,9 @@ static inline void slt_tcp_ecn_on_reduced(struct slt_tcp_conn *c)
         c->ecn |= SLT_ECN_CWR_DUE;
     }
 }
-uint16_t slt_tcp_ecn_flags(const struct slt_tcp *tcp, const struct slt_tcp_conn *c,
-                           const struct slt_tcp_plan *plan);
+uint16_t slt_tcp_ecn_flags(const struct slt_tcp_conn *c, const struct slt_tcp_plan *plan);
 uint8_t slt_tcp_ecn_codepoint(const struct slt_tcp_conn *c, const struct slt_tcp_plan *plan);
-void slt_tcp_ecn_on_sent(struct slt_tcp *tcp, struct slt_tcp_conn *c,
-                         const struct slt_tcp_plan *plan);
+void slt_tcp_ecn_on_sent(struct slt_tcp_conn *c, const struct slt_tcp_plan *plan);
 
 /* accecn.c: RFC 9768 */
 #define SLT_ACCECN_START 5U /* r.cep and s.cep: never 0, so that a zeroed field is seen */
@@ -163,10 +159,10 @@ uint32_t slt_accecn_told(struct slt_tcp_accecn *a, const struct slt_tcp_segment 
 void slt_accecn_option(const struct slt_tcp_accecn *a, struct slt_tcp_options *opt);
 
 /* fastopen.c: RFC 7413; more of it in tcp.h */
-uint32_t slt_tcp_fast_open_syn_bytes(const struct slt_tcp *tcp, const struct slt_tcp_conn *c,
+uint32_t slt_tcp_fast_open_syn_bytes(const struct slt_tcp_conn *c,
                                      const struct slt_tcp_options *opt);
 void slt_tcp_fast_open_on_sent(struct slt_tcp_cold *cold, uint32_t bytes);
-void slt_tcp_fast_open_on_queued(struct slt_tcp *tcp, struct slt_tcp_conn *c);
+void slt_tcp_fast_open_on_queued(struct slt_tcp_conn *c);
 void slt_tcp_fast_open_answered(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t now_ns);
 
 /* rtt.c: RFC 6298 */
@@ -272,7 +268,7 @@ static inline bool slt_tcp_tune_runs(const struct slt_tcp_conn *c, const struct 
 }
 void slt_tcp_tune_on_text(struct slt_tcp *tcp, struct slt_tcp_conn *c, const struct slt_tcp_in *in);
 void slt_tcp_tune_on_read(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t now_ns);
-void slt_tcp_tune_on_timer(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t now_ns);
+void slt_tcp_tune_on_timer(struct slt_tcp_conn *c, int64_t now_ns);
 void slt_tcp_tune_on_acked(struct slt_tcp *tcp, struct slt_tcp_conn *c);
 
 /* window.c: the window we advertise (RFC 9293 3.8.6.2.2) */
@@ -296,8 +292,7 @@ void slt_tcp_recovery_on_resent(struct slt_tcp *tcp, struct slt_tcp_conn *c,
                                 const struct slt_tcp_plan *plan, int64_t end, int64_t now_ns);
 void slt_tcp_recovery_on_left(struct slt_tcp *tcp, struct slt_tcp_conn *c,
                               const struct slt_tcp_plan *plan, int64_t now_ns);
-bool slt_tcp_recovery_room(const struct slt_tcp *tcp, const struct slt_tcp_conn *c,
-                           uint32_t *left_bytes);
+bool slt_tcp_recovery_room(const struct slt_tcp_conn *c, uint32_t *left_bytes);
 void slt_tcp_recovery_on_unsent(struct slt_tcp *tcp, struct slt_tcp_conn *c);
 void slt_tcp_recovery_reopened(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t old_right);
 bool slt_tcp_recovery_count_timeout(struct slt_tcp_recovery *r, bool window_closed);
@@ -309,9 +304,8 @@ void slt_lost_resend(struct slt_tcp *tcp, struct slt_tcp_conn *c, enum slt_reaso
 
 /* resend.c: plans for what was sent before; output.c's ladder calls them */
 int64_t slt_tcp_super_bytes(const struct slt_tcp *tcp);
-void slt_tcp_resend_begin(const struct slt_tcp *tcp, const struct slt_tcp_conn *c,
-                          struct slt_tcp_burst *b);
-bool slt_tcp_resend_waits(const struct slt_tcp *tcp, const struct slt_tcp_conn *c);
+void slt_tcp_resend_begin(const struct slt_tcp_conn *c, struct slt_tcp_burst *b);
+bool slt_tcp_resend_waits(const struct slt_tcp_conn *c);
 bool slt_tcp_plan_lost(const struct slt_tcp *tcp, const struct slt_tcp_conn *c,
                        struct slt_tcp_burst *b, struct slt_tcp_plan *plan);
 bool slt_tcp_plan_tail_probe(const struct slt_tcp *tcp, const struct slt_tcp_conn *c,
@@ -326,8 +320,7 @@ void slt_tcp_acks_on_segment(struct slt_tcp *tcp, struct slt_tcp_conn *c,
                              const struct slt_tcp_in *in);
 void slt_tcp_acks_on_read(struct slt_tcp *tcp, struct slt_tcp_conn *c);
 void slt_tcp_acks_on_delay_over(struct slt_tcp_conn *c);
-void slt_tcp_acks_on_sent(struct slt_tcp *tcp, struct slt_tcp_conn *c,
-                          const struct slt_tcp_plan *plan);
+void slt_tcp_acks_on_sent(struct slt_tcp_conn *c, const struct slt_tcp_plan *plan);
 bool slt_tcp_limit_passes(uint32_t *limit_at_ms, uint32_t interval_ms, int64_t now_ns);
 void slt_tcp_acks_probe_answered(struct slt_tcp_conn *c);
 uint8_t slt_tcp_acks_count_probe(struct slt_tcp_conn *c);

@@ -83,7 +83,7 @@ enum slt_tcp_fast_open_verdict slt_tcp_fast_open_judge(const struct slt_tcp *tcp
 /* The SYN,ACK of a full connection hands out a cookie. */
 void slt_tcp_fast_open_give(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t now_ns)
 {
-    struct slt_tcp_opening *o = &slt_tcp_cold_of(tcp, c)->opening;
+    struct slt_tcp_opening *o = &c->cold->opening;
     struct slt_tcp_options opt = {.present = 0};
 
     slt_tcp_fast_open_cookie(tcp, &c->id, now_ns, &opt);
@@ -109,11 +109,10 @@ void slt_tcp_fast_open_accept(struct slt_tcp *tcp, struct slt_tcp_conn *c,
 /* ---- client --------------------------------------------------------------------------------- */
 
 /* The open that has just begun is a fast one; `known` is what is remembered of the server. */
-void slt_tcp_fast_open_begin(struct slt_tcp *tcp, struct slt_tcp_conn *c,
-                             const struct slt_tcp_fast_open_known *known)
+void slt_tcp_fast_open_begin(struct slt_tcp_conn *c, const struct slt_tcp_fast_open_known *known)
 {
     SLT_ASSERT(c->state == SALUT_STATE_SYN_SENT && c->snd.nxt == 0);
-    struct slt_tcp_opening *o = &slt_tcp_cold_of(tcp, c)->opening;
+    struct slt_tcp_opening *o = &c->cold->opening;
 
     o->fast_open = known->cookie_bytes == 0 ? SLT_FAST_OPEN_ASK : SLT_FAST_OPEN_SEND;
     o->cookie_bytes = known->cookie_bytes;
@@ -126,9 +125,9 @@ void slt_tcp_fast_open_begin(struct slt_tcp *tcp, struct slt_tcp_conn *c,
 }
 
 /* The user has queued something: a SYN that waited for it may leave. */
-void slt_tcp_fast_open_on_queued(struct slt_tcp *tcp, struct slt_tcp_conn *c)
+void slt_tcp_fast_open_on_queued(struct slt_tcp_conn *c)
 {
-    struct slt_tcp_opening *o = &slt_tcp_cold_of(tcp, c)->opening;
+    struct slt_tcp_opening *o = &c->cold->opening;
 
     if (o->waits) {
         o->waits = false;
@@ -137,10 +136,10 @@ void slt_tcp_fast_open_on_queued(struct slt_tcp *tcp, struct slt_tcp_conn *c)
 }
 
 /* How many of the queued octets the SYN takes along, beside its options (R7413-04, R7413-07). */
-uint32_t slt_tcp_fast_open_syn_bytes(const struct slt_tcp *tcp, const struct slt_tcp_conn *c,
+uint32_t slt_tcp_fast_open_syn_bytes(const struct slt_tcp_conn *c,
                                      const struct slt_tcp_options *opt)
 {
-    const struct slt_tcp_cold *cold = slt_tcp_cold_of(tcp, c);
+    const struct slt_tcp_cold *cold = c->cold;
     bool v6 = c->ip_bytes == 40;
     uint32_t usual = v6 ? MSS_USUAL_V6 : MSS_USUAL_V4;
     uint32_t mss = v6 ? MSS_DEFAULT_V6 : MSS_DEFAULT_V4;
@@ -168,10 +167,10 @@ void slt_tcp_fast_open_on_sent(struct slt_tcp_cold *cold, uint32_t bytes)
  * taken as lost (4.2.2, R7413-09; U-30: any acknowledgement above ISS may come). */
 void slt_tcp_fast_open_answered(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t now_ns)
 {
-    if (c->cold == SLT_NIL || c->state < SALUT_STATE_ESTABLISHED) {
+    if (c->cold == NULL || c->state < SALUT_STATE_ESTABLISHED) {
         return;
     }
-    uint32_t bytes = slt_tcp_cold_of(tcp, c)->opening.syn_bytes;
+    uint32_t bytes = c->cold->opening.syn_bytes;
     if (bytes == 0) {
         return;
     }

@@ -88,7 +88,7 @@ static void text_after_syn(struct slt_tcp *tcp, struct slt_tcp_conn *c, struct s
 /* The peer's MSS is known: the initial window, and what a lost SYN means for it. */
 static void start_congestion(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t now_ns)
 {
-    struct slt_tcp_cold *cold = slt_tcp_cold_of(tcp, c);
+    struct slt_tcp_cold *cold = c->cold;
     uint32_t mss = slt_tcp_full_mss(tcp, c);
     uint8_t lost = cold->recovery.syn_timeouts;
 
@@ -179,7 +179,7 @@ bool slt_tcp_open_passive(struct slt_tcp *tcp, struct slt_tcp_conn *c,
     c->flags |= (h->flags & SLT_HALF_WSCALE_OK) ? (uint32_t)SLT_CONN_WSCALE_OK : 0;
     c->flags |= (h->flags & SLT_HALF_SACK_OK) ? (uint32_t)SLT_CONN_SACK_OK : 0;
     c->flags |= (h->flags & SLT_HALF_TS_OK) ? (uint32_t)SLT_CONN_TS_OK : 0;
-    slt_tcp_ecn_open_passive(tcp, c, h);
+    slt_tcp_ecn_open_passive(c, h);
     slt_tcp_snd_start(c, h->isn);
     slt_tcp_snd_peer(tcp, c, &opt);
     slt_tcp_snd_window(c, h->window, 0, 0);
@@ -198,7 +198,7 @@ bool slt_tcp_open_passive(struct slt_tcp *tcp, struct slt_tcp_conn *c,
         slt_tcp_inherit_state(tcp, c, SALUT_STATE_SYN_RECEIVED, SLT_CAUSE_PASSIVE_OPEN,
                               now_ns - age_ns);
     }
-    struct slt_tcp_cold *cold = slt_tcp_cold_of(tcp, c);
+    struct slt_tcp_cold *cold = c->cold;
     slt_cc_init(&cold->cc, tcp->config, slt_tcp_cc_of(c), slt_tcp_full_mss(tcp, c), now_ns);
     if (h->retries > 1) {
         slt_cc_on_syn_lost(&cold->cc, slt_tcp_full_mss(tcp, c));

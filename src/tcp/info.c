@@ -11,13 +11,12 @@ static void fill_addresses(const struct slt_tcp_id *id, struct salut_info *info)
     info->remote_port = id->remote_port;
 }
 
-static void fill_timer(const struct slt_tcp *tcp, const struct slt_tcp_conn *c, int64_t now_ns,
-                       struct salut_info *info)
+static void fill_timer(const struct slt_tcp_conn *c, int64_t now_ns, struct salut_info *info)
 {
     int64_t next_ns = SLT_NEVER;
 
     for (unsigned t = 0; t < SLT_TIMER_COUNT; t++) {
-        int64_t due_ns = slt_tcp_timer_due(tcp, c, (enum slt_tcp_timer)t);
+        int64_t due_ns = slt_tcp_timer_due(c, (enum slt_tcp_timer)t);
         if (t != SLT_TIMER_TUNE && due_ns < next_ns) { /* tuning is our own housekeeping */
             next_ns = due_ns;
             info->timer = (uint8_t)(t + 1);
@@ -63,8 +62,7 @@ static void fill_sending(const struct slt_tcp_conn *c, struct salut_info *info)
     info->bytes_sent = (uint64_t)slt_max64(c->snd.nxt - 1 - info->fin_sent, 0);
 }
 
-static void fill_receiving(const struct slt_tcp *tcp, const struct slt_tcp_conn *c,
-                           struct salut_info *info)
+static void fill_receiving(const struct slt_tcp_conn *c, struct salut_info *info)
 {
     bool fin = slt_tcp_has(c, SLT_CONN_FIN_TAKEN);
 
@@ -76,8 +74,8 @@ static void fill_receiving(const struct slt_tcp *tcp, const struct slt_tcp_conn 
     info->recv_buffer = c->rcv.buffer_max;
     info->fin_received = fin;
     info->bytes_received = (uint64_t)slt_max64(c->rcv.nxt - 1 - (fin ? 1 : 0), 0);
-    if (c->cold != SLT_NIL) {
-        const struct slt_tcp_held *held = &slt_tcp_cold_of(tcp, c)->held;
+    if (c->cold != NULL) {
+        const struct slt_tcp_held *held = &c->cold->held;
         info->recv_out_of_order = held->bytes;
         info->recv_runs = held->runs.count;
     }
@@ -96,10 +94,10 @@ static void fill_time_and_congestion(const struct slt_tcp *tcp, const struct slt
     info->pacing_max = c->opts.pace_max;
     info->cwnd_bytes = c->cc_fold.cwnd_bytes;
     info->ssthresh_bytes = c->cc_fold.ssthresh_bytes;
-    if (c->cold == SLT_NIL) {
+    if (c->cold == NULL) {
         return;
     }
-    const struct slt_tcp_cold *cold = slt_tcp_cold_of(tcp, c);
+    const struct slt_tcp_cold *cold = c->cold;
     uint32_t mss = slt_tcp_full_mss(tcp, c);
     int64_t flight = slt_tcp_flight(c, &cold->recovery);
     info->probes = (uint8_t)slt_max32(info->probes, cold->recovery.probes);
@@ -144,10 +142,10 @@ void slt_tcp_info(const struct slt_tcp *tcp, const struct slt_tcp_conn *c, int64
     info->retransmits = c->retransmits;
     info->history_count = slt_tcp_history_read(c, now_ns, info->history);
     fill_addresses(&c->id, info);
-    fill_timer(tcp, c, now_ns, info);
+    fill_timer(c, now_ns, info);
     fill_negotiated(tcp, c, info);
     fill_sending(c, info);
-    fill_receiving(tcp, c, info);
+    fill_receiving(c, info);
     fill_time_and_congestion(tcp, c, now_ns, info);
 }
 

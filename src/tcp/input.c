@@ -25,7 +25,7 @@ static void finish(struct slt_tcp *tcp, struct slt_tcp_conn *c, struct slt_tcp_i
     if (c->state == SALUT_STATE_CLOSED) {
         return;
     }
-    if (c->cold != SLT_NIL) {
+    if (c->cold != NULL) {
         slt_tcp_recovery_on_ack(tcp, c, in);
         slt_tcp_pacing_update(tcp, c);
         if (in->ack.advanced) {

@@ -29,7 +29,7 @@ static uint32_t segs_of(const struct slt_tcp *tcp, const struct slt_tcp_conn *c,
  * takes the place of all. */
 void slt_lost_mark_gaps(struct slt_tcp *tcp, struct slt_tcp_conn *c)
 {
-    struct slt_records *rs = &slt_tcp_cold_of(tcp, c)->recovery.records;
+    struct slt_records *rs = &c->cold->recovery.records;
     int64_t pos = c->snd.una;
     uint32_t next = rs->head;
     bool whole = true;
@@ -51,8 +51,7 @@ void slt_lost_mark_gaps(struct slt_tcp *tcp, struct slt_tcp_conn *c)
             slt_records_add_lost(tcp, rs, c->snd.una, c->snd.nxt, segs_of(tcp, c, bytes));
         (void)all; /* without even one, the earliest segment leaves unrecorded (resend.c) */
     }
-    slt_newreno_bound(&slt_tcp_cold_of(tcp, c)->recovery.newreno,
-                      c->snd.nxt - c->snd.una - rs->lost_bytes);
+    slt_newreno_bound(&c->cold->recovery.newreno, c->snd.nxt - c->snd.una - rs->lost_bytes);
 }
 
 /* Whatever lies in [start, end) and is in flight is lost; a record that cannot be cut is lost
@@ -60,7 +59,7 @@ void slt_lost_mark_gaps(struct slt_tcp *tcp, struct slt_tcp_conn *c)
 uint32_t slt_lost_mark_range(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t start,
                              int64_t end)
 {
-    struct slt_tcp_cold *cold = slt_tcp_cold_of(tcp, c);
+    struct slt_tcp_cold *cold = c->cold;
     struct slt_records *rs = &cold->recovery.records;
     uint32_t before_bytes = rs->lost_bytes;
     uint32_t index = slt_records_find(tcp, rs, start);
@@ -93,7 +92,7 @@ uint32_t slt_lost_mark_range(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_
  * network that lost it (the path MTU fell, R1191-04; the data of a SYN was not taken). */
 void slt_lost_resend(struct slt_tcp *tcp, struct slt_tcp_conn *c, enum slt_reason why)
 {
-    struct slt_tcp_recovery *r = &slt_tcp_cold_of(tcp, c)->recovery;
+    struct slt_tcp_recovery *r = &c->cold->recovery;
 
     if (c->snd.una < c->snd.nxt) {
         slt_lost_mark_range(tcp, c, c->snd.una, c->snd.nxt);

@@ -84,9 +84,8 @@ void slt_tcp_syn_options(const struct slt_tcp *tcp, const struct slt_tcp_conn *c
         opt->ts_val = slt_tcp_ts_now(c, now_ns);
         opt->ts_ecr = ack ? c->ts.recent : 0; /* R7323-09 */
     }
-    put_fast_open(slt_tcp_cold_of(tcp, c), ack, opt);
-    if (ack && (c->ecn & SLT_ECN_ACCURATE) &&
-        slt_tcp_cold_of(tcp, c)->recovery.syn_timeouts == 0) { /* R9768-08 */
+    put_fast_open(c->cold, ack, opt);
+    if (ack && (c->ecn & SLT_ECN_ACCURATE) && c->cold->recovery.syn_timeouts == 0) { /* R9768-08 */
         slt_accecn_start_option(opt);
     }
     slt_tcp_uto_on_syn(tcp, c->opts.user_timeout_ms, opt);
@@ -106,8 +105,8 @@ void slt_tcp_segment_options(const struct slt_tcp *tcp, const struct slt_tcp_con
         opt->ts_ecr = c->ts.recent;
         max_blocks = 3; /* RFC 2018 3: what fits beside timestamps */
     }
-    if (slt_tcp_has(c, SLT_CONN_SACK_OK) && c->cold != SLT_NIL &&
-        slt_tcp_sack_waits(slt_tcp_cold_of(tcp, c))) { /* R2018-02, R2018-03 */
+    if (slt_tcp_has(c, SLT_CONN_SACK_OK) && c->cold != NULL &&
+        slt_tcp_sack_waits(c->cold)) { /* R2018-02, R2018-03 */
         opt->sack_count = (uint8_t)slt_tcp_sack_blocks(tcp, c, opt->sack, max_blocks);
         if (opt->sack_count > 0) {
             opt->present |= SLT_TCP_OPT_SACK;
@@ -138,8 +137,7 @@ uint32_t slt_tcp_data_mss(const struct slt_tcp *tcp, const struct slt_tcp_conn *
     if (slt_tcp_uto_due(tcp, c)) {
         mss = mss > SLT_TCP_UTO_BYTES + MSS_FLOOR ? mss - SLT_TCP_UTO_BYTES : MSS_FLOOR;
     }
-    if (c->cold == SLT_NIL || !slt_tcp_has(c, SLT_CONN_SACK_OK) ||
-        !slt_tcp_sack_waits(slt_tcp_cold_of(tcp, c))) {
+    if (c->cold == NULL || !slt_tcp_has(c, SLT_CONN_SACK_OK) || !slt_tcp_sack_waits(c->cold)) {
         return mss;
     }
     uint32_t max_blocks = slt_tcp_has(c, SLT_CONN_TS_OK) ? 3 : SLT_TCP_SACK_MAX;

@@ -47,8 +47,7 @@ static bool fin_unsent(const struct slt_tcp_conn *c, const struct slt_tcp_burst 
     return slt_tcp_has(c, SLT_CONN_FIN_QUEUED) && !b->fin_sent;
 }
 
-void slt_tcp_burst_begin(const struct slt_tcp *tcp, const struct slt_tcp_conn *c,
-                         struct slt_tcp_burst *b)
+void slt_tcp_burst_begin(const struct slt_tcp_conn *c, struct slt_tcp_burst *b)
 {
     memset(b, 0, sizeof(*b));
     b->nxt = c->snd.nxt;
@@ -59,18 +58,18 @@ void slt_tcp_burst_begin(const struct slt_tcp *tcp, const struct slt_tcp_conn *c
     b->ack_pending = slt_tcp_has(c, SLT_CONN_ACK_PENDING);
     b->fin_sent = slt_tcp_has(c, SLT_CONN_FIN_SENT);
     b->cwr_due = (c->ecn & SLT_ECN_CWR_DUE) != 0;
-    if (c->cold == SLT_NIL) {
+    if (c->cold == NULL) {
         return;
     }
-    const struct slt_tcp_cold *cold = slt_tcp_cold_of(tcp, c);
-    slt_tcp_resend_begin(tcp, c, b);
+    const struct slt_tcp_cold *cold = c->cold;
+    slt_tcp_resend_begin(c, b);
     b->limited = cold->recovery.ca_state == SALUT_CA_DISORDER; /* R3042-01, R3042-02 */
     b->small_held = cold->small_pos > c->snd.una;
     b->paced = cold->pacing.bytes_per_s != 0;
     b->pace_at_ns = cold->pacing.next_at_ns;
-    int64_t wake_ns = slt_tcp_timer_due(tcp, c, SLT_TIMER_PACING);
+    int64_t wake_ns = slt_tcp_timer_due(c, SLT_TIMER_PACING);
     b->pace_wake_ns = wake_ns == SLT_NEVER ? b->pace_at_ns : wake_ns;
-    slt_tcp_recovery_room(tcp, c, &b->left_bytes);
+    slt_tcp_recovery_room(c, &b->left_bytes);
 }
 
 /* The pace lets nothing go now. */
@@ -120,7 +119,7 @@ static void add_syn_data(const struct slt_tcp *tcp, const struct slt_tcp_conn *c
     struct slt_tcp_options opt;
 
     slt_tcp_syn_options(tcp, c, false, b->now_ns, &opt);
-    plan->bytes = slt_tcp_fast_open_syn_bytes(tcp, c, &opt);
+    plan->bytes = slt_tcp_fast_open_syn_bytes(c, &opt);
     if (plan->bytes > 0) {
         plan->at = cursor_at(tcp, c, 1);
         b->nxt = 1 + (int64_t)plan->bytes;
@@ -133,7 +132,7 @@ static bool plan_syn(const struct slt_tcp *tcp, const struct slt_tcp_conn *c,
     if (!(b->due & SLT_DUE_SYN)) {
         return false;
     }
-    bool again = slt_tcp_cold_of(tcp, c)->recovery.syn_timeouts > 0;
+    bool again = c->cold->recovery.syn_timeouts > 0;
     enum slt_reason why = c->state == SALUT_STATE_SYN_SENT ? SLT_SEND_SYN : SLT_SEND_SYN_ACK;
     uint16_t flags = c->state == SALUT_STATE_SYN_SENT ? SLT_TCP_SYN : SLT_TCP_SYN | SLT_TCP_ACK;
 
@@ -151,7 +150,7 @@ static bool plan_syn(const struct slt_tcp *tcp, const struct slt_tcp_conn *c,
 static bool plan_again(const struct slt_tcp *tcp, const struct slt_tcp_conn *c,
                        struct slt_tcp_burst *b, struct slt_tcp_plan *plan)
 {
-    if (c->cold == SLT_NIL || (!can_send_text(c) && c->snd.una > 0)) {
+    if (c->cold == NULL || (!can_send_text(c) && c->snd.una > 0)) {
         return false;
     }
     if ((b->forced || !pace_holds(b)) && slt_tcp_plan_lost(tcp, c, b, plan)) {
@@ -252,7 +251,7 @@ static int64_t new_bytes(const struct slt_tcp *tcp, const struct slt_tcp_conn *c
     int64_t bytes = slt_min64(slt_min64(rest, room), super);
 
     if (b->paced) {
-        bytes = slt_min64(bytes, slt_tcp_pacing_quantum(&slt_tcp_cold_of(tcp, c)->pacing, mss));
+        bytes = slt_min64(bytes, slt_tcp_pacing_quantum(&c->cold->pacing, mss));
     }
     if (bytes <= 0) {
         return 0;
@@ -302,7 +301,7 @@ static bool plan_mtu_probe(struct slt_tcp_burst *b, uint32_t mss, uint32_t bytes
 static bool plan_new(const struct slt_tcp *tcp, const struct slt_tcp_conn *c,
                      struct slt_tcp_burst *b, struct slt_tcp_plan *plan)
 {
-    if (!can_send_text(c) || c->cold == SLT_NIL || b->nxt < 1 ||
+    if (!can_send_text(c) || c->cold == NULL || b->nxt < 1 ||
         (unsent_bytes(c, b->nxt) > 0 && pace_holds(b))) {
         return false;
     }
@@ -381,19 +380,18 @@ static void acknowledge(const struct slt_tcp *tcp, const struct slt_tcp_conn *c,
 
 /* False: no rung of the ladder but those of `due` can apply, because nothing is to be sent again
  * and everything that is queued has been sent. Most questions end here. */
-static bool text_waits(const struct slt_tcp *tcp, const struct slt_tcp_conn *c, int64_t nxt,
-                       bool fin_sent)
+static bool text_waits(const struct slt_tcp_conn *c, int64_t nxt, bool fin_sent)
 {
-    return c->cold != SLT_NIL &&
+    return c->cold != NULL &&
            (unsent_bytes(c, nxt) > 0 || (slt_tcp_has(c, SLT_CONN_FIN_QUEUED) && !fin_sent) ||
-            slt_tcp_resend_waits(tcp, c));
+            slt_tcp_resend_waits(c));
 }
 
 bool slt_tcp_plan(const struct slt_tcp *tcp, const struct slt_tcp_conn *c, struct slt_tcp_burst *b,
                   int64_t now_ns, struct slt_tcp_plan *plan)
 {
     b->now_ns = now_ns;
-    if (b->due == 0 && !text_waits(tcp, c, b->nxt, b->fin_sent)) {
+    if (b->due == 0 && !text_waits(c, b->nxt, b->fin_sent)) {
         return false;
     }
     memset(plan, 0, sizeof(*plan));
@@ -421,8 +419,8 @@ bool slt_tcp_plan(const struct slt_tcp *tcp, const struct slt_tcp_conn *c, struc
     if (plan->bytes > 0) {
         plan->after = slt_chain_skip(&c->snd.queue, &tcp->bufs, plan->at, plan->bytes);
         if (b->paced) {
-            b->pace_at_ns = slt_tcp_pacing_after(&slt_tcp_cold_of(tcp, c)->pacing, b->pace_at_ns,
-                                                 plan->bytes, now_ns);
+            b->pace_at_ns =
+                slt_tcp_pacing_after(&c->cold->pacing, b->pace_at_ns, plan->bytes, now_ns);
         }
         if (end_of(plan) == b->nxt && !plan->retransmit) {
             b->cursor = plan->after;
@@ -441,11 +439,11 @@ bool slt_tcp_wants_output(const struct slt_tcp *tcp, const struct slt_tcp_conn *
     if (c->due != 0) {
         return true;
     }
-    if (c->state == SALUT_STATE_CLOSED || c->cold == SLT_NIL ||
-        !text_waits(tcp, c, c->snd.nxt, slt_tcp_has(c, SLT_CONN_FIN_SENT))) {
+    if (c->state == SALUT_STATE_CLOSED || c->cold == NULL ||
+        !text_waits(c, c->snd.nxt, slt_tcp_has(c, SLT_CONN_FIN_SENT))) {
         return false;
     }
-    slt_tcp_burst_begin(tcp, c, &burst);
+    slt_tcp_burst_begin(c, &burst);
     return slt_tcp_plan(tcp, c, &burst, now_ns, &plan);
 }
 
@@ -466,9 +464,9 @@ uint32_t slt_tcp_build(const struct slt_tcp *tcp, const struct slt_tcp_conn *c,
     seg->flags = plan->flags;
     seg->ecn = 0;
     if (syn) {
-        seg->flags |= slt_tcp_ecn_syn_flags(tcp, c, ack);
+        seg->flags |= slt_tcp_ecn_syn_flags(c, ack);
     } else if (c->ecn != 0) {
-        seg->flags |= slt_tcp_ecn_flags(tcp, c, plan);
+        seg->flags |= slt_tcp_ecn_flags(c, plan);
         seg->ecn = slt_tcp_ecn_codepoint(c, plan);
     }
     seg->urgent = 0;
@@ -480,8 +478,8 @@ uint32_t slt_tcp_build(const struct slt_tcp *tcp, const struct slt_tcp_conn *c,
         slt_tcp_syn_options(tcp, c, ack, now_ns, &seg->opt);
     } else {
         slt_tcp_segment_options(tcp, c, now_ns, &seg->opt);
-        if ((c->ecn & SLT_ECN_ACCURATE) && plan->bytes == 0 && c->cold != SLT_NIL) {
-            slt_accecn_option(&slt_tcp_cold_of(tcp, c)->accecn, &seg->opt);
+        if ((c->ecn & SLT_ECN_ACCURATE) && plan->bytes == 0 && c->cold != NULL) {
+            slt_accecn_option(&c->cold->accecn, &seg->opt);
         }
     }
     if (slt_tcp_has(c, SLT_CONN_URGENT_OUT) && !(plan->flags & (SLT_TCP_SYN | SLT_TCP_RST))) {
@@ -506,7 +504,7 @@ uint32_t slt_tcp_build(const struct slt_tcp *tcp, const struct slt_tcp_conn *c,
 static void commit_octets(struct slt_tcp *tcp, struct slt_tcp_conn *c,
                           const struct slt_tcp_plan *plan, int64_t now_ns)
 {
-    struct slt_tcp_cold *cold = slt_tcp_cold_of(tcp, c);
+    struct slt_tcp_cold *cold = c->cold;
     int64_t end = end_of(plan);
     uint32_t per_segment = plan->gso ? plan->gso_bytes : plan->bytes;
     uint32_t segs = plan->gso ? (plan->bytes + per_segment - 1) / per_segment : 1;
@@ -540,8 +538,7 @@ static void commit_octets(struct slt_tcp *tcp, struct slt_tcp_conn *c,
         cold->retransmitted_bytes += plan->bytes;
         slt_tcp_recovery_on_resent(tcp, c, plan, end, now_ns);
     }
-    if ((plan->spent & SLT_DUE_PROBE) &&
-        slt_tcp_timer_due(tcp, c, SLT_TIMER_PERSIST) != SLT_NEVER) {
+    if ((plan->spent & SLT_DUE_PROBE) && slt_tcp_timer_due(c, SLT_TIMER_PERSIST) != SLT_NEVER) {
         return; /* the persist timer is its timer, unless the window has opened meanwhile */
     }
     slt_tcp_timers_on_sent(tcp, c, now_ns);
@@ -556,7 +553,7 @@ static void watch_window(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t no
                    (slt_tcp_has(c, SLT_CONN_FIN_QUEUED) && !slt_tcp_has(c, SLT_CONN_FIN_SENT));
 
     if (waiting && c->snd.una > 0 && c->snd.una == c->snd.nxt &&
-        slt_tcp_timer_due(tcp, c, SLT_TIMER_CORK) == SLT_NEVER &&
+        slt_tcp_timer_due(c, SLT_TIMER_CORK) == SLT_NEVER &&
         !slt_tcp_wants_output(tcp, c, now_ns)) {
         slt_tcp_timers_on_blocked(tcp, c, now_ns);
     }
@@ -570,14 +567,14 @@ static void watch_partial(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t n
     bool may_hold = unsent && !slt_tcp_has(c, SLT_CONN_CORK_EXPIRED | SLT_CONN_FIN_QUEUED) &&
                     slt_tcp_snd_usable(c, c->snd.nxt) > 0;
     bool nagle = tcp->config->nagle_slack_ns > 0 && !slt_tcp_has(c, SLT_CONN_NODELAY) &&
-                 slt_tcp_cold_of(tcp, c)->small_pos > c->snd.una;
+                 c->cold->small_pos > c->snd.una;
 
     if (may_hold && slt_tcp_has(c, SLT_CONN_CORK | SLT_CONN_MORE)) {
-        slt_tcp_timers_on_corked(tcp, c, now_ns);
+        slt_tcp_timers_on_corked(c, now_ns);
     } else if (may_hold && nagle) {
         slt_tcp_timers_on_nagled(tcp, c, now_ns);
     } else {
-        slt_tcp_timers_on_uncorked(tcp, c);
+        slt_tcp_timers_on_uncorked(c);
     }
     if (!unsent) {
         c->flags &= ~(uint32_t)SLT_CONN_CORK_EXPIRED;
@@ -587,8 +584,8 @@ static void watch_partial(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t n
 /* The pace alone holds something back: wake when it lets go. */
 static bool watch_pace(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t now_ns)
 {
-    const struct slt_tcp_pacing *pacing = &slt_tcp_cold_of(tcp, c)->pacing;
-    int64_t wake_ns = slt_tcp_timer_due(tcp, c, SLT_TIMER_PACING);
+    const struct slt_tcp_pacing *pacing = &c->cold->pacing;
+    int64_t wake_ns = slt_tcp_timer_due(c, SLT_TIMER_PACING);
 
     if (pacing->bytes_per_s != 0 && (wake_ns == SLT_NEVER || wake_ns <= now_ns)) {
         wake_ns = now_ns < pacing->next_at_ns ? slt_tcp_pacing_wake(pacing, now_ns) : now_ns;
@@ -596,9 +593,9 @@ static bool watch_pace(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t now_
     bool held = pacing->bytes_per_s != 0 && now_ns < wake_ns &&
                 !slt_tcp_wants_output(tcp, c, now_ns) && slt_tcp_wants_output(tcp, c, wake_ns);
     if (held) {
-        slt_tcp_timers_on_paced(tcp, c, wake_ns);
+        slt_tcp_timers_on_paced(c, wake_ns);
     } else {
-        slt_tcp_timers_on_unpaced(tcp, c);
+        slt_tcp_timers_on_unpaced(c);
     }
     return held;
 }
@@ -610,7 +607,7 @@ static enum salut_limit limit_of(const struct slt_tcp *tcp, const struct slt_tcp
     int64_t unsent = unsent_bytes(c, c->snd.nxt);
     uint32_t mss = slt_tcp_data_mss(tcp, c);
 
-    if (slt_tcp_timer_due(tcp, c, SLT_TIMER_PACING) != SLT_NEVER) {
+    if (slt_tcp_timer_due(c, SLT_TIMER_PACING) != SLT_NEVER) {
         return SALUT_LIMIT_PACING;
     }
     if (unsent <= 0 && c->snd.una == c->snd.nxt) {
@@ -631,11 +628,11 @@ static enum salut_limit limit_of(const struct slt_tcp *tcp, const struct slt_tcp
  * application, and keep account of what limits. */
 static void watch_limits(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t now_ns)
 {
-    struct slt_tcp_cold *cold = slt_tcp_cold_of(tcp, c);
+    struct slt_tcp_cold *cold = c->cold;
     int64_t flight = slt_tcp_flight(c, &cold->recovery);
     uint32_t left_bytes = 0;
 
-    slt_tcp_recovery_room(tcp, c, &left_bytes);
+    slt_tcp_recovery_room(c, &left_bytes);
     enum salut_limit limit = limit_of(tcp, c, left_bytes);
     slt_tcp_limits_set(&cold->limits, limit, now_ns);
     slt_cc_on_flight(&cold->cc, flight, limit == SALUT_LIMIT_CWND, c->snd.una, c->snd.nxt);
@@ -670,12 +667,12 @@ void slt_tcp_commit(struct slt_tcp *tcp, struct slt_tcp_conn *c, const struct sl
         return;
     }
     if (c->ecn != 0 && !(plan->flags & SLT_TCP_SYN)) {
-        slt_tcp_ecn_on_sent(tcp, c, plan);
+        slt_tcp_ecn_on_sent(c, plan);
     }
     if (plan->flags & SLT_TCP_ACK) {
-        slt_tcp_acks_on_sent(tcp, c, plan);
-        if (c->cold != SLT_NIL) {
-            slt_tcp_rcv_reported(slt_tcp_cold_of(tcp, c)); /* R2883-02: told once */
+        slt_tcp_acks_on_sent(c, plan);
+        if (c->cold != NULL) {
+            slt_tcp_rcv_reported(c->cold); /* R2883-02: told once */
         }
     }
     if (plan->bytes > 0 || (plan->flags & (SLT_TCP_SYN | SLT_TCP_FIN))) {
@@ -687,7 +684,7 @@ void slt_tcp_commit(struct slt_tcp *tcp, struct slt_tcp_conn *c, const struct sl
  * needs no cold block. */
 void slt_tcp_settle(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t now_ns)
 {
-    if (c->cold == SLT_NIL) {
+    if (c->cold == NULL) {
         return;
     }
     if (can_send_text(c)) {

@@ -25,10 +25,10 @@ static bool is_paced(const struct slt_tcp_conn *c, const struct slt_tcp_cold *co
 /* The window or the round trip may have changed. */
 void slt_tcp_pacing_update(struct slt_tcp *tcp, struct slt_tcp_conn *c)
 {
-    if (c->cold == SLT_NIL) {
+    if (c->cold == NULL) {
         return;
     }
-    struct slt_tcp_cold *cold = slt_tcp_cold_of(tcp, c);
+    struct slt_tcp_cold *cold = c->cold;
     if (!is_paced(c, cold)) {
         cold->pacing.bytes_per_s = 0;
         return;

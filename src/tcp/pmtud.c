@@ -59,7 +59,7 @@ static void set_pmtu(struct slt_tcp *tcp, struct slt_tcp_conn *c, uint32_t mtu, 
     uint32_t old_mss = slt_tcp_full_mss(tcp, c);
 
     slt_tcp_snd_pmtu(c, (uint16_t)mtu, minutes(now_ns));
-    slt_cc_on_mss(&slt_tcp_cold_of(tcp, c)->cc, old_mss, slt_tcp_full_mss(tcp, c)); /* R5681-14 */
+    slt_cc_on_mss(&c->cold->cc, old_mss, slt_tcp_full_mss(tcp, c)); /* R5681-14 */
 }
 
 /* ---- downwards ------------------------------------------------------------------------------ */
@@ -68,7 +68,7 @@ static void set_pmtu(struct slt_tcp *tcp, struct slt_tcp_conn *c, uint32_t mtu, 
 enum slt_reason slt_tcp_pmtud_on_icmp(struct slt_tcp *tcp, struct slt_tcp_conn *c, uint16_t mtu,
                                       int64_t now_ns)
 {
-    struct slt_tcp_cold *cold = slt_tcp_cold_of(tcp, c);
+    struct slt_tcp_cold *cold = c->cold;
 
     if (cold->pmtud.probe_mtu > mtu) { /* it speaks of the probe: a hint for the search */
         cold->pmtud.high = (uint16_t)slt_min32(cold->pmtud.probe_mtu, mtu + 1U);
@@ -92,12 +92,12 @@ enum slt_reason slt_tcp_pmtud_on_icmp(struct slt_tcp *tcp, struct slt_tcp_conn *
  * was told (R8201-02). */
 void slt_tcp_path_mtu(struct slt_tcp *tcp, struct slt_tcp_conn *c, uint16_t mtu, int64_t now_ns)
 {
-    if (mtu >= c->snd.pmtu || c->cold == SLT_NIL || c->state < SALUT_STATE_ESTABLISHED) {
+    if (mtu >= c->snd.pmtu || c->cold == NULL || c->state < SALUT_STATE_ESTABLISHED) {
         return;
     }
     set_pmtu(tcp, c, mtu, now_ns);
-    slt_tcp_cold_of(tcp, c)->pmtud.high = 0;
-    if (slt_tcp_cold_of(tcp, c)->size_sent > mtu) {
+    c->cold->pmtud.high = 0;
+    if (c->cold->size_sent > mtu) {
         slt_lost_resend(tcp, c, SLT_SEND_RETRANSMIT_MTU);
     }
 }
@@ -126,7 +126,7 @@ static void end_probe(struct slt_tcp_pmtud *p, bool failed)
  * message is proved by it, and silence may be a black hole. */
 void slt_tcp_pmtud_on_timeout(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t now_ns)
 {
-    struct slt_tcp_cold *cold = slt_tcp_cold_of(tcp, c);
+    struct slt_tcp_cold *cold = c->cold;
     uint8_t every = (uint8_t)slt_max32(tcp->config->retries1, 1);
     uint32_t smaller = after_silence(tcp, c);
 
@@ -177,7 +177,7 @@ static uint32_t next_size(const struct slt_tcp *tcp, const struct slt_tcp_conn *
 uint32_t slt_tcp_pmtud_probe_bytes(const struct slt_tcp *tcp, const struct slt_tcp_conn *c,
                                    uint32_t mss, int64_t ready, int64_t now_ns)
 {
-    const struct slt_tcp_cold *cold = slt_tcp_cold_of(tcp, c);
+    const struct slt_tcp_cold *cold = c->cold;
     const struct slt_tcp_pmtud *p = &cold->pmtud;
 
     if (!tcp->config->mtu_probing || c->snd.pmtu + WORTH_BYTES > ceiling(tcp, c) ||
@@ -196,7 +196,7 @@ uint32_t slt_tcp_pmtud_probe_bytes(const struct slt_tcp *tcp, const struct slt_t
 void slt_tcp_pmtud_on_sent(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t pos, uint32_t bytes,
                            uint32_t over)
 {
-    struct slt_tcp_pmtud *p = &slt_tcp_cold_of(tcp, c)->pmtud;
+    struct slt_tcp_pmtud *p = &c->cold->pmtud;
 
     p->probe_pos = pos;
     p->probe_end = pos + bytes;
@@ -209,7 +209,7 @@ void slt_tcp_pmtud_on_sent(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t 
 /* The search is over until the interval has passed, unless something is still to be gained. */
 static void look_further(const struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t now_ns)
 {
-    struct slt_tcp_pmtud *p = &slt_tcp_cold_of(tcp, c)->pmtud;
+    struct slt_tcp_pmtud *p = &c->cold->pmtud;
 
     if (next_size(tcp, c, p) == 0) {
         p->high = 0;
@@ -221,7 +221,7 @@ static void look_further(const struct slt_tcp *tcp, struct slt_tcp_conn *c, int6
 /* Should be called when SND.UNA has moved: a probe that was acknowledged got through. */
 void slt_tcp_pmtud_on_acked(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t now_ns)
 {
-    struct slt_tcp_pmtud *p = &slt_tcp_cold_of(tcp, c)->pmtud;
+    struct slt_tcp_pmtud *p = &c->cold->pmtud;
 
     if (p->probe_mtu == 0 || c->snd.una < p->probe_end) {
         return;
@@ -240,7 +240,7 @@ void slt_tcp_pmtud_on_acked(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t
 bool slt_tcp_pmtud_takes_loss(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t start,
                               int64_t end, int64_t now_ns)
 {
-    struct slt_tcp_pmtud *p = &slt_tcp_cold_of(tcp, c)->pmtud;
+    struct slt_tcp_pmtud *p = &c->cold->pmtud;
 
     if (p->probe_mtu == 0 || start < p->probe_pos || end > p->probe_end || start >= end) {
         return false;

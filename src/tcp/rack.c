@@ -55,11 +55,10 @@ static bool is_first_copys(const struct slt_tcp_conn *c, const struct slt_record
 }
 
 /* RFC 8985 6.2 steps 2 and 3, for octets of the record up to `end`. */
-void slt_rack_on_delivered(struct slt_tcp *tcp, struct slt_tcp_conn *c,
-                           const struct slt_record *record, int64_t end,
+void slt_rack_on_delivered(struct slt_tcp_conn *c, const struct slt_record *record, int64_t end,
                            const struct slt_tcp_in *in)
 {
-    struct slt_rack *rack = &slt_tcp_cold_of(tcp, c)->recovery.rack;
+    struct slt_rack *rack = &c->cold->recovery.rack;
     int64_t sent_at_ns = record->stamp.sent_at_ns;
     int64_t rtt_us = (in->now_ns - sent_at_ns) / SLT_NS_PER_US;
 
@@ -79,9 +78,9 @@ void slt_rack_on_delivered(struct slt_tcp *tcp, struct slt_tcp_conn *c,
 }
 
 /* RFC 8985 6.2 step 4 (R8985-06): the window's growth, once a round. */
-void slt_rack_on_ack(struct slt_tcp *tcp, struct slt_tcp_conn *c, bool dsack)
+void slt_rack_on_ack(struct slt_tcp_conn *c, bool dsack)
 {
-    struct slt_rack *rack = &slt_tcp_cold_of(tcp, c)->recovery.rack;
+    struct slt_rack *rack = &c->cold->recovery.rack;
 
     if (rack->dsack_round != 0 && c->snd.una >= rack->dsack_round) {
         rack->dsack_round = 0;
@@ -122,7 +121,7 @@ int64_t slt_rack_window_us(const struct slt_tcp_conn *c, const struct slt_tcp_re
 void slt_rack_detect(struct slt_tcp *tcp, struct slt_tcp_conn *c, struct slt_delivery *d,
                      int64_t now_ns)
 {
-    struct slt_tcp_cold *cold = slt_tcp_cold_of(tcp, c);
+    struct slt_tcp_cold *cold = c->cold;
     struct slt_tcp_recovery *r = &cold->recovery;
     int64_t allowed_ns = (r->rack.rtt_us + slt_rack_window_us(c, r)) * SLT_NS_PER_US;
     uint32_t index = r->records.flight.head;
@@ -149,14 +148,14 @@ void slt_rack_detect(struct slt_tcp *tcp, struct slt_tcp_conn *c, struct slt_del
         }
         index = next;
     }
-    slt_tcp_timers_on_reordering(tcp, c, look_at_ns);
+    slt_tcp_timers_on_reordering(c, look_at_ns);
 }
 
 /* RFC 8985 6.3 (R8985-08): the timer says that the first segment is lost; the others only if they
  * had their time. Without SACK there is nothing to tell them apart by. */
 void slt_rack_on_timeout(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t now_ns)
 {
-    struct slt_tcp_cold *cold = slt_tcp_cold_of(tcp, c);
+    struct slt_tcp_cold *cold = c->cold;
     struct slt_tcp_recovery *r = &cold->recovery;
     int64_t allowed_ns = (r->rack.rtt_us + slt_rack_window_us(c, r)) * SLT_NS_PER_US;
     bool all = !slt_tcp_has(c, SLT_CONN_SACK_OK);

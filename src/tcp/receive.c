@@ -54,7 +54,7 @@ void slt_tcp_note_duplicate(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t
         !slt_tcp_cold_get(tcp, c, now_ns)) {
         return;
     }
-    struct slt_tcp_held *held = &slt_tcp_cold_of(tcp, c)->held;
+    struct slt_tcp_held *held = &c->cold->held;
     held->dup_start = start;
     held->dup_end = end;
 }
@@ -73,7 +73,7 @@ static void remember_run(struct slt_tcp_held *held, int64_t pos)
 static bool hold_piece(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t pos,
                        const uint8_t *data, uint32_t bytes)
 {
-    struct slt_tcp_held *held = &slt_tcp_cold_of(tcp, c)->held;
+    struct slt_tcp_held *held = &c->cold->held;
     uint32_t index = slt_ranges_floor(&held->runs, &tcp->ranges, pos);
     struct slt_range *run = index == SLT_NIL ? NULL : slt_pool_at(&tcp->ranges, index);
     bool fresh = run == NULL || run->end != pos;
@@ -120,7 +120,7 @@ static void join_next(struct slt_tcp *tcp, struct slt_tcp_held *held, uint32_t i
 static int64_t skip_held(struct slt_tcp *tcp, struct slt_tcp_conn *c, struct slt_tcp_in *in,
                          int64_t pos, int64_t end)
 {
-    struct slt_tcp_held *held = &slt_tcp_cold_of(tcp, c)->held;
+    struct slt_tcp_held *held = &c->cold->held;
     uint32_t index = slt_ranges_floor(&held->runs, &tcp->ranges, pos);
 
     if (index == SLT_NIL) {
@@ -138,7 +138,7 @@ static int64_t skip_held(struct slt_tcp *tcp, struct slt_tcp_conn *c, struct slt
 /* Hold text that lies above a gap (SHLD-31): only the bytes no run has yet. */
 static enum slt_reason hold_text(struct slt_tcp *tcp, struct slt_tcp_conn *c, struct slt_tcp_in *in)
 {
-    struct slt_tcp_held *held = &slt_tcp_cold_of(tcp, c)->held;
+    struct slt_tcp_held *held = &c->cold->held;
     int64_t end = in->text_pos + in->text_bytes;
     int64_t pos = in->text_pos;
     bool grew = false;
@@ -174,10 +174,10 @@ static enum slt_reason hold_text(struct slt_tcp *tcp, struct slt_tcp_conn *c, st
 /* RCV.NXT has moved: take the held runs it reached. */
 static void take_held(struct slt_tcp *tcp, struct slt_tcp_conn *c, struct slt_tcp_in *in)
 {
-    if (c->cold == SLT_NIL) {
+    if (c->cold == NULL) {
         return;
     }
-    struct slt_tcp_held *held = &slt_tcp_cold_of(tcp, c)->held;
+    struct slt_tcp_held *held = &c->cold->held;
     uint32_t index = slt_ranges_first(&held->runs, &tcp->ranges);
 
     while (index != SLT_NIL) {
@@ -208,7 +208,7 @@ static enum slt_reason append_text(struct slt_tcp *tcp, struct slt_tcp_conn *c,
 
     c->rcv.nxt += taken;
     in->new_text = in->new_text || taken > 0;
-    if (c->cold != SLT_NIL && slt_tcp_cold_of(tcp, c)->held.runs.count > 0) {
+    if (c->cold != NULL && c->cold->held.runs.count > 0) {
         take_held(tcp, c, in);
     }
     return taken == in->text_bytes ? SLT_PASS : SLT_DROP_TCP_NO_BUFFER;
@@ -233,10 +233,10 @@ static bool cut_at_fin(const struct slt_tcp_conn *c, struct slt_tcp_in *in)
 static void refuse_early_fin(const struct slt_tcp *tcp, const struct slt_tcp_conn *c,
                              struct slt_tcp_in *in)
 {
-    if (!in->fin || c->cold == SLT_NIL) {
+    if (!in->fin || c->cold == NULL) {
         return;
     }
-    const struct slt_tcp_held *held = &slt_tcp_cold_of(tcp, c)->held;
+    const struct slt_tcp_held *held = &c->cold->held;
     uint32_t last = slt_ranges_last(&held->runs, &tcp->ranges);
     if (last != SLT_NIL) {
         const struct slt_range *run = slt_pool_at(&tcp->ranges, last);

@@ -57,7 +57,7 @@ static void rest(struct slt_tcp_recovery *r)
 static struct slt_cc_loss describe_loss(struct slt_tcp *tcp, const struct slt_tcp_conn *c,
                                         const struct slt_delivery *d, int64_t now_ns)
 {
-    const struct slt_tcp_cold *cold = slt_tcp_cold_of(tcp, c);
+    const struct slt_tcp_cold *cold = c->cold;
     int64_t out = c->snd.nxt - c->snd.una + d->acked_bytes;
     int64_t flight = slt_tcp_flight(c, &cold->recovery) + cold->recovery.records.lost_bytes;
 
@@ -75,7 +75,7 @@ static struct slt_cc_loss describe_loss(struct slt_tcp *tcp, const struct slt_tc
 static void begin(struct slt_tcp *tcp, struct slt_tcp_conn *c, const struct slt_delivery *d,
                   enum slt_cc_why why, int64_t now_ns)
 {
-    struct slt_tcp_cold *cold = slt_tcp_cold_of(tcp, c);
+    struct slt_tcp_cold *cold = c->cold;
     struct slt_tcp_recovery *r = &cold->recovery;
     bool reduced = r->ca_state == SALUT_CA_CWR; /* once a round trip: marks and losses are one */
 
@@ -119,7 +119,7 @@ static void end(struct slt_tcp_cold *cold, const struct slt_cc_ack *ack)
 /* Nothing was lost: windows as before, and what counts as lost is in flight (RFC 4015 3). */
 static void undo(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t now_ns)
 {
-    struct slt_tcp_cold *cold = slt_tcp_cold_of(tcp, c);
+    struct slt_tcp_cold *cold = c->cold;
     struct slt_tcp_recovery *r = &cold->recovery;
 
     slt_cc_undo(&cold->cc, slt_tcp_full_mss(tcp, c));
@@ -141,7 +141,7 @@ static void undo(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t now_ns)
 
 static void hear(struct slt_tcp *tcp, struct slt_tcp_conn *c, const struct slt_tcp_in *in)
 {
-    struct slt_tcp_recovery *r = &slt_tcp_cold_of(tcp, c)->recovery;
+    struct slt_tcp_recovery *r = &c->cold->recovery;
 
     r->alive = 1;
     if (r->probes > 0) {
@@ -159,7 +159,7 @@ static void hear(struct slt_tcp *tcp, struct slt_tcp_conn *c, const struct slt_t
 static void detect_by_duplicates(struct slt_tcp *tcp, struct slt_tcp_conn *c,
                                  const struct slt_tcp_in *in, struct slt_delivery *d)
 {
-    struct slt_tcp_recovery *r = &slt_tcp_cold_of(tcp, c)->recovery;
+    struct slt_tcp_recovery *r = &c->cold->recovery;
     uint32_t mss = slt_tcp_full_mss(tcp, c);
     int64_t above = c->snd.nxt - c->snd.una - slt_max64(r->records.lost_bytes, mss);
     bool loses = false;
@@ -187,7 +187,7 @@ static void detect_by_duplicates(struct slt_tcp *tcp, struct slt_tcp_conn *c,
 static void detect(struct slt_tcp *tcp, struct slt_tcp_conn *c, const struct slt_tcp_in *in,
                    struct slt_delivery *d)
 {
-    struct slt_tcp_recovery *r = &slt_tcp_cold_of(tcp, c)->recovery;
+    struct slt_tcp_recovery *r = &c->cold->recovery;
 
     if (!slt_tcp_has(c, SLT_CONN_SACK_OK)) {
         detect_by_duplicates(tcp, c, in, d);
@@ -198,7 +198,7 @@ static void detect(struct slt_tcp *tcp, struct slt_tcp_conn *c, const struct slt
         r->rtx_why = SLT_SEND_RETRANSMIT_RTO;
         slt_tcp_emit_note(tcp, c, SLT_NOTE_TCP_RENEGED, in->now_ns);
     }
-    slt_rack_on_ack(tcp, c, d->dsack);
+    slt_rack_on_ack(c, d->dsack);
     slt_rack_detect(tcp, c, d, in->now_ns);
 }
 
@@ -215,7 +215,7 @@ static bool new_waits(const struct slt_tcp *tcp, const struct slt_tcp_conn *c)
 static bool judge(struct slt_tcp *tcp, struct slt_tcp_conn *c, const struct slt_tcp_in *in,
                   const struct slt_delivery *d)
 {
-    struct slt_tcp_recovery *r = &slt_tcp_cold_of(tcp, c)->recovery;
+    struct slt_tcp_recovery *r = &c->cold->recovery;
 
     slt_undo_on_dsack(&r->undo, d->dsack_bytes);
     bool spurious = slt_undo_is_spurious(c, r, in, d);
@@ -232,7 +232,7 @@ static bool judge(struct slt_tcp *tcp, struct slt_tcp_conn *c, const struct slt_
 static void move(struct slt_tcp *tcp, struct slt_tcp_conn *c, const struct slt_tcp_in *in,
                  const struct slt_delivery *d, const struct slt_cc_ack *ack)
 {
-    struct slt_tcp_cold *cold = slt_tcp_cold_of(tcp, c);
+    struct slt_tcp_cold *cold = c->cold;
     struct slt_tcp_recovery *r = &cold->recovery;
     bool lost = d->lost_bytes > 0;
     bool marked = in->ack.ece && !in_episode(r) && (in->ack.advanced || c->snd.una < c->snd.nxt);
@@ -257,10 +257,10 @@ static void move(struct slt_tcp *tcp, struct slt_tcp_conn *c, const struct slt_t
 }
 
 /* Tell congestion control, and let proportional rate reduction set the window of an episode. */
-static void set_window(struct slt_tcp *tcp, struct slt_tcp_conn *c, const struct slt_delivery *d,
-                       struct slt_cc_ack *ack, uint8_t before)
+static void set_window(struct slt_tcp_conn *c, const struct slt_delivery *d, struct slt_cc_ack *ack,
+                       uint8_t before)
 {
-    struct slt_tcp_cold *cold = slt_tcp_cold_of(tcp, c);
+    struct slt_tcp_cold *cold = c->cold;
     struct slt_tcp_recovery *r = &cold->recovery;
 
     ack->flight_bytes = slt_tcp_flight(c, r);
@@ -280,7 +280,7 @@ static void set_window(struct slt_tcp *tcp, struct slt_tcp_conn *c, const struct
 
 static void set_timers(struct slt_tcp *tcp, struct slt_tcp_conn *c, const struct slt_tcp_in *in)
 {
-    struct slt_tcp_recovery *r = &slt_tcp_cold_of(tcp, c)->recovery;
+    struct slt_tcp_recovery *r = &c->cold->recovery;
     bool partial = r->ca_state == SALUT_CA_RECOVERY && !slt_tcp_has(c, SLT_CONN_SACK_OK);
 
     if (in->ack.advanced && partial && r->newreno.partial_seen) {
@@ -300,7 +300,7 @@ static void set_timers(struct slt_tcp *tcp, struct slt_tcp_conn *c, const struct
 static struct slt_cc_ack describe_ack(struct slt_tcp *tcp, const struct slt_tcp_conn *c,
                                       const struct slt_tcp_in *in, const struct slt_delivery *d)
 {
-    struct slt_tcp_cold *cold = slt_tcp_cold_of(tcp, c);
+    struct slt_tcp_cold *cold = c->cold;
     struct slt_cc_ack ack = {.now_ns = in->now_ns,
                              .prior_flight_bytes = in->ack.flight_bytes,
                              .flight_bytes = slt_tcp_flight(c, &cold->recovery),
@@ -326,7 +326,7 @@ void slt_tcp_recovery_on_ack(struct slt_tcp *tcp, struct slt_tcp_conn *c, struct
 {
     struct slt_delivery d;
 
-    if (c->cold == SLT_NIL) {
+    if (c->cold == NULL) {
         return;
     }
     hear(tcp, c, in);
@@ -334,7 +334,7 @@ void slt_tcp_recovery_on_ack(struct slt_tcp *tcp, struct slt_tcp_conn *c, struct
         !(in->seg->opt.present & SLT_TCP_OPT_SACK)) {
         return;
     }
-    struct slt_tcp_cold *cold = slt_tcp_cold_of(tcp, c);
+    struct slt_tcp_cold *cold = c->cold;
     uint8_t before = cold->recovery.ca_state;
     slt_scoreboard_take(tcp, c, in, &d);
     uint32_t rtt_us = slt_tcp_rtt_on_delivery(tcp, c, in, d.timed_at_ns);
@@ -351,7 +351,7 @@ void slt_tcp_recovery_on_ack(struct slt_tcp *tcp, struct slt_tcp_conn *c, struct
     detect(tcp, c, in, &d);
     move(tcp, c, in, &d, &ack);
     cold->delivered += d.delivered_bytes;
-    set_window(tcp, c, &d, &ack, before);
+    set_window(c, &d, &ack, before);
     set_timers(tcp, c, in);
 }
 
@@ -361,7 +361,7 @@ void slt_tcp_recovery_on_ack(struct slt_tcp *tcp, struct slt_tcp_conn *c, struct
 void slt_tcp_recovery_on_reorder_timeout(struct slt_tcp *tcp, struct slt_tcp_conn *c,
                                          int64_t now_ns)
 {
-    struct slt_tcp_cold *cold = slt_tcp_cold_of(tcp, c);
+    struct slt_tcp_cold *cold = c->cold;
     struct slt_tcp_recovery *r = &cold->recovery;
     struct slt_delivery d = {.timed_at_ns = SLT_NEVER};
 
@@ -384,7 +384,7 @@ void slt_tcp_recovery_on_reorder_timeout(struct slt_tcp *tcp, struct slt_tcp_con
 /* The probe's time has come (RFC 8985 7.3); the retransmission timer starts anew behind it. */
 void slt_tcp_recovery_on_tail_timeout(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t now_ns)
 {
-    if (slt_tlp_on_timer(tcp, c, &slt_tcp_cold_of(tcp, c)->recovery)) {
+    if (slt_tlp_on_timer(tcp, c, &c->cold->recovery)) {
         c->due |= SLT_DUE_TAIL_PROBE;
         slt_tcp_timers_on_timeout(tcp, c, now_ns); /* R8985-10 */
     }
@@ -393,7 +393,7 @@ void slt_tcp_recovery_on_tail_timeout(struct slt_tcp *tcp, struct slt_tcp_conn *
 /* The retransmission timer fired (RFC 6298 5.4; RFC 8985 6.3; RFC 6582 3.2 step 6). */
 void slt_tcp_recovery_on_timeout(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t now_ns)
 {
-    struct slt_tcp_cold *cold = slt_tcp_cold_of(tcp, c);
+    struct slt_tcp_cold *cold = c->cold;
     struct slt_tcp_recovery *r = &cold->recovery;
     struct slt_delivery d = {.timed_at_ns = SLT_NEVER};
     bool fresh = r->ca_state < SALUT_CA_RECOVERY || c->snd.una >= r->recover;
@@ -422,7 +422,7 @@ void slt_tcp_recovery_on_timeout(struct slt_tcp *tcp, struct slt_tcp_conn *c, in
     r->forced = 1;
     r->tlp.end = 0;
     slt_tlp_watch(tcp, c, now_ns);
-    slt_tcp_timers_on_reordering(tcp, c, SLT_NEVER);
+    slt_tcp_timers_on_reordering(c, SLT_NEVER);
 }
 
 /* Count a timeout; false while a closed window and a live peer excuse it (SHLD-17). */
@@ -454,7 +454,7 @@ void slt_tcp_recovery_count_syn(struct slt_tcp_recovery *r)
 /* What lies above SND.UNA counts as never sent: data of a SYN that was refused. */
 void slt_tcp_recovery_on_unsent(struct slt_tcp *tcp, struct slt_tcp_conn *c)
 {
-    struct slt_tcp_recovery *r = &slt_tcp_cold_of(tcp, c)->recovery;
+    struct slt_tcp_recovery *r = &c->cold->recovery;
     uint8_t syn_timeouts = r->syn_timeouts;
 
     slt_records_clear(tcp, &r->records);
@@ -466,7 +466,7 @@ void slt_tcp_recovery_on_unsent(struct slt_tcp *tcp, struct slt_tcp_conn *c)
  * window shrank, and may never have been taken. */
 void slt_tcp_recovery_reopened(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t old_right)
 {
-    struct slt_tcp_recovery *r = &slt_tcp_cold_of(tcp, c)->recovery;
+    struct slt_tcp_recovery *r = &c->cold->recovery;
     int64_t from = slt_max64(old_right, c->snd.una);
 
     r->probe_backoff = 0;
@@ -480,7 +480,7 @@ void slt_tcp_recovery_reopened(struct slt_tcp *tcp, struct slt_tcp_conn *c, int6
 
 static void stamp(struct slt_tcp *tcp, struct slt_tcp_conn *c, uint32_t index, int64_t now_ns)
 {
-    struct slt_tcp_cold *cold = slt_tcp_cold_of(tcp, c);
+    struct slt_tcp_cold *cold = c->cold;
     struct slt_record *record = slt_record_at(tcp, index);
 
     slt_rate_on_sent(&cold->rate, &record->stamp, slt_tcp_flight(c, &cold->recovery), record->bytes,
@@ -492,7 +492,7 @@ static void stamp(struct slt_tcp *tcp, struct slt_tcp_conn *c, uint32_t index, i
 void slt_tcp_recovery_on_new(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t start,
                              uint32_t segs, int64_t now_ns)
 {
-    struct slt_tcp_recovery *r = &slt_tcp_cold_of(tcp, c)->recovery;
+    struct slt_tcp_recovery *r = &c->cold->recovery;
     uint32_t index = slt_records_add(tcp, &r->records, start, c->snd.nxt, segs);
 
     r->order++;
@@ -506,7 +506,7 @@ void slt_tcp_recovery_on_new(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_
 static uint32_t resend_record(struct slt_tcp *tcp, struct slt_tcp_conn *c, uint32_t index,
                               int64_t start, int64_t end)
 {
-    struct slt_records *rs = &slt_tcp_cold_of(tcp, c)->recovery.records;
+    struct slt_records *rs = &c->cold->recovery.records;
     struct slt_record *record = slt_record_at(tcp, index);
 
     if (record->fate == SLT_RECORD_SACKED) {
@@ -531,7 +531,7 @@ static uint32_t resend_record(struct slt_tcp *tcp, struct slt_tcp_conn *c, uint3
 void slt_tcp_recovery_on_resent(struct slt_tcp *tcp, struct slt_tcp_conn *c,
                                 const struct slt_tcp_plan *plan, int64_t end, int64_t now_ns)
 {
-    struct slt_tcp_recovery *r = &slt_tcp_cold_of(tcp, c)->recovery;
+    struct slt_tcp_recovery *r = &c->cold->recovery;
     uint32_t index = slt_records_find(tcp, &r->records, plan->pos);
 
     r->order++;
@@ -557,7 +557,7 @@ void slt_tcp_recovery_on_resent(struct slt_tcp *tcp, struct slt_tcp_conn *c,
 void slt_tcp_recovery_on_left(struct slt_tcp *tcp, struct slt_tcp_conn *c,
                               const struct slt_tcp_plan *plan, int64_t now_ns)
 {
-    struct slt_tcp_recovery *r = &slt_tcp_cold_of(tcp, c)->recovery;
+    struct slt_tcp_recovery *r = &c->cold->recovery;
 
     if (plan->spent & SLT_DUE_TAIL_PROBE) {
         slt_tlp_on_sent(c, &r->tlp, plan->retransmit != 0);
@@ -570,10 +570,9 @@ void slt_tcp_recovery_on_left(struct slt_tcp *tcp, struct slt_tcp_conn *c,
 }
 
 /* How many octets congestion control lets go now (R5681-01, R6675-03). */
-bool slt_tcp_recovery_room(const struct slt_tcp *tcp, const struct slt_tcp_conn *c,
-                           uint32_t *left_bytes)
+bool slt_tcp_recovery_room(const struct slt_tcp_conn *c, uint32_t *left_bytes)
 {
-    const struct slt_tcp_cold *cold = slt_tcp_cold_of(tcp, c);
+    const struct slt_tcp_cold *cold = c->cold;
     int64_t left = (int64_t)cold->cc.cwnd_bytes - slt_tcp_flight(c, &cold->recovery);
 
     *left_bytes = (uint32_t)slt_max64(left, 0);

@@ -119,10 +119,9 @@ void slt_lost_mark_gaps(struct slt_tcp *tcp, struct slt_tcp_conn *c);
 
 /* rack.c */
 void slt_rack_init(struct slt_rack *rack);
-void slt_rack_on_delivered(struct slt_tcp *tcp, struct slt_tcp_conn *c,
-                           const struct slt_record *record, int64_t end,
+void slt_rack_on_delivered(struct slt_tcp_conn *c, const struct slt_record *record, int64_t end,
                            const struct slt_tcp_in *in);
-void slt_rack_on_ack(struct slt_tcp *tcp, struct slt_tcp_conn *c, bool dsack);
+void slt_rack_on_ack(struct slt_tcp_conn *c, bool dsack);
 void slt_rack_on_spurious(struct slt_rack *rack, bool overtaken);
 void slt_rack_on_episode_over(struct slt_rack *rack);
 int64_t slt_rack_window_us(const struct slt_tcp_conn *c, const struct slt_tcp_recovery *r);

@@ -20,10 +20,9 @@ int64_t slt_tcp_super_bytes(const struct slt_tcp *tcp)
 }
 
 /* The first lost record from the burst's place on. */
-void slt_tcp_resend_begin(const struct slt_tcp *tcp, const struct slt_tcp_conn *c,
-                          struct slt_tcp_burst *b)
+void slt_tcp_resend_begin(const struct slt_tcp_conn *c, struct slt_tcp_burst *b)
 {
-    const struct slt_tcp_recovery *r = &slt_tcp_cold_of(tcp, c)->recovery;
+    const struct slt_tcp_recovery *r = &c->cold->recovery;
 
     b->rtx_record = r->records.lost.head;
     b->rtx_pos = 0;
@@ -34,9 +33,9 @@ void slt_tcp_resend_begin(const struct slt_tcp *tcp, const struct slt_tcp_conn *
 }
 
 /* Something waits to be sent again, if the windows let it. */
-bool slt_tcp_resend_waits(const struct slt_tcp *tcp, const struct slt_tcp_conn *c)
+bool slt_tcp_resend_waits(const struct slt_tcp_conn *c)
 {
-    const struct slt_tcp_recovery *r = &slt_tcp_cold_of(tcp, c)->recovery;
+    const struct slt_tcp_recovery *r = &c->cold->recovery;
 
     return r->records.lost.head != SLT_NIL || (r->forced != 0 && c->snd.una < c->snd.nxt);
 }
@@ -88,8 +87,7 @@ static int64_t text_bytes(const struct slt_tcp *tcp, const struct slt_tcp_conn *
     int64_t bytes = slt_min64(text, super);
 
     if (b->paced) {
-        bytes = slt_min64(bytes,
-                          slt_tcp_pacing_quantum(&slt_tcp_cold_of(tcp, c)->pacing, (uint32_t)mss));
+        bytes = slt_min64(bytes, slt_tcp_pacing_quantum(&c->cold->pacing, (uint32_t)mss));
     }
     if (usable > 0) { /* more would be cut off again, and count as in flight */
         bytes = slt_min64(bytes, usable);
@@ -141,7 +139,7 @@ bool slt_tcp_plan_lost(const struct slt_tcp *tcp, const struct slt_tcp_conn *c,
     uint32_t mss = slt_tcp_data_mss(tcp, c);
     int64_t limit = pos + slt_max64(mss, tcp->config->gso_max_bytes) + 1;
     int64_t end = bare ? c->snd.nxt : lost_end(tcp, lost, limit);
-    const struct slt_tcp_recovery *r = &slt_tcp_cold_of(tcp, c)->recovery;
+    const struct slt_tcp_recovery *r = &c->cold->recovery;
     bool earliest = pos == c->snd.una && b->forced && r->ca_state == SALUT_CA_LOSS;
     if (!earliest && slt_tcp_snd_usable(c, pos) <= 0) {
         return false; /* SHLD-16 */

@@ -94,8 +94,8 @@ uint32_t slt_tcp_rtt_on_delivery(struct slt_tcp *tcp, struct slt_tcp_conn *c,
     sample_us = slt_max64(sample_us, 1);
     uint32_t sample = (uint32_t)slt_min64(sample_us, UINT32_MAX);
     slt_rtt_sample(&c->rtt, tcp->config, sample_us);
-    keep_min(&c->rtt, &slt_tcp_cold_of(tcp, c)->min_rtt, sample, in->now_ns);
-    slt_tcp_limits_rtt(&slt_tcp_cold_of(tcp, c)->limits, sample);
+    keep_min(&c->rtt, &c->cold->min_rtt, sample, in->now_ns);
+    slt_tcp_limits_rtt(&c->cold->limits, sample);
     c->backoff = 0; /* RFC 9293 3.8.2 (R6298-11): until a valid sample comes */
     return sample;
 }

@@ -22,7 +22,7 @@ static bool listed(const struct slt_tcp_sack_block *out, uint32_t from, uint32_t
 static uint32_t add_run(const struct slt_tcp *tcp, const struct slt_tcp_conn *c, int64_t pos,
                         struct slt_tcp_sack_block *out, uint32_t from, uint32_t count)
 {
-    const struct slt_tcp_held *held = &slt_tcp_cold_of(tcp, c)->held;
+    const struct slt_tcp_held *held = &c->cold->held;
     uint32_t index = slt_ranges_floor(&held->runs, &tcp->ranges, pos);
 
     if (index == SLT_NIL) {
@@ -42,7 +42,7 @@ static uint32_t add_run(const struct slt_tcp *tcp, const struct slt_tcp_conn *c,
 uint32_t slt_tcp_sack_blocks(const struct slt_tcp *tcp, const struct slt_tcp_conn *c,
                              struct slt_tcp_sack_block *out, uint32_t max)
 {
-    const struct slt_tcp_held *held = &slt_tcp_cold_of(tcp, c)->held;
+    const struct slt_tcp_held *held = &c->cold->held;
     uint32_t count = 0;
 
     if (held->dup_start != held->dup_end) {

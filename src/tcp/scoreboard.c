@@ -19,14 +19,14 @@ struct block {
 };
 
 /* `bytes` from the start of the record, up to `end`, are delivered for the first time. */
-static void take_record(struct slt_tcp *tcp, struct slt_tcp_conn *c, const struct slt_tcp_in *in,
+static void take_record(struct slt_tcp_conn *c, const struct slt_tcp_in *in,
                         const struct slt_record *record, int64_t end, struct slt_delivery *d)
 {
-    struct slt_tcp_cold *cold = slt_tcp_cold_of(tcp, c);
+    struct slt_tcp_cold *cold = c->cold;
     int64_t sent_at_ns = record->stamp.sent_at_ns;
 
     slt_rate_on_delivered(&cold->rate, &record->stamp, (uint32_t)(end - record->start), in->now_ns);
-    slt_rack_on_delivered(tcp, c, record, end, in);
+    slt_rack_on_delivered(c, record, end, in);
     if (record->flags & SLT_RECORD_RETRANSMITTED) {
         d->resent = true;
         return;
@@ -54,7 +54,7 @@ static bool may_be_resent(const struct slt_tcp_conn *c, const struct slt_tcp_rec
 static void take_cumulative(struct slt_tcp *tcp, struct slt_tcp_conn *c,
                             const struct slt_tcp_in *in, struct slt_delivery *d)
 {
-    struct slt_tcp_recovery *r = &slt_tcp_cold_of(tcp, c)->recovery;
+    struct slt_tcp_recovery *r = &c->cold->recovery;
     struct slt_records *rs = &r->records;
     bool syn = c->snd.una - in->ack.acked_bytes == 0;
     uint32_t known_bytes = 0;
@@ -69,7 +69,7 @@ static void take_cumulative(struct slt_tcp *tcp, struct slt_tcp_conn *c,
         if (record->fate == SLT_RECORD_SACKED) {
             known_bytes += bytes;
         } else {
-            take_record(tcp, c, in, record, end, d);
+            take_record(c, in, record, end, d);
         }
         slt_records_drop(tcp, rs, rs->head, bytes);
     }
@@ -89,7 +89,7 @@ static void take_cumulative(struct slt_tcp *tcp, struct slt_tcp_conn *c,
 static void take_block(struct slt_tcp *tcp, struct slt_tcp_conn *c, const struct slt_tcp_in *in,
                        struct block block, struct slt_delivery *d)
 {
-    struct slt_records *rs = &slt_tcp_cold_of(tcp, c)->recovery.records;
+    struct slt_records *rs = &c->cold->recovery.records;
     uint32_t index = slt_records_find(tcp, rs, block.left);
 
     while (index != SLT_NIL && slt_record_at(tcp, index)->start < block.right) {
@@ -107,7 +107,7 @@ static void take_block(struct slt_tcp *tcp, struct slt_tcp_conn *c, const struct
         if (slt_record_end(record) > block.right && !slt_records_cut(tcp, rs, index, block.right)) {
             return;
         }
-        take_record(tcp, c, in, record, slt_record_end(record), d);
+        take_record(c, in, record, slt_record_end(record), d);
         d->sacked_bytes += record->bytes;
         d->delivered_bytes += record->bytes;
         index = slt_record_at(tcp, slt_records_sack(tcp, rs, index))->next;
@@ -163,7 +163,7 @@ static uint32_t sort_blocks(const struct slt_tcp_conn *c, const struct slt_tcp_o
 /* SND.UNA stands at octets that were SACKed: the peer must have taken them back (R2018-08). */
 bool slt_scoreboard_reneged(const struct slt_tcp *tcp, const struct slt_tcp_conn *c)
 {
-    const struct slt_records *rs = &slt_tcp_cold_of(tcp, c)->recovery.records;
+    const struct slt_records *rs = &c->cold->recovery.records;
 
     if (rs->head == SLT_NIL || rs->sacked_bytes == 0) {
         return false;
@@ -176,7 +176,7 @@ bool slt_scoreboard_reneged(const struct slt_tcp *tcp, const struct slt_tcp_conn
 void slt_scoreboard_take(struct slt_tcp *tcp, struct slt_tcp_conn *c, const struct slt_tcp_in *in,
                          struct slt_delivery *d)
 {
-    struct slt_tcp_recovery *r = &slt_tcp_cold_of(tcp, c)->recovery;
+    struct slt_tcp_recovery *r = &c->cold->recovery;
     const struct slt_tcp_options *opt = &in->seg->opt;
 
     *d = (struct slt_delivery){.timed_at_ns = SLT_NEVER};

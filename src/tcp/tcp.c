@@ -79,9 +79,10 @@ uint32_t slt_tcp_conn_take(struct slt_tcp *tcp, const struct slt_tcp_id *id,
         return SLT_NIL;
     }
     struct slt_tcp_conn *c = slt_pool_at(&tcp->conns, index);
-    uint32_t generation = c->generation;
-    *c = (struct slt_tcp_conn){.state = (uint8_t)from, .cold = SLT_NIL, .index = index};
-    c->generation = (generation + 1) | 1U; /* odd while in use, and never the last one again */
+    uint32_t generation = c->place.generation;
+    *c = (struct slt_tcp_conn){.state = (uint8_t)from, .index = index};
+    c->place.generation =
+        (generation + 1) | 1U; /* odd while in use, and never the last one again */
     c->id = *id;
     c->ip_bytes = slt_tcp_id_is_v4(id) ? 20 : 40;
     c->opts = defaults->opts;
@@ -107,7 +108,7 @@ void slt_tcp_conn_give(struct slt_tcp *tcp, uint32_t index)
     slt_tcp_cold_give(tcp, c);
     slt_tcp_snd_clear(tcp, c);
     slt_tcp_rcv_clear(tcp, c);
-    c->generation++; /* even: not in use; handles are stale */
+    c->place.generation++; /* even: not in use; handles are stale */
     slt_pool_give(&tcp->conns, index);
 }
 

@@ -67,8 +67,7 @@ struct slt_tcp_fast_open_known {
 };
 
 /* Make the active open that has just begun (SYN-SENT, nothing sent) a fast one. */
-void slt_tcp_fast_open_begin(struct slt_tcp *tcp, struct slt_tcp_conn *c,
-                             const struct slt_tcp_fast_open_known *known);
+void slt_tcp_fast_open_begin(struct slt_tcp_conn *c, const struct slt_tcp_fast_open_known *known);
 
 enum slt_tcp_fast_open_verdict {
     SLT_FAST_OPEN_NONE,    /* the SYN has no such option */
@@ -192,7 +191,7 @@ enum salut_status slt_tcp_set_default(struct slt_tcp_defaults *d, enum salut_opt
 
 /* ---- time ----------------------------------------------------------------------------------- */
 
-int64_t slt_tcp_next_deadline(const struct slt_tcp *tcp, const struct slt_tcp_conn *c);
+int64_t slt_tcp_next_deadline(const struct slt_tcp_conn *c);
 
 /* Let the timers that are due fire. They only mark; at most one firing per timer. */
 void slt_tcp_timeout(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t now_ns);
@@ -241,8 +240,7 @@ struct slt_tcp_burst {
     int64_t now_ns;       /* of the plan being made */
 };
 
-void slt_tcp_burst_begin(const struct slt_tcp *tcp, const struct slt_tcp_conn *c,
-                         struct slt_tcp_burst *burst);
+void slt_tcp_burst_begin(const struct slt_tcp_conn *c, struct slt_tcp_burst *burst);
 
 /* The next segment to send, or false. Ordered ladder, first match wins: reset, SYN, retransmit,
  * tail probe, window probe, keep-alive, new data, FIN, ACK now, window update. */

@@ -22,7 +22,7 @@ static void give_up(struct slt_tcp *tcp, struct slt_tcp_conn *c, enum slt_reason
 /* SYN or SYN,ACK unanswered (MUST-22, MUST-23; 3.10.8). */
 static void handshake_timeout(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t now_ns)
 {
-    struct slt_tcp_recovery *r = &slt_tcp_cold_of(tcp, c)->recovery;
+    struct slt_tcp_recovery *r = &c->cold->recovery;
     bool passive = slt_tcp_has(c, SLT_CONN_PASSIVE);
     uint8_t limit = passive ? tcp->config->syn_ack_retries : c->opts.syn_retries;
 
@@ -52,7 +52,7 @@ static void note_r1(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t now_ns)
 
 static void retransmit_timeout(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t now_ns)
 {
-    struct slt_tcp_recovery *r = &slt_tcp_cold_of(tcp, c)->recovery;
+    struct slt_tcp_recovery *r = &c->cold->recovery;
     bool orphan = slt_tcp_has(c, SLT_CONN_ORPHAN);
     uint8_t limit = orphan ? tcp->config->orphan_retries : tcp->config->retries2;
 
@@ -81,7 +81,7 @@ static void retransmit_timeout(struct slt_tcp *tcp, struct slt_tcp_conn *c, int6
  * unanswered ones are bounded like retransmissions (L-53). */
 static void persist_timeout(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t now_ns)
 {
-    struct slt_tcp_recovery *r = &slt_tcp_cold_of(tcp, c)->recovery;
+    struct slt_tcp_recovery *r = &c->cold->recovery;
     uint8_t limit =
         slt_tcp_has(c, SLT_CONN_ORPHAN) ? tcp->config->orphan_retries : tcp->config->retries2;
 
@@ -135,7 +135,7 @@ static void fire(struct slt_tcp *tcp, struct slt_tcp_conn *c, enum slt_tcp_timer
         give_up(tcp, c, SLT_CAUSE_USER_TIMEOUT, now_ns); /* U-23 */
         break;
     case SLT_TIMER_TUNE:
-        slt_tcp_tune_on_timer(tcp, c, now_ns);
+        slt_tcp_tune_on_timer(c, now_ns);
         break;
     case SLT_TIMER_PACING: /* what it held back may leave in this turn */
         break;
@@ -163,8 +163,8 @@ void slt_tcp_timeout(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t now_ns
 {
     for (unsigned t = 0; t < SLT_TIMER_COUNT; t++) {
         enum slt_tcp_timer timer = (enum slt_tcp_timer)t;
-        if (slt_tcp_timer_due(tcp, c, timer) <= now_ns) {
-            slt_tcp_timers_fired(tcp, c, timer);
+        if (slt_tcp_timer_due(c, timer) <= now_ns) {
+            slt_tcp_timers_fired(c, timer);
             fire(tcp, c, timer, now_ns);
         }
     }

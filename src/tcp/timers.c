@@ -29,16 +29,10 @@
 
 #define CORK_NS (200 * SLT_NS_PER_MS)
 
-static struct slt_tcp_cold *cold_or_null(const struct slt_tcp *tcp, const struct slt_tcp_conn *c)
-{
-    return c->cold == SLT_NIL ? NULL : slt_tcp_cold_of(tcp, c);
-}
-
-static void arm(struct slt_tcp *tcp, struct slt_tcp_conn *c, enum slt_tcp_timer timer,
-                int64_t at_ns)
+static void arm(struct slt_tcp_conn *c, enum slt_tcp_timer timer, int64_t at_ns)
 {
     if (timer < SLT_TIMER_COLD_COUNT) {
-        slt_tcp_cold_of(tcp, c)->due_at_ns[timer] = at_ns;
+        c->cold->due_at_ns[timer] = at_ns;
     } else if (timer == SLT_TIMER_DELAYED_ACK) {
         c->delayed_ack_at_ns = at_ns;
     } else {
@@ -47,22 +41,21 @@ static void arm(struct slt_tcp *tcp, struct slt_tcp_conn *c, enum slt_tcp_timer 
     }
 }
 
-static void stop(struct slt_tcp *tcp, struct slt_tcp_conn *c, enum slt_tcp_timer timer)
+static void stop(struct slt_tcp_conn *c, enum slt_tcp_timer timer)
 {
     if (timer < SLT_TIMER_COLD_COUNT) {
-        if (c->cold != SLT_NIL) {
-            arm(tcp, c, timer, SLT_NEVER);
+        if (c->cold != NULL) {
+            arm(c, timer, SLT_NEVER);
         }
     } else if (timer == SLT_TIMER_DELAYED_ACK || c->lasting == timer) {
-        arm(tcp, c, timer, SLT_NEVER);
+        arm(c, timer, SLT_NEVER);
     }
 }
 
-int64_t slt_tcp_timer_due(const struct slt_tcp *tcp, const struct slt_tcp_conn *c,
-                          enum slt_tcp_timer timer)
+int64_t slt_tcp_timer_due(const struct slt_tcp_conn *c, enum slt_tcp_timer timer)
 {
     if (timer < SLT_TIMER_COLD_COUNT) {
-        const struct slt_tcp_cold *cold = cold_or_null(tcp, c);
+        const struct slt_tcp_cold *cold = c->cold;
         return cold ? cold->due_at_ns[timer] : SLT_NEVER;
     }
     if (timer == SLT_TIMER_DELAYED_ACK) {
@@ -71,10 +64,10 @@ int64_t slt_tcp_timer_due(const struct slt_tcp *tcp, const struct slt_tcp_conn *
     return c->lasting == timer ? c->lasting_at_ns : SLT_NEVER;
 }
 
-int64_t slt_tcp_next_deadline(const struct slt_tcp *tcp, const struct slt_tcp_conn *c)
+int64_t slt_tcp_next_deadline(const struct slt_tcp_conn *c)
 {
     int64_t next = slt_min64(c->delayed_ack_at_ns, c->lasting_at_ns);
-    const struct slt_tcp_cold *cold = cold_or_null(tcp, c);
+    const struct slt_tcp_cold *cold = c->cold;
 
     if (cold) {
         for (int i = 0; i < SLT_TIMER_COLD_COUNT; i++) {
@@ -127,22 +120,22 @@ int64_t slt_tcp_user_timeout_ns(const struct slt_tcp *tcp, const struct slt_tcp_
 static void arm_user_timeout(struct slt_tcp *tcp, struct slt_tcp_conn *c)
 {
     int64_t limit_ns = slt_tcp_user_timeout_ns(tcp, c);
-    struct slt_tcp_cold *cold = slt_tcp_cold_of(tcp, c);
+    struct slt_tcp_cold *cold = c->cold;
 
-    arm(tcp, c, SLT_TIMER_USER_TIMEOUT,
+    arm(c, SLT_TIMER_USER_TIMEOUT,
         limit_ns == 0 ? SLT_NEVER : slt_time_add(cold->progress_at_ns, limit_ns));
 }
 
 /* Should be called when a timer has fired, before it is acted upon. */
-void slt_tcp_timers_fired(struct slt_tcp *tcp, struct slt_tcp_conn *c, enum slt_tcp_timer timer)
+void slt_tcp_timers_fired(struct slt_tcp_conn *c, enum slt_tcp_timer timer)
 {
-    stop(tcp, c, timer);
+    stop(c, timer);
 }
 
-static void stop_all(struct slt_tcp *tcp, struct slt_tcp_conn *c)
+static void stop_all(struct slt_tcp_conn *c)
 {
-    if (c->cold != SLT_NIL) {
-        slt_tcp_timers_cold_init(slt_tcp_cold_of(tcp, c));
+    if (c->cold != NULL) {
+        slt_tcp_timers_cold_init(c->cold);
     }
     c->delayed_ack_at_ns = SLT_NEVER;
     c->lasting_at_ns = SLT_NEVER;
@@ -161,7 +154,7 @@ static void arm_fin_wait_2(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t 
     int64_t limit_ns = fin_wait_2_ns(tcp, c);
 
     if (limit_ns > 0) { /* D-08: orphans only, and only if so configured */
-        arm(tcp, c, SLT_TIMER_FIN_WAIT_2, slt_time_add(now_ns, limit_ns));
+        arm(c, SLT_TIMER_FIN_WAIT_2, slt_time_add(now_ns, limit_ns));
     }
 }
 
@@ -169,10 +162,10 @@ static void arm_fin_wait_2(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t 
 void slt_tcp_timers_on_state(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t now_ns)
 {
     if (c->state == SALUT_STATE_CLOSED) {
-        stop_all(tcp, c);
+        stop_all(c);
     } else if (c->state == SALUT_STATE_TIME_WAIT) {
-        stop_all(tcp, c); /* RFC 9293 3.10.7.4 (U-24): turn off the other timers */
-        arm(tcp, c, SLT_TIMER_TIME_WAIT, slt_time_add(now_ns, 2 * tcp->config->msl_ns));
+        stop_all(c); /* RFC 9293 3.10.7.4 (U-24): turn off the other timers */
+        arm(c, SLT_TIMER_TIME_WAIT, slt_time_add(now_ns, 2 * tcp->config->msl_ns));
     } else if (c->state == SALUT_STATE_FIN_WAIT_2 && slt_tcp_has(c, SLT_CONN_ORPHAN)) {
         arm_fin_wait_2(tcp, c, now_ns);
     } else if (c->state == SALUT_STATE_ESTABLISHED) {
@@ -191,18 +184,18 @@ void slt_tcp_timers_on_orphaned(struct slt_tcp *tcp, struct slt_tcp_conn *c, int
 /* Should be called when a resent FIN has been acknowledged in TIME-WAIT (U-25). */
 void slt_tcp_timers_on_time_wait_again(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t now_ns)
 {
-    arm(tcp, c, SLT_TIMER_TIME_WAIT, slt_time_add(now_ns, 2 * tcp->config->msl_ns));
+    arm(c, SLT_TIMER_TIME_WAIT, slt_time_add(now_ns, 2 * tcp->config->msl_ns));
 }
 
 /* Should be called after an octet (SYN and FIN are octets) was sent, new or again. */
 void slt_tcp_timers_on_sent(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t now_ns)
 {
-    stop(tcp, c, SLT_TIMER_PERSIST);
-    if (slt_tcp_timer_due(tcp, c, SLT_TIMER_RETRANSMIT) == SLT_NEVER) {
+    stop(c, SLT_TIMER_PERSIST);
+    if (slt_tcp_timer_due(c, SLT_TIMER_RETRANSMIT) == SLT_NEVER) {
         /* RFC 6298 5.1 (R6298-07) */
-        arm(tcp, c, SLT_TIMER_RETRANSMIT, slt_time_add(now_ns, slt_tcp_rto_ns(tcp, c)));
+        arm(c, SLT_TIMER_RETRANSMIT, slt_time_add(now_ns, slt_tcp_rto_ns(tcp, c)));
     }
-    if (slt_tcp_timer_due(tcp, c, SLT_TIMER_USER_TIMEOUT) == SLT_NEVER) {
+    if (slt_tcp_timer_due(c, SLT_TIMER_USER_TIMEOUT) == SLT_NEVER) {
         arm_user_timeout(tcp, c);
     }
 }
@@ -218,19 +211,19 @@ void slt_tcp_timers_on_waiting(struct slt_tcp *tcp, struct slt_tcp_conn *c, int6
 void slt_tcp_timers_on_acked(struct slt_tcp *tcp, struct slt_tcp_conn *c, bool everything,
                              int64_t now_ns)
 {
-    struct slt_tcp_cold *cold = slt_tcp_cold_of(tcp, c);
+    struct slt_tcp_cold *cold = c->cold;
 
     cold->progress_at_ns = now_ns;
-    stop(tcp, c, SLT_TIMER_RETRANSMIT); /* RFC 6298 5.2, 5.3 */
+    stop(c, SLT_TIMER_RETRANSMIT); /* RFC 6298 5.2, 5.3 */
     if (everything) {
-        stop(tcp, c, SLT_TIMER_REORDER);
-        stop(tcp, c, SLT_TIMER_TAIL_PROBE);
+        stop(c, SLT_TIMER_REORDER);
+        stop(c, SLT_TIMER_TAIL_PROBE);
     } else {
-        stop(tcp, c, SLT_TIMER_PERSIST);
-        arm(tcp, c, SLT_TIMER_RETRANSMIT, slt_time_add(now_ns, slt_tcp_rto_ns(tcp, c)));
+        stop(c, SLT_TIMER_PERSIST);
+        arm(c, SLT_TIMER_RETRANSMIT, slt_time_add(now_ns, slt_tcp_rto_ns(tcp, c)));
     }
     if (everything && c->snd.queue.bytes == 0) {
-        stop(tcp, c, SLT_TIMER_USER_TIMEOUT);
+        stop(c, SLT_TIMER_USER_TIMEOUT);
     } else {
         arm_user_timeout(tcp, c);
     }
@@ -240,7 +233,7 @@ void slt_tcp_timers_on_acked(struct slt_tcp *tcp, struct slt_tcp_conn *c, bool e
  * keeps running (RFC 6582 3.2 step 4). */
 void slt_tcp_timers_on_partial_ack(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t now_ns)
 {
-    slt_tcp_cold_of(tcp, c)->progress_at_ns = now_ns;
+    c->cold->progress_at_ns = now_ns;
     arm_user_timeout(tcp, c);
 }
 
@@ -248,48 +241,48 @@ void slt_tcp_timers_on_partial_ack(struct slt_tcp *tcp, struct slt_tcp_conn *c, 
  * trip before them (RFC 6675 6, R6675-09). */
 void slt_tcp_timers_on_head_resent(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t now_ns)
 {
-    arm(tcp, c, SLT_TIMER_RETRANSMIT, slt_time_add(now_ns, slt_tcp_rto_ns(tcp, c)));
+    arm(c, SLT_TIMER_RETRANSMIT, slt_time_add(now_ns, slt_tcp_rto_ns(tcp, c)));
 }
 
 /* Should be called when it is known how long the oldest doubtful octets may still take; SLT_NEVER:
  * none are doubtful. */
-void slt_tcp_timers_on_reordering(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t at_ns)
+void slt_tcp_timers_on_reordering(struct slt_tcp_conn *c, int64_t at_ns)
 {
-    arm(tcp, c, SLT_TIMER_REORDER, at_ns);
+    arm(c, SLT_TIMER_REORDER, at_ns);
 }
 
 /* Should be called when it is known when the tail is to be probed; SLT_NEVER: not at all. */
-void slt_tcp_timers_on_tail(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t at_ns)
+void slt_tcp_timers_on_tail(struct slt_tcp_conn *c, int64_t at_ns)
 {
-    arm(tcp, c, SLT_TIMER_TAIL_PROBE, at_ns);
+    arm(c, SLT_TIMER_TAIL_PROBE, at_ns);
 }
 
 /* Should be called after a retransmission timeout was acted upon, the backoff counted. */
 void slt_tcp_timers_on_timeout(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t now_ns)
 {
-    arm(tcp, c, SLT_TIMER_RETRANSMIT, slt_time_add(now_ns, slt_tcp_rto_ns(tcp, c)));
+    arm(c, SLT_TIMER_RETRANSMIT, slt_time_add(now_ns, slt_tcp_rto_ns(tcp, c)));
 }
 
 /* Should be called when bytes wait that the window does not take, with nothing in flight. */
 void slt_tcp_timers_on_blocked(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t now_ns)
 {
-    struct slt_tcp_cold *cold = slt_tcp_cold_of(tcp, c);
+    struct slt_tcp_cold *cold = c->cold;
 
-    stop(tcp, c, SLT_TIMER_RETRANSMIT);
-    stop(tcp, c, SLT_TIMER_TAIL_PROBE);
+    stop(c, SLT_TIMER_RETRANSMIT);
+    stop(c, SLT_TIMER_TAIL_PROBE);
     if (cold->due_at_ns[SLT_TIMER_PERSIST] == SLT_NEVER) {
         /* RFC 9293 3.8.6.1 (SHLD-29, SHLD-30): first after RTO, then doubling. */
         int64_t wait_ns = backed_off(tcp, c, cold->recovery.probe_backoff);
-        arm(tcp, c, SLT_TIMER_PERSIST, slt_time_add(now_ns, wait_ns));
+        arm(c, SLT_TIMER_PERSIST, slt_time_add(now_ns, wait_ns));
     }
 }
 
 /* Should be called when the window takes bytes again; octets of probes may be in flight. */
 void slt_tcp_timers_on_unblocked(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t now_ns)
 {
-    stop(tcp, c, SLT_TIMER_PERSIST);
-    if (c->snd.una < c->snd.nxt && slt_tcp_timer_due(tcp, c, SLT_TIMER_RETRANSMIT) == SLT_NEVER) {
-        arm(tcp, c, SLT_TIMER_RETRANSMIT, slt_time_add(now_ns, slt_tcp_rto_ns(tcp, c)));
+    stop(c, SLT_TIMER_PERSIST);
+    if (c->snd.una < c->snd.nxt && slt_tcp_timer_due(c, SLT_TIMER_RETRANSMIT) == SLT_NEVER) {
+        arm(c, SLT_TIMER_RETRANSMIT, slt_time_add(now_ns, slt_tcp_rto_ns(tcp, c)));
     }
 }
 
@@ -297,7 +290,7 @@ void slt_tcp_timers_on_unblocked(struct slt_tcp *tcp, struct slt_tcp_conn *c, in
  * timeout starts anew (MUST-37). */
 void slt_tcp_timers_on_probe_answered(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t now_ns)
 {
-    slt_tcp_cold_of(tcp, c)->progress_at_ns = now_ns;
+    c->cold->progress_at_ns = now_ns;
     arm_user_timeout(tcp, c);
 }
 
@@ -318,7 +311,7 @@ void slt_tcp_timers_on_keepalive(struct slt_tcp *tcp, struct slt_tcp_conn *c, bo
                    (c->lasting == SLT_TIMER_KEEPALIVE || c->lasting_at_ns == SLT_NEVER);
 
     if (!applies) {
-        stop(tcp, c, SLT_TIMER_KEEPALIVE);
+        stop(c, SLT_TIMER_KEEPALIVE);
         return;
     }
     int64_t wait_s = probing ? c->opts.keep_interval_s : c->opts.keep_idle_s;
@@ -327,46 +320,46 @@ void slt_tcp_timers_on_keepalive(struct slt_tcp *tcp, struct slt_tcp_conn *c, bo
         /* RFC 5482 4.2 (R5482-05): keep-alive must not give up before user data would. */
         wait_ns = slt_max64(wait_ns, slt_tcp_user_timeout_ns(tcp, c) + SLT_NS_PER_S);
     }
-    arm(tcp, c, SLT_TIMER_KEEPALIVE, slt_time_add(now_ns, wait_ns));
+    arm(c, SLT_TIMER_KEEPALIVE, slt_time_add(now_ns, wait_ns));
 }
 
 /* Should be called when an acknowledgement is owed that may wait (MUST-40). */
 void slt_tcp_timers_on_ack_owed(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t now_ns)
 {
     if (c->delayed_ack_at_ns == SLT_NEVER) {
-        arm(tcp, c, SLT_TIMER_DELAYED_ACK, slt_time_add(now_ns, tcp->config->delayed_ack_ns));
+        arm(c, SLT_TIMER_DELAYED_ACK, slt_time_add(now_ns, tcp->config->delayed_ack_ns));
     }
 }
 
 /* Should be called when a segment with an up-to-date acknowledgement left. */
-void slt_tcp_timers_on_ack_sent(struct slt_tcp *tcp, struct slt_tcp_conn *c)
+void slt_tcp_timers_on_ack_sent(struct slt_tcp_conn *c)
 {
-    stop(tcp, c, SLT_TIMER_DELAYED_ACK);
+    stop(c, SLT_TIMER_DELAYED_ACK);
 }
 
 /* Should be called while the receive buffer is tuned: text came last at `heard_at_ns`. */
-void slt_tcp_timers_on_tuning(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t heard_at_ns)
+void slt_tcp_timers_on_tuning(struct slt_tcp_conn *c, int64_t heard_at_ns)
 {
-    arm(tcp, c, SLT_TIMER_TUNE, slt_time_add(heard_at_ns, SLT_TCP_TUNE_IDLE_NS));
+    arm(c, SLT_TIMER_TUNE, slt_time_add(heard_at_ns, SLT_TCP_TUNE_IDLE_NS));
 }
 
 /* Should be called when the pace holds something back until `at_ns`. */
-void slt_tcp_timers_on_paced(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t at_ns)
+void slt_tcp_timers_on_paced(struct slt_tcp_conn *c, int64_t at_ns)
 {
-    arm(tcp, c, SLT_TIMER_PACING, at_ns);
+    arm(c, SLT_TIMER_PACING, at_ns);
 }
 
 /* Should be called when it does not. */
-void slt_tcp_timers_on_unpaced(struct slt_tcp *tcp, struct slt_tcp_conn *c)
+void slt_tcp_timers_on_unpaced(struct slt_tcp_conn *c)
 {
-    stop(tcp, c, SLT_TIMER_PACING);
+    stop(c, SLT_TIMER_PACING);
 }
 
 /* Should be called when a partial segment is held by cork or "more". */
-void slt_tcp_timers_on_corked(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t now_ns)
+void slt_tcp_timers_on_corked(struct slt_tcp_conn *c, int64_t now_ns)
 {
-    if (slt_tcp_timer_due(tcp, c, SLT_TIMER_CORK) == SLT_NEVER) {
-        arm(tcp, c, SLT_TIMER_CORK, slt_time_add(now_ns, CORK_NS));
+    if (slt_tcp_timer_due(c, SLT_TIMER_CORK) == SLT_NEVER) {
+        arm(c, SLT_TIMER_CORK, slt_time_add(now_ns, CORK_NS));
     }
 }
 
@@ -379,13 +372,13 @@ void slt_tcp_timers_on_nagled(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64
     int64_t shortest_us = c->rtt.min_us == UINT32_MAX ? 0 : c->rtt.min_us;
     int64_t wait_ns = (shortest_us + shortest_us / 4) * SLT_NS_PER_US + tcp->config->nagle_slack_ns;
 
-    if (slt_tcp_timer_due(tcp, c, SLT_TIMER_CORK) == SLT_NEVER) {
-        arm(tcp, c, SLT_TIMER_CORK, slt_time_add(now_ns, slt_min64(wait_ns, CORK_NS)));
+    if (slt_tcp_timer_due(c, SLT_TIMER_CORK) == SLT_NEVER) {
+        arm(c, SLT_TIMER_CORK, slt_time_add(now_ns, slt_min64(wait_ns, CORK_NS)));
     }
 }
 
 /* Should be called when nothing is held any more. */
-void slt_tcp_timers_on_uncorked(struct slt_tcp *tcp, struct slt_tcp_conn *c)
+void slt_tcp_timers_on_uncorked(struct slt_tcp_conn *c)
 {
-    stop(tcp, c, SLT_TIMER_CORK);
+    stop(c, SLT_TIMER_CORK);
 }

@@ -30,20 +30,19 @@ static bool applies(const struct slt_tcp *tcp, const struct slt_tcp_conn *c,
 /* Should be called when new octets left, and when SND.UNA moved. */
 void slt_tlp_watch(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t now_ns)
 {
-    const struct slt_tcp_recovery *r = &slt_tcp_cold_of(tcp, c)->recovery;
+    const struct slt_tcp_recovery *r = &c->cold->recovery;
     int64_t wait_us = WITHOUT_RTT_US;
-    int64_t rto_at_ns = slt_tcp_timer_due(tcp, c, SLT_TIMER_RETRANSMIT);
+    int64_t rto_at_ns = slt_tcp_timer_due(c, SLT_TIMER_RETRANSMIT);
 
     if (!applies(tcp, c, r) || rto_at_ns == SLT_NEVER) {
-        slt_tcp_timers_on_tail(tcp, c, SLT_NEVER);
+        slt_tcp_timers_on_tail(c, SLT_NEVER);
         return;
     }
     if (c->rtt.srtt8_us != 0) {
         bool lone = slt_tcp_flight(c, r) <= (int64_t)slt_tcp_full_mss(tcp, c);
         wait_us = (int64_t)(c->rtt.srtt8_us >> 2) + (lone ? ACK_DELAY_US : SCHEDULING_US);
     }
-    slt_tcp_timers_on_tail(tcp, c,
-                           slt_min64(slt_time_add(now_ns, wait_us * SLT_NS_PER_US), rto_at_ns));
+    slt_tcp_timers_on_tail(c, slt_min64(slt_time_add(now_ns, wait_us * SLT_NS_PER_US), rto_at_ns));
 }
 
 /* The probe's time has come: false when there is nothing to probe any more. */

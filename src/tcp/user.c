@@ -45,7 +45,7 @@ static void on_queued(struct slt_tcp *tcp, struct slt_tcp_conn *c, bool was_empt
                       int64_t now_ns)
 {
     if (c->state == SALUT_STATE_SYN_SENT) {
-        slt_tcp_fast_open_on_queued(tcp, c);
+        slt_tcp_fast_open_on_queued(c);
     }
     if (was_empty) {
         slt_tcp_cold_restart(tcp, c, now_ns);

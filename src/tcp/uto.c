@@ -80,7 +80,7 @@ void slt_tcp_uto_note(struct slt_tcp *tcp, struct slt_tcp_conn *c, const struct 
     timeout_ns = slt_max64(timeout_ns, low_ns);
     timeout_ns = slt_min64(timeout_ns, config->user_timeout_high_ns);
     c->opts.user_timeout_ms = (uint32_t)slt_min64(timeout_ns / SLT_NS_PER_MS, INT32_MAX);
-    if (c->cold != SLT_NIL && (c->snd.queue.bytes > 0 || c->snd.una != c->snd.nxt)) {
+    if (c->cold != NULL && (c->snd.queue.bytes > 0 || c->snd.una != c->snd.nxt)) {
         slt_tcp_timers_on_waiting(tcp, c, in->now_ns);
     }
 }

@@ -176,7 +176,7 @@ bool pair_transmit(struct pair *p, int side)
     }
     struct slt_tcp_conn *c = pair_conn(p, side);
     for (int i = 0; i < 64; i++) {
-        slt_tcp_burst_begin(&s->tcp, c, &burst);
+        slt_tcp_burst_begin(c, &burst);
         if (!slt_tcp_plan(&s->tcp, c, &burst, p->now_ns, &plan)) {
             break;
         }
@@ -274,8 +274,7 @@ int64_t pair_next_timer(const struct pair *p)
     for (int i = 0; i < 2; i++) {
         const struct pair_side *s = &p->side[i];
         if (s->conn != SLT_NIL) {
-            next =
-                slt_min64(next, slt_tcp_next_deadline(&s->tcp, slt_tcp_conn_at(&s->tcp, s->conn)));
+            next = slt_min64(next, slt_tcp_next_deadline(slt_tcp_conn_at(&s->tcp, s->conn)));
         }
     }
     return next;

@@ -98,8 +98,8 @@ static void t_r7323_05_the_window_is_never_what_stops_slow_start(void **ctx)
     for (int round = 0; round < 9; round++) { /* 14 KB doubling to 3.7 MB */
         const struct slt_tcp_conn *c = pair_conn(&path.pair, 0);
         path_run(&path, 50 * SLT_NS_PER_MS);
-        if (c->cold != SLT_NIL) {
-            uint32_t cwnd = slt_tcp_cold_of(&path.pair.side[0].tcp, c)->cc.cwnd_bytes;
+        if (c->cold != NULL) {
+            uint32_t cwnd = c->cold->cc.cwnd_bytes;
             assert_true(slt_min32(cwnd, 2000000) <= c->snd.wnd);
         }
     }
@@ -223,10 +223,9 @@ static void t_an_idle_connection_is_small_again(void **ctx)
     bulk.idle = true;
     path_run(&path, 3 * SLT_NS_PER_S);
     assert_true(bulk.got == bulk.sent);
-    assert_int_equal(pair_conn(&path.pair, 1)->cold, SLT_NIL);
-    assert_int_equal(pair_conn(&path.pair, 0)->cold, SLT_NIL);
-    assert_true(slt_tcp_next_deadline(&path.pair.side[1].tcp, pair_conn(&path.pair, 1)) ==
-                SLT_NEVER);
+    assert_null(pair_conn(&path.pair, 1)->cold);
+    assert_null(pair_conn(&path.pair, 0)->cold);
+    assert_true(slt_tcp_next_deadline(pair_conn(&path.pair, 1)) == SLT_NEVER);
     path_deinit(&path);
 }
 

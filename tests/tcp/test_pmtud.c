@@ -78,14 +78,13 @@ static void t_r4821_01_a_lost_probe_is_no_congestion(void **ctx)
     for (int ms = 0; ms < 10000 && counted(&path, SLT_NOTE_TCP_MTU_PROBE_LOST) == 0; ms++) {
         path_run(&path, SLT_NS_PER_MS);
     }
-    uint32_t ssthresh = slt_tcp_cold_of(&path.pair.side[0].tcp, sender(&path))->cc.ssthresh_bytes;
+    uint32_t ssthresh = sender(&path)->cold->cc.ssthresh_bytes;
     unsigned lost = path.way[0].lost;
     path_run(&path, 5 * SLT_NS_PER_S);
     assert_true(counted(&path, SLT_NOTE_TCP_MTU_PROBE_LOST) >= 2);
     assert_true(path.way[0].lost > lost);
     assert_true(path.way[0].lost == path.way[0].too_big);
-    assert_int_equal(slt_tcp_cold_of(&path.pair.side[0].tcp, sender(&path))->cc.ssthresh_bytes,
-                     ssthresh);
+    assert_int_equal(sender(&path)->cold->cc.ssthresh_bytes, ssthresh);
     path_deinit(&path);
 }
 
@@ -271,10 +270,10 @@ static void t_r8201_02_others_on_the_path_are_told(void **ctx)
     slt_tcp_path_mtu(&path.pair.side[0].tcp, sender(&path), 1300, path.pair.now_ns);
     slt_tcp_path_mtu(&path.pair.side[0].tcp, sender(&path), 1500, path.pair.now_ns);
     assert_int_equal(sender(&path)->snd.pmtu, 1300);
-    uint32_t cwnd = slt_tcp_cold_of(&path.pair.side[0].tcp, sender(&path))->cc.cwnd_bytes;
+    uint32_t cwnd = sender(&path)->cold->cc.cwnd_bytes;
     path_run(&path, 100 * SLT_NS_PER_MS); /* R1191-04: at once, without a timeout */
     assert_true(bulk.got > 0);
-    assert_true(slt_tcp_cold_of(&path.pair.side[0].tcp, sender(&path))->cc.cwnd_bytes >= cwnd);
+    assert_true(sender(&path)->cold->cc.cwnd_bytes >= cwnd);
     path_deinit(&path);
 }
 

@@ -24,7 +24,7 @@ static void set_up(struct fixture *f)
     f->tcp = &f->pair.side[0].tcp;
     f->c = pair_conn(&f->pair, 0);
     assert_true(slt_tcp_cold_get(f->tcp, f->c, f->pair.now_ns));
-    f->r = &slt_tcp_cold_of(f->tcp, f->c)->recovery;
+    f->r = &f->c->cold->recovery;
     f->c->rtt.min_us = 80000;
     f->c->rtt.srtt8_us = 8 * 100000;
 }
@@ -64,11 +64,11 @@ static void t_r8985_06_duplicates_widen_it_once_a_round(void **ctx)
     (void)ctx;
     set_up(&f);
     f.r->rack.reordering_seen = true;
-    slt_rack_on_ack(f.tcp, f.c, true);
-    slt_rack_on_ack(f.tcp, f.c, true);
+    slt_rack_on_ack(f.c, true);
+    slt_rack_on_ack(f.c, true);
     assert_int_equal(f.r->rack.window_quarters, 3); /* una == nxt: every ACK ends a round */
     f.r->rack.dsack_round = f.c->snd.una + 1000;
-    slt_rack_on_ack(f.tcp, f.c, true);
+    slt_rack_on_ack(f.c, true);
     assert_int_equal(f.r->rack.window_quarters, 3);
     assert_int_equal(slt_rack_window_us(f.c, f.r), 60000);
     f.r->rack.window_quarters = 100;
@@ -82,7 +82,7 @@ static void t_r8985_06_sixteen_recoveries_bring_it_back(void **ctx)
 
     (void)ctx;
     set_up(&f);
-    slt_rack_on_ack(f.tcp, f.c, true);
+    slt_rack_on_ack(f.c, true);
     for (int i = 0; i < 15; i++) {
         slt_rack_on_episode_over(&f.r->rack);
         assert_int_equal(f.r->rack.window_quarters, 2);

@@ -99,14 +99,13 @@ static void open_path(struct path *path)
 /* Notice what the sender went through. */
 static void watch(struct path *path)
 {
-    const struct slt_tcp *tcp = &path->pair.side[0].tcp;
     const struct slt_tcp_conn *c = pair_conn(&path->pair, 0);
 
-    if (c->cold == SLT_NIL) {
+    if (c->cold == NULL) {
         path->ca_state = SALUT_CA_OPEN;
         return;
     }
-    const struct slt_tcp_recovery *r = &slt_tcp_cold_of(tcp, c)->recovery;
+    const struct slt_tcp_recovery *r = &c->cold->recovery;
     if (r->ca_state >= SALUT_CA_RECOVERY && path->ca_state < SALUT_CA_RECOVERY) {
         path->episodes++;
     }
@@ -523,8 +522,7 @@ static void t_r2018_08_reneging_is_survived(void **ctx)
         say(path);
         turn(path);
         const struct slt_tcp_conn *c = pair_conn(&path->pair, 1);
-        if (!reneged && c->cold != SLT_NIL &&
-            slt_tcp_cold_of(&path->pair.side[1].tcp, c)->held.bytes > 10 * SEGMENT) {
+        if (!reneged && c->cold != NULL && c->cold->held.bytes > 10 * SEGMENT) {
             slt_tcp_held_clear(&path->pair.side[1].tcp, pair_conn(&path->pair, 1));
             reneged = true;
         }
