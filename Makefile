@@ -13,7 +13,7 @@ FUZZ_SECONDS ?= 600
 run_tests = tools/run-tests $(if $(ONLY),--only '$(ONLY)')
 
 .PHONY: all profiled demo test check conform conform-mutate fuzz bench bench-quick bench-paths \
-        long install deps deps-test tidy format coverage clean help
+        bench-wire long install deps deps-test tidy format coverage clean help
 .NOTPARALLEL:
 .DEFAULT_GOAL := all
 
@@ -65,10 +65,20 @@ bench-quick: ## the same in a minute: ratios and the memory gates
 	@tools/build release
 	@build/salut bench --quick
 
-bench-paths: ## salut and the kernel over bad networks (root; hours, may be interrupted)
+bench-paths: ## salut and the kernel over bad networks (root; two hours, may be interrupted)
 	@tools/deps need demo
 	@tools/build release
 	@bench/paths.py
+
+bench-wire: ## over such networks: BBR, sharing, short transfers, what is sent in vain (20 minutes)
+	@tools/deps need demo
+	@tools/build release
+	@failed=0; rm -f bench/paths-bbr.tsv; \
+	    bench/paths.py --bbr --text bench/results/bbr.txt || failed=1; \
+	    bench/share.py --out bench/results/share.txt || failed=1; \
+	    bench/paths.py --short 1000 --out bench/results/short.txt || failed=1; \
+	    bench/paths.py --spurious 10 --out bench/results/spurious.txt || failed=1; \
+	    exit $$failed
 
 long: ## what takes an hour
 	@tools/deps need check

@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
 """salut and the kernel over the same bad network: goodput by path, in one table.
 
-    bench/paths.py [--out FILE] [--cells PATTERN] [--seeds N] [--jobs N] [--quick] [--table]
-    bench/paths.py --short N
+    bench/paths.py [--out FILE] [--text FILE] [--cells PATTERN] [--seeds N] [--jobs N] [--table]
+                   [--congestion NAME] [--quick | --bbr]
+    bench/paths.py --short N [--out FILE]
+    bench/paths.py --spurious N [--out FILE]
 
 Two kernels, each in a network namespace of its own, are joined by `salut wire` (rate, drop-tail
 queue, delay, faults by seed). The data goes from host A to host B; its way has the bottleneck and
@@ -12,40 +14,38 @@ the faults, the way back only the delay. What sends and what receives:
     SK      salut to the kernel: `salut serve --source` on a packet socket of A's device
     KS      the kernel to salut: `salut serve --sink` likewise on B's
 
-Everything is CUBIC. Goodput is what the receiving application got (A, A', SK) or what was
-acknowledged (KS) from the opened connection on, slow start included. The results are appended to
-FILE (a TSV); what is there already is not run again, so that the series may be interrupted. The
-wire is measured first (`salut wire --check`), and it reports how late it was in each run: a run with
-a 99th percentile above 0.5 ms is void and is repeated.
+Everything is CUBIC, or what --congestion names. Goodput is what the receiving application got (A,
+A', SK) or what was acknowledged (KS) from the opened connection on, slow start included. The
+results are appended to FILE (a TSV); what is there already is not run again, so that the series may
+be interrupted. The wire is measured first (`salut wire --check`), and it reports how late it was in
+each run: a run with a 99th percentile above 0.5 ms is void and is repeated.
+
+--jobs N makes N runs at a time (six a processor, at most twelve, when it is not said), or a quarter
+as many of those that fill 200 Mb/s, with everything at real-time priority: on two processors and
+with 12 jobs the wire's lateness stays far below the limit, and all kinds run under the same load.
 
 A cell fails when salut's median is below 0.95 of the lower median of A and A' and below everything
-A and A' have shown. --quick: six named cells, three seeds, A once, failing below 0.7.
---short N: N transfers of 100 KB under 2 % loss instead, by the kernel and by salut.
+A and A' have shown.
+
+--quick          six named cells, three seeds, A once, failing below 0.7
+--bbr            BBR against the kernel's BBR: the cells with a short queue or 1 % loss, A and SK,
+                 three seeds, failing below 0.9
+--short N        N transfers of 100 KB under 2 % loss, by the kernel and by salut: paths_short.py
+--spurious N     N seeds of paths that only reorder: what is sent again in vain: paths_spurious.py
 
 Needs root. SALUT names the program (default: build/salut).
 """
 import argparse
-import concurrent.futures
 import fnmatch
 import itertools
-import json
 import os
-import re
-import signal
 import statistics
-import subprocess
-import sys
 import threading
-import time
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-ROOT = os.path.dirname(HERE)
-SALUT = os.path.abspath(os.environ.get("SALUT", os.path.join(ROOT, "build/salut")))
-ADDRESS = {"a": "10.98.0.1", "b": "10.98.0.2"}
-SALUT_ADDRESS = {"a": "10.98.0.3", "b": "10.98.0.4"}
-SKIPPED = 77
-LATE_MAX_US = 500
-TRIES = 8
+import paths_short
+import paths_spurious
+import wires
+
 RATES = {"20M": "20mbit", "200M": "200mbit"}
 ROUND_TRIPS_MS = (10, 50, 200)
 FAULTS = {
@@ -56,18 +56,13 @@ FAULTS = {
     "burst": ["--burst-loss", "1%,8"],
     "reorder": ["--reorder", "5%,10ms"],
 }
-CLEAN_BACK = ["--back-loss", "0%", "--back-burst-loss", "0%,1", "--back-reorder", "0%",
-              "--back-queue", "100000p"]
 QUEUES = ("1", "0.25")
 KINDS = ("A", "A'", "SK", "KS")
 QUICK_CELLS = ("20M-50ms-loss0-q1", "20M-50ms-loss1-q1", "20M-10ms-burst-q1",
                "20M-50ms-reorder-q1", "200M-10ms-loss0-q1", "200M-50ms-loss0.1-q0.25")
 COLUMNS = ("cell", "kind", "seed", "goodput_mbit", "seconds", "retransmitted", "seen", "lost",
            "overflowed", "reordered", "late_p99_us", "verdict")
-
-
-class Trouble(Exception):
-    """A run could not be done; the text says why."""
+AROUND_S = 1.5  # what a run takes beside its transfer
 
 
 # ---- cells -----------------------------------------------------------------------------------
@@ -79,147 +74,91 @@ class Cell:
 
     def wire_options(self):
         return (["--rate", RATES[self.rate], "--delay", f"{self.round_trip_ms * 500}us",
-                 "--queue", f"{self.queue}bdp"] + FAULTS[self.fault] + CLEAN_BACK)
+                 "--queue", f"{self.queue}bdp"] + FAULTS[self.fault])
 
     def seconds(self):
         return 6 if self.round_trip_ms < 200 else 12
+
+    def is_busy(self, congestion):
+        """It moves so many packets that only a few such runs go side by side."""
+        spared = self.fault in ("loss0", "reorder") or (self.fault == "loss0.1" and
+                                                        self.round_trip_ms == 10)
+        return self.rate == "200M" and (spared or congestion == "bbr")
+
+    def is_hard_for_bbr(self):
+        return self.queue == "0.25" or self.fault == "loss1"
 
 
 def all_cells():
     return [Cell(*each) for each in itertools.product(RATES, ROUND_TRIPS_MS, FAULTS, QUEUES)]
 
 
-# ---- hosts, wire, salut ----------------------------------------------------------------------
+class Plan:
+    """What one call of this program measures, and by what it judges."""
 
-class Host:
-    """A kernel in a namespace of its own, as paths_host.py."""
+    def __init__(self, arguments):
+        self.kinds, self.seeds, self.least, self.tsv = KINDS, 15, 0.95, "paths.tsv"
+        cells = all_cells()
+        if arguments.quick:
+            self.kinds, self.seeds, self.least, self.tsv = ("A", "SK", "KS"), 3, 0.7, None
+            cells = [cell for cell in cells if cell.name in QUICK_CELLS]
+        if arguments.bbr:
+            self.kinds, self.seeds, self.least, self.tsv = ("A", "SK"), 3, 0.9, "paths-bbr.tsv"
+            cells = [cell for cell in cells if cell.is_hard_for_bbr()]
+        elif arguments.congestion != "cubic" and self.tsv:
+            self.tsv = f"paths-{arguments.congestion}.tsv"
+        self.congestion = "bbr" if arguments.bbr else arguments.congestion
+        self.seeds = arguments.seeds or self.seeds
+        self.enough = 1 if arguments.quick else self.seeds  # runs of each cell and kind
+        self.tsv = arguments.out or (self.tsv and os.path.join(wires.HERE, self.tsv))
+        self.cells = [cell for cell in cells if fnmatch.fnmatch(cell.name, arguments.cells)]
+        self.fixed_seconds = arguments.seconds
 
-    def __init__(self):
-        command = ["unshare", "--net", sys.executable, os.path.join(HERE, "paths_host.py")]
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                        text=True)
-        self.pid = self.process.pid
-        if not self.process.stdout.readline():
-            raise Trouble("a host did not start: root is needed, and ip(8)")
+    def is_busy(self, cell):
+        return cell.is_busy(self.congestion)
 
-    def do(self, **command):
-        self.process.stdin.write(json.dumps(command) + "\n")
-        self.process.stdin.flush()
-        line = self.process.stdout.readline()
-        answer = json.loads(line) if line else {"error": "a host is gone"}
-        if "error" in answer:
-            raise Trouble(answer["error"])
-        return answer
-
-    def stop(self):
-        self.process.stdin.close()
-        self.process.wait()
-
-
-class Process:
-    """A salut that is ended with SIGTERM; .lines and .err are what it said after its first line."""
-
-    def __init__(self, command):
-        dies_with_us = ["setpriv", "--pdeathsig", "TERM"]
-        self.process = subprocess.Popen(dies_with_us + command, stdout=subprocess.PIPE,
-                                        stderr=subprocess.PIPE, text=True)
-        self.lines = []
-        self.err = ""
-        if not self.process.stdout.readline():
-            _, err = self.process.communicate()
-            raise Trouble(f"{' '.join(command)}: exit {self.process.returncode}: {err.strip()}")
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, kind, value, trace):
-        self.process.send_signal(signal.SIGTERM)
-        try:
-            out, self.err = self.process.communicate(timeout=20)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            out, self.err = self.process.communicate()
-            self.err += " (did not end within 20 s of SIGTERM)"
-        self.lines = out.splitlines()
-        if self.process.returncode != 0 and kind is None:
-            raise Trouble(f"salut: exit {self.process.returncode}: {self.err.strip()}")
-
-    def retransmissions(self):
-        """What `--stats` counted; a super-segment sent again counts once."""
-        return sum(int(n) for n in re.findall(r"^ *(\d+) send-retransmit-", self.err, re.M))
-
-
-def start_wire(hosts, options, seed):
-    ends = [f"{hosts['a'].pid}:wa", f"{hosts['b'].pid}:wb"]
-    command = [SALUT, "wire", "--json", "--realtime", "--seed", str(seed)] + options + ends
-    wire = Process(command)
-    for end in "ab":
-        hosts[end].do(do="up", device=f"w{end}", address=f"{ADDRESS[end]}/24")
-    return wire
-
-
-def start_salut(hosts, end, service):
-    inside = ["nsenter", "-t", str(hosts[end].pid), "-n"]
-    return Process(inside + [SALUT, "serve", "--sink"] + service +
-                   ["--packet", f"w{end}", "--address", f"{SALUT_ADDRESS[end]}/24",
-                    "--connections", "64"])
-
-
-def check_wire():
-    command = [SALUT, "wire", "--check", "--realtime"]
-    for _ in range(TRIES):
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        print(done.stdout + done.stderr, end="", flush=True)
-        if done.returncode == 0:
-            return
-        time.sleep(1)
-        if done.returncode == 3:
-            print("the wire cannot have its devices here")
-            sys.exit(SKIPPED)
-    raise SystemExit("void: the wire does not keep its time on this machine at the moment")
+    def seconds(self, cell):
+        return self.fixed_seconds or cell.seconds()
 
 
 # ---- one run ---------------------------------------------------------------------------------
 
-def transfer(hosts, kind, seconds):
+def transfer(hosts, kind, congestion, seconds):
     """Bytes, seconds and the sender's retransmissions of one transfer A to B."""
     if kind == "SK":
-        salut = start_salut(hosts, "a", ["--source", "--stats"])
+        salut = wires.start_salut(hosts, "a", ["--source", "--stats"], congestion)
         with salut:
-            hosts["b"].do(do="greet", address=SALUT_ADDRESS["a"])
-            result = hosts["b"].do(do="receive", address=SALUT_ADDRESS["a"], port=19,
+            hosts["b"].do(do="greet", address=wires.SALUT_ADDRESS["a"])
+            result = hosts["b"].do(do="receive", address=wires.SALUT_ADDRESS["a"], port=19,
                                    seconds=seconds)
         return dict(result, retransmitted=salut.retransmissions())
     if kind == "KS":
-        with start_salut(hosts, "b", []):
-            hosts["a"].do(do="greet", address=SALUT_ADDRESS["b"])
-            return hosts["a"].do(do="send", address=SALUT_ADDRESS["b"], port=9, seconds=seconds)
-    hosts["b"].do(do="greet", address=ADDRESS["a"])
-    result = hosts["b"].do(do="receive", address=ADDRESS["a"], port=19, seconds=seconds)
-    result["retransmitted"] = hosts["a"].do(do="source")["retransmitted"]
-    return result
+        with wires.start_salut(hosts, "b", []):
+            hosts["a"].do(do="greet", address=wires.SALUT_ADDRESS["b"])
+            return hosts["a"].do(do="send", address=wires.SALUT_ADDRESS["b"], port=9,
+                                 congestion=congestion, seconds=seconds)
+    hosts["b"].do(do="greet", address=wires.ADDRESS["a"])
+    result = hosts["b"].do(do="receive", address=wires.ADDRESS["a"],
+                           port=wires.SOURCE_PORT[congestion], seconds=seconds)
+    return dict(result, retransmitted=hosts["a"].do(do="source")["retransmitted"])
 
 
-def lateness_us(wire):
-    """The worse direction's 99th percentile, of a wire that has ended."""
-    return max(json.loads(line)["late_p99_us"] for line in wire.lines)
-
-
-def run_once(hosts, cell, kind, seed, seconds):
-    wire = start_wire(hosts, cell.wire_options(), seed)
+def run_once(hosts, plan, seed, cell, kind):
+    """The row of one run, and its wire."""
+    wire = wires.start_wire(hosts, cell.wire_options(), seed)
     with wire:
-        result = transfer(hosts, kind, seconds)
-    ledger = json.loads(wire.lines[0])
-    late = lateness_us(wire)
+        result = transfer(hosts, kind, plan.congestion, plan.seconds(cell))
+    ledger = wire.ledger()
     return {"cell": cell.name, "kind": kind, "seed": str(seed),
             "goodput_mbit": f"{result['bytes'] * 8 / result['seconds'] / 1e6:.3f}",
             "seconds": f"{result['seconds']:.2f}",
             "retransmitted": str(result["retransmitted"]),
             **{name: str(ledger[name]) for name in ("seen", "lost", "overflowed", "reordered")},
-            "late_p99_us": str(late), "verdict": "void" if late > LATE_MAX_US else "fine"}
+            "late_p99_us": str(wire.lateness_us()),
+            "verdict": "void" if wire.is_void() else "fine"}, wire
 
 
-# ---- the table -------------------------------------------------------------------------------
+# ---- results ---------------------------------------------------------------------------------
 
 class Results:
     """The TSV: rows by (cell, kind, seed)."""
@@ -252,6 +191,42 @@ class Results:
                 if name == cell.name and of == kind]
 
 
+class Series:
+    """What is still to be run, and the runs."""
+
+    def __init__(self, plan, results):
+        self.plan, self.results = plan, results
+        self.todo = [(seed, cell, kind) for seed in range(1, plan.seeds + 1) for cell in plan.cells
+                     for kind in plan.kinds if not results.has(cell, kind, seed)]
+        self.done = 0
+        self.lock = threading.Lock()
+
+    def minutes(self, jobs):
+        return sum((self.plan.seconds(cell) + AROUND_S) /
+                   wires.jobs_for(self.plan.is_busy(cell), jobs) for _, cell, _ in self.todo) / 60
+
+    def run(self, jobs):
+        if self.todo:
+            wires.check_wire()
+            wires.say(f"{len(self.todo)} runs, about {self.minutes(jobs):.0f} minutes")
+            wires.work_by_load(self.todo, jobs, lambda item: self.plan.is_busy(item[1]),
+                               self._run)
+
+    def _run(self, hosts, item):
+        seed, cell, kind = item
+        for _ in range(wires.TRIES):
+            row, wire = run_once(hosts, self.plan, seed, cell, kind)
+            with self.lock:
+                self.results.add(row)
+                self.done += not wire.is_void()
+                wires.say(f"{self.done}/{len(self.todo)} {cell.name} {kind} seed {seed}: "
+                          f"{row['goodput_mbit']} Mbit/s, {wire.verdict()}")
+            if not wire.is_void():
+                return
+
+
+# ---- the table -------------------------------------------------------------------------------
+
 def judge(kernel, ours, least):
     """The ratio of medians, and whether it is good enough."""
     base = min(statistics.median(values) for values in kernel)
@@ -261,172 +236,98 @@ def judge(kernel, ours, least):
     return ratio, ratio >= least or (least > 0.9 and median >= lowest)
 
 
-def print_table(results, cells, kinds, least):
-    """Returns True when every cell has been measured and none fails."""
-    missing = [f"{cell.name} {kind}" for cell in cells for kind in kinds
-               if not results.goodputs(cell, kind)]
-    fine = not missing
-    ratios = {"SK": [], "KS": []}
-    print(f"\n{'cell':26} {'A':>9} {chr(65) + chr(39):>9} {'SK':>9} {'':>6} {'KS':>9} {'':>6}  Mbit/s")
-    for cell in cells:
-        kernel = [values for kind in ("A", "A'") if (values := results.goodputs(cell, kind))]
-        if not kernel:
-            continue
-        line = f"{cell.name:26} " + " ".join(f"{statistics.median(v):9.3f}" for v in kernel)
-        line += " " * (10 if len(kernel) == 1 else 0)
-        for kind, all_ratios in ratios.items():
-            ours = results.goodputs(cell, kind)
-            if not ours:
+class Table:
+    """Medians of every cell beside each other, and what they mean."""
+
+    def __init__(self, plan, results, report):
+        self.plan, self.results, self.report = plan, results, report
+        self.kernels = [kind for kind in plan.kinds if kind.startswith("A")]
+        self.ratios = {kind: [] for kind in plan.kinds if kind not in self.kernels}
+        self.fine = True
+
+    def _row(self, cell):
+        kernel = {kind: self.results.goodputs(cell, kind) for kind in self.kernels}
+        measured = [values for values in kernel.values() if values]
+        line = f"{cell.name:26}"
+        for values in kernel.values():
+            line += f" {statistics.median(values):9.3f}" if values else f" {'-':>9}"
+        for kind, ratios in self.ratios.items():
+            ours = self.results.goodputs(cell, kind)
+            if not ours or not measured:
                 line += f" {'-':>9} {'':>6}"
                 continue
-            ratio, good = judge(kernel, ours, least)
-            all_ratios.append(ratio)
-            fine = fine and good
+            ratio, good = judge(measured, ours, self.plan.least)
+            ratios.append(ratio)
+            self.fine = self.fine and good
             line += f" {statistics.median(ours):9.3f} {ratio:5.2f}{' ' if good else '!'}"
-        print(line)
-    for kind, all_ratios in ratios.items():
-        if all_ratios:
-            print(f"{kind}: median ratio over {len(all_ratios)} cells "
-                  f"{statistics.median(all_ratios):.3f}, lowest {min(all_ratios):.3f}")
-    if missing:
-        print(f"no valid run yet of {len(missing)}, the first is {missing[0]}")
-    print("fine" if fine else f"FAIL: cells marked ! are below {least} of the kernel")
-    return fine
+        self.report.line(line)
+
+    def show(self):
+        """True when every cell has been measured and none fails."""
+        missing = [f"{cell.name} {kind}" for cell in self.plan.cells for kind in self.plan.kinds
+                   if len(self.results.goodputs(cell, kind)) < self.plan.enough]
+        self.report.line(wires.machine())
+        self.report.line(f"{self.plan.congestion}, medians of up to {self.plan.seeds} seeds, "
+                         "Mbit/s, and salut's by the kernel's")
+        self.report.line()
+        self.report.line(f"{'':26}" + "".join(f" {kind:>9}" for kind in self.kernels) +
+                         "".join(f" {kind:>9} {'':6}" for kind in self.ratios))
+        for cell in self.plan.cells:
+            self._row(cell)
+        for kind, ratios in self.ratios.items():
+            if ratios:
+                self.report.line(f"{kind}: median ratio over {len(ratios)} cells "
+                                 f"{statistics.median(ratios):.3f}, lowest {min(ratios):.3f}")
+        if missing:
+            self.report.line(f"not run often enough: {', '.join(missing[:3])}"
+                             f"{f' and {len(missing) - 3} more' if len(missing) > 3 else ''}")
+        if not self.fine:
+            self.report.line(f"FAIL: cells marked ! are below {self.plan.least} of the kernel")
+        self.fine = self.fine and not missing
+        if self.fine:
+            self.report.line("fine")
+        return self.fine
 
 
-class Series:
-    """What is to be run, and the workers that run it: each has two hosts and a wire of its own."""
-
-    def __init__(self, results, todo, seconds):
-        self.results, self.seconds, self.todo = results, seconds, todo
-        self.done = 0
-        self.lock = threading.Lock()
-        self.waiting = []
-
-    def run(self, jobs):
-        """Slow paths share the machine; a fast one has it for itself."""
-        for rate, workers in (("20M", jobs), ("200M", 1)):
-            self.waiting = [each for each in self.todo if each[1].rate == rate]
-            with concurrent.futures.ThreadPoolExecutor(workers) as pool:
-                for worker in [pool.submit(self._work) for _ in range(workers)]:
-                    worker.result()
-
-    def _work(self):
-        hosts = {}
-        try:
-            while True:
-                with self.lock:
-                    if not self.waiting:
-                        return
-                    seed, cell, kind = self.waiting.pop(0)
-                hosts = hosts or {"a": Host(), "b": Host()}
-                self._run(hosts, seed, cell, kind)
-        finally:
-            for host in hosts.values():
-                host.stop()
-
-    def _run(self, hosts, seed, cell, kind):
-        for _ in range(TRIES):
-            row = run_once(hosts, cell, kind, seed, self.seconds or cell.seconds())
-            with self.lock:
-                self.results.add(row)
-                self.done += row["verdict"] == "fine"
-                print(f"{self.done}/{len(self.todo)} {cell.name} {kind} seed {seed}: "
-                      f"{row['goodput_mbit']} Mbit/s, late {row['late_p99_us']} us"
-                      f"{'' if row['verdict'] == 'fine' else ': void'}", flush=True)
-            if row["verdict"] == "fine":
-                return
-
-
-def run_series(results, cells, kinds, arguments):
-    todo = [(seed, cell, kind) for seed in range(1, arguments.seeds + 1) for cell in cells
-            for kind in kinds if not results.has(cell, kind, seed)]
-    if todo:
-        check_wire()
-        Series(results, todo, arguments.seconds).run(arguments.jobs)
-
-
-# ---- short transfers -------------------------------------------------------------------------
-
-def quantile(values, share):
-    return sorted(values)[min(len(values) - 1, int(len(values) * share))]
-
-
-def fetch_short(hosts, kind, count):
-    at_once = {"do": "short", "count": count, "at_once": 8}
-    if kind == "salut":
-        with start_salut(hosts, "a", ["--source=100K"]):
-            hosts["b"].do(do="greet", address=SALUT_ADDRESS["a"])
-            return hosts["b"].do(address=SALUT_ADDRESS["a"], port=19, **at_once)["times"]
-    hosts["b"].do(do="greet", address=ADDRESS["a"])
-    return hosts["b"].do(address=ADDRESS["a"], port=20, **at_once)["times"]
-
-
-def fetch_over(hosts, options, kind, count):
-    for _ in range(TRIES):
-        wire = start_wire(hosts, options, 1)
-        with wire:
-            times = fetch_short(hosts, kind, count)
-        if lateness_us(wire) <= LATE_MAX_US:
-            return times
-        print(f"{kind}: void, the wire was late by {lateness_us(wire)} us", flush=True)
-    raise Trouble("the wire does not keep its time on this machine at the moment")
-
-
-def run_short(count):
-    """100 KB under 2 % loss: salut's median no longer than the kernel's, its p99 1.1 times at most."""
-    check_wire()
-    hosts = {"a": Host(), "b": Host()}
-    options = ["--rate", "200mbit", "--delay", "25ms", "--queue", "1bdp", "--loss", "2%"]
-    found = {}
-    try:
-        for kind in ("kernel", "salut"):
-            times = fetch_over(hosts, options + CLEAN_BACK, kind, count)
-            found[kind] = statistics.median(times), quantile(times, 0.99)
-            print(f"{kind:7} {count} transfers of 100 KB: median {found[kind][0] * 1e3:.1f} ms, "
-                  f"99 % {found[kind][1] * 1e3:.1f} ms", flush=True)
-    finally:
-        for host in hosts.values():
-            host.stop()
-    fine = (found["salut"][0] <= found["kernel"][0] and
-            found["salut"][1] <= 1.1 * found["kernel"][1])
-    print("fine" if fine else "FAIL: salut takes longer")
+def run_grid(arguments):
+    plan = Plan(arguments)
+    results = Results(plan.tsv)
+    if not arguments.table:
+        wires.need_congestion(plan.congestion)
+        Series(plan, results).run(arguments.jobs)
+    report = wires.Report()
+    wires.say()
+    fine = Table(plan, results, report).show()
+    report.save(arguments.text)
     return fine
 
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("--out", default=None, help="the TSV (bench/paths.tsv; --quick: none)")
+    parser.add_argument("--out", default=None, metavar="FILE",
+                        help="the TSV (bench/paths.tsv, bench/paths-bbr.tsv; --quick: none); "
+                             "of --short and --spurious the table")
+    parser.add_argument("--text", default=None, metavar="FILE", help="write the table there too")
     parser.add_argument("--cells", default="*", help="a pattern such as '20M-*-loss1-*'")
     parser.add_argument("--seeds", type=int, default=None)
     parser.add_argument("--seconds", type=float, default=None, help="for each transfer")
-    parser.add_argument("--jobs", type=int, default=1, help="slow paths at a time")
-    parser.add_argument("--quick", action="store_true")
+    wires.add_jobs(parser)
+    parser.add_argument("--congestion", choices=wires.SOURCE_PORT, default="cubic")
     parser.add_argument("--table", action="store_true", help="only print what is there")
-    parser.add_argument("--short", type=int, default=0, metavar="N")
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--quick", action="store_true")
+    which.add_argument("--bbr", action="store_true")
+    which.add_argument("--short", type=int, default=0, metavar="N")
+    which.add_argument("--spurious", type=int, default=0, metavar="N")
     arguments = parser.parse_args()
-    if not os.access(SALUT, os.X_OK):
-        raise SystemExit(f"there is no {SALUT}: run `make` first, or set SALUT")
-    if os.geteuid() != 0:
-        print("root is needed: two network namespaces and devices in both")
-        sys.exit(SKIPPED)
+    wires.need_salut()
+    wires.go_first()
     if arguments.short:
-        sys.exit(0 if run_short(arguments.short) else 1)
-    kinds = ("A", "SK", "KS") if arguments.quick else KINDS
-    names = QUICK_CELLS if arguments.quick else [cell.name for cell in all_cells()]
-    cells = [cell for cell in all_cells()
-             if cell.name in names and fnmatch.fnmatch(cell.name, arguments.cells)]
-    arguments.seeds = arguments.seeds or (3 if arguments.quick else 15)
-    results = Results(arguments.out or (None if arguments.quick else
-                                        os.path.join(HERE, "paths.tsv")))
-    if not arguments.table:
-        run_series(results, cells, kinds, arguments)
-    fine = print_table(results, cells, kinds, 0.7 if arguments.quick else 0.95)
-    sys.exit(0 if fine else 1)
+        return paths_short.run(arguments.short, arguments.jobs, arguments.out)
+    if arguments.spurious:
+        return paths_spurious.run(arguments.spurious, arguments.jobs, arguments.out)
+    return run_grid(arguments)
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except Trouble as trouble:
-        raise SystemExit(f"FAIL: {trouble}") from None
+    wires.exit_by(main)

@@ -1,9 +1,10 @@
-"""A kernel host for bench/paths.py: sources and sinks in a network namespace of its own.
+"""A kernel host for bench/wires.py: sources and sinks in a network namespace of its own.
 
 Run as `unshare --net python3 bench/paths_host.py`; one JSON command a line on standard input, one
 answer a line on standard output. The servers listen from the start: 9 is a sink, 19 a source
-without end, 20 a source of 100 KB, 21 and 22 sources that use Reno and BBR. What counts is taken from the sockets themselves: bytes received by
-the application, or bytes acknowledged according to TCP_INFO.
+without end, 20 a source of 100 KB, 21 and 22 sources without end that use Reno and BBR. What counts
+is taken from the sockets themselves (bytes received by the application, or bytes acknowledged
+according to TCP_INFO), and from the namespace's own counters.
 """
 import concurrent.futures
 import json
@@ -25,9 +26,10 @@ SYSCTLS = {
     "ipv4/tcp_rmem": "4096 131072 67108864",
     "ipv4/tcp_wmem": "4096 16384 67108864",
 }
-with open("/proc/sys/net/ipv4/tcp_available_congestion_control", encoding="ascii") as names:
-    AVAILABLE = names.read().split()
+# A data segment that came a second time, below and above what is in order.
+SEEN_TWICE = ("TCPDSACKOldSent", "TCPDSACKOfoSent")
 last_source = {"retransmitted": 0}
+source_over = threading.Event()
 
 
 def tcp_info(sock):
@@ -48,12 +50,21 @@ def serve_sink(sock):
 
 
 def serve_source(sock):
+    source_over.clear()
     try:
         while True:
             sock.sendall(CHUNK)
-            last_source.update(tcp_info(sock))
     except OSError:
+        last_source.update(tcp_info(sock))
         sock.close()
+        source_over.set()
+
+
+def source(_):
+    """What the last source's socket counted, once its reader has reset it."""
+    if not source_over.wait(10):
+        raise OSError("the source's reader is still there")
+    return dict(last_source)
 
 
 def serve_short(sock):
@@ -68,30 +79,33 @@ def serve(port, body, congestion):
         except OSError:
             sock.close()
     listener = socket.create_server(("", port), backlog=256)
-    if congestion.decode() not in AVAILABLE:
-        listener.close()  # who connects is refused, and says so
+    try:
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, congestion)
+    except OSError:
+        listener.close()  # the kernel has none such: who connects is refused, and says so
         return
-    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, congestion)
     while True:
         sock, _ = listener.accept()
         threading.Thread(target=guarded, args=(sock,), daemon=True).start()
 
 
-def connect(address, port, limit=30):
+def connect(address, port, limit=120, congestion=CONGESTION):
     sock = socket.socket()
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, CONGESTION)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, congestion)
     sock.settimeout(limit)
     sock.connect((address, port))
     return sock
 
 
 def receive(command):
+    """For so many seconds; no longer than until so many bytes have come, when they are given."""
+    most = command.get("bytes", float("inf"))
     sock = connect(command["address"], command["port"])
     began = time.monotonic()
     end = began + command["seconds"]
     got = 0
     room = bytearray(1 << 18)
-    while (left := end - time.monotonic()) > 0:
+    while got < most and (left := end - time.monotonic()) > 0:
         sock.settimeout(left)
         try:
             count = sock.recv_into(room)
@@ -106,7 +120,8 @@ def receive(command):
 
 
 def send(command):
-    sock = connect(command["address"], command["port"])
+    sock = connect(command["address"], command["port"],
+                   congestion=command.get("congestion", CONGESTION.decode()).encode())
     began = time.monotonic()
     end = began + command["seconds"]
     while (left := end - time.monotonic()) > 0:
@@ -148,6 +163,19 @@ def short(command):
     return {"times": times}
 
 
+def seen_twice(_):
+    with open("/proc/net/netstat", encoding="ascii") as file:
+        names, values = [line.split() for line in file if line.startswith("TcpExt:")]
+    counters = dict(zip(names, values))
+    return {"segments": sum(int(counters[name]) for name in SEEN_TWICE)}
+
+
+def try_congestion(command):
+    with socket.socket() as sock:
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, command["congestion"].encode())
+    return {}
+
+
 def greet(command):
     """A connection that only opens and closes: afterwards both ends know their neighbour."""
     end = time.monotonic() + 30
@@ -174,8 +202,8 @@ def up(command):
 
 
 def answer(command):
-    doings = {"up": up, "greet": greet, "receive": receive, "send": send, "short": short, "share": share,
-              "source": lambda _: dict(last_source)}
+    doings = {each.__name__: each for each in (up, greet, receive, send, short, share, source,
+                                               seen_twice, try_congestion)}
     try:
         return doings[command["do"]](command)
     except OSError as error:

@@ -5,6 +5,7 @@
 #include "link/rtnl_linux.h"
 #include "sock/impair_spec.h"
 #include "sock/link_open.h"
+#include "tcp/cc.h"
 
 #include <signal.h>
 #include <string.h>
@@ -27,6 +28,7 @@ const char slt_host_help[] =
     "  --capture FILE     write every frame to a pcapng file, with the changes of state it caused\n"
     "  --no-offload       wire frames with complete checksums\n"
     "  --rfc              the RFCs to the letter instead of Linux's defaults\n"
+    "  --congestion NAME  cubic, reno or bbr (default: cubic; reno with --rfc)\n"
     "  --verbose          one line for every change of state\n"
     "  --stats            at the end, every counter that is not zero\n"
     "  --connections N    how many there may be (default: 65536)\n";
@@ -46,6 +48,7 @@ void slt_host_options(struct slt_host_words *words, struct slt_arg table[SLT_HOS
         {"--capture", SLT_ARG_TEXT, &words->capture, 0, 0},
         {"--no-offload", SLT_ARG_FLAG, &words->no_offload, 0, 0},
         {"--rfc", SLT_ARG_FLAG, &words->rfc, 0, 0},
+        {"--congestion", SLT_ARG_TEXT, &words->congestion, 0, 0},
         {"--verbose", SLT_ARG_FLAG, &words->verbose, 0, 0},
         {"--stats", SLT_ARG_FLAG, &words->stats, 0, 0},
         {"--connections", SLT_ARG_NUMBER, &words->connections, 1, 16000000},
@@ -188,6 +191,16 @@ static int add_gateways(const struct slt_host *host)
     return SLT_EXIT_FINE;
 }
 
+/* The algorithm for every connection, when one was named: check_words knows that it exists. */
+static void set_congestion(struct slt_host *host)
+{
+    const char *name = host->words->congestion;
+    if (name != NULL) {
+        bool found = slt_cc_find(name, (uint32_t)strlen(name), &host->config.congestion);
+        SLT_ASSERT(found);
+    }
+}
+
 static void set_limits(struct slt_host *host)
 {
     uint32_t n = (uint32_t)host->words->connections;
@@ -202,6 +215,7 @@ static int make_stack(struct slt_host *host)
 {
     salut_config_init(&host->config, host->words->rfc ? SALUT_PROFILE_RFC : SALUT_PROFILE_LINUX);
     set_limits(host);
+    set_congestion(host);
     enum salut_status status =
         salut_runner_prepare(host->runner, slt_link_public(host->link), &host->config);
     if (status == SALUT_OK) {
@@ -246,6 +260,12 @@ static int check_words(const struct slt_host *host)
     if (w->packet != NULL && w->kernel.count > 0) {
         return slt_usage_error(
             host->verb, "--kernel is for a TAP or TUN; %s keeps its own addresses", w->packet);
+    }
+    uint8_t which;
+    if (w->congestion != NULL &&
+        !slt_cc_find(w->congestion, (uint32_t)strlen(w->congestion), &which)) {
+        return slt_usage_error(host->verb, "--congestion wants cubic, reno or bbr, not '%s'",
+                               w->congestion);
     }
     return SLT_EXIT_FINE;
 }

@@ -9,7 +9,7 @@
 #include "observe/narrate.h"
 #include "salut/runner.h"
 
-#define SLT_HOST_OPTIONS 14U
+#define SLT_HOST_OPTIONS 15U
 
 /* What the command line said about the host. */
 struct slt_host_words {
@@ -23,7 +23,8 @@ struct slt_host_words {
     const char *impair;
     const char *capture;
     bool no_offload;
-    bool rfc; /* the "rfc" profile */
+    bool rfc;               /* the "rfc" profile */
+    const char *congestion; /* NULL: as the profile has it */
     bool verbose;
     bool stats;
     int64_t connections;
