@@ -2,6 +2,7 @@
 #include "link/frame_pool.h"
 
 #include "link/segment.h"
+#include "wire/checksum.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -149,20 +150,29 @@ void slt_frame_passage_caps(bool offload, uint32_t slots, struct slt_link_caps *
     caps->rx_checksum = offload;
 }
 
-/* To the other end whole: where that end takes our word for it, or where nothing is to be done. */
-static bool passes_whole(const struct slt_link_caps *caps, const struct salut_tx_frame *frame)
+/* The field holds the pseudo header's sum: the sum of everything from `start` on is the rest. A
+ * frame that is not cut is short, and its second reading costs less than two ways of copying. */
+static void complete_checksum(const struct salut_tx_frame *frame, struct slt_frame_buf *buf)
 {
-    bool partial = frame->checksum_start != 0 || frame->checksum_offset != 0;
-    return caps->rx_checksum || (frame->gso_bytes == 0 && !partial);
+    uint8_t *from = buf->data + frame->checksum_start;
+    uint32_t sum = slt_checksum_add(0, from, buf->bytes - frame->checksum_start);
+    slt_segment_store_checksum(from + frame->checksum_offset, sum);
 }
 
+/* To the other end as it is: where that end takes our word for it, or where nothing is to be cut.
+ */
 static enum slt_passed pass_whole(const struct slt_frame_passage *passage,
                                   const struct salut_tx_frame *frame)
 {
+    bool partial = frame->checksum_start != 0 || frame->checksum_offset != 0;
+    uint32_t bytes = slt_tx_frame_bytes(frame);
+    if (partial && (uint32_t)frame->checksum_start + frame->checksum_offset + 2U > bytes) {
+        return SLT_PASSED_MALFORMED;
+    }
     if (slt_frame_channel_room(passage->to) == 0) {
         return SLT_PASSED_FULL;
     }
-    struct slt_frame_buf *buf = slt_frame_pool_take(passage->pool, slt_tx_frame_bytes(frame));
+    struct slt_frame_buf *buf = slt_frame_pool_take(passage->pool, bytes);
     if (!buf) {
         return SLT_PASSED_FULL;
     }
@@ -170,6 +180,9 @@ static enum slt_passed pass_whole(const struct slt_frame_passage *passage,
     buf->gso_bytes = frame->gso_bytes;
     /* Nothing between the two ends of a memory link can change a frame. */
     buf->checksum_valid = passage->caps->rx_checksum;
+    if (partial && !buf->checksum_valid) {
+        complete_checksum(frame, buf);
+    }
     slt_frame_channel_put(passage->to, buf);
     return SLT_PASSED;
 }
@@ -211,8 +224,8 @@ enum slt_passed slt_frame_pass(const struct slt_frame_passage *passage,
         (frame->gso_bytes == 0 && bytes > passage->caps->mtu + link_bytes)) {
         return SLT_PASSED_TOO_BIG;
     }
-    return passes_whole(passage->caps, frame) ? pass_whole(passage, frame)
-                                              : pass_cut(passage, frame);
+    bool whole = passage->caps->rx_checksum || frame->gso_bytes == 0;
+    return whole ? pass_whole(passage, frame) : pass_cut(passage, frame);
 }
 
 size_t slt_frame_pass_batch(struct slt_link *link, const struct slt_frame_passage *passage,

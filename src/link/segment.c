@@ -387,6 +387,13 @@ static void next_cut(struct slt_segmenter *s, uint8_t *out)
     store16(tcp + TCP_CHECKSUM_AT, slt_checksum_finish(slt_checksum_add(sum, tcp, tcp_bytes)));
 }
 
+void slt_segment_store_checksum(uint8_t *field, uint32_t sum)
+{
+    uint32_t value = slt_checksum_finish(sum);
+    /* A UDP checksum of zero would mean "none"; for the other protocols 0xffff is the same sum. */
+    store16(field, value == 0 ? 0xffffU : value);
+}
+
 /* The field holds the pseudo header's sum: the sum of everything from `start` on is the rest. */
 static void next_partial(struct slt_segmenter *s, uint8_t *out)
 {
@@ -394,9 +401,7 @@ static void next_partial(struct slt_segmenter *s, uint8_t *out)
     uint32_t sum = 0;
     copy_on(s, out, v->checksum_start, NULL);
     copy_on(s, out + v->checksum_start, v->bytes - v->checksum_start, &sum);
-    uint32_t value = slt_checksum_finish(sum);
-    /* A UDP checksum of zero would mean "none"; for the other protocols 0xffff is the same sum. */
-    store16(out + v->checksum_start + v->checksum_offset, value == 0 ? 0xffffU : value);
+    slt_segment_store_checksum(out + v->checksum_start + v->checksum_offset, sum);
 }
 
 void slt_segmenter_next(struct slt_segmenter *s, uint8_t *out)

@@ -88,6 +88,10 @@ uint32_t slt_segmenter_next_bytes(const struct slt_segmenter *s);
 /* Write the next segment to `out`, which has room for slt_segmenter_next_bytes. */
 void slt_segmenter_next(struct slt_segmenter *s, uint8_t *out);
 
+/* Write the checksum that completes `sum`, the sum of everything it covers and the pseudo header's
+ * that stood in the field, to the field. */
+void slt_segment_store_checksum(uint8_t *field, uint32_t sum);
+
 /* Compute the transport checksum of a whole frame afresh (TCP, UDP, ICMP, ICMPv6). Does nothing to
  * fragments, other protocols and UDP over IPv4 without a checksum. */
 void slt_segment_fill_checksum(uint8_t *frame, const struct slt_frame_layout *layout);

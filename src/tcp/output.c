@@ -605,7 +605,7 @@ static enum salut_limit limit_of(const struct slt_tcp *tcp, const struct slt_tcp
                                  uint32_t left_bytes)
 {
     int64_t unsent = unsent_bytes(c, c->snd.nxt);
-    uint32_t mss = slt_tcp_data_mss(tcp, c);
+    uint32_t mss = slt_tcp_full_mss(tcp, c);
 
     if (slt_tcp_timer_due(c, SLT_TIMER_PACING) != SLT_NEVER) {
         return SALUT_LIMIT_PACING;

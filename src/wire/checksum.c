@@ -158,6 +158,10 @@ static inline uint16_t sum_bytes(const uint8_t *p, uint32_t bytes)
 
 static uint16_t copy_bytes(uint8_t *restrict q, const uint8_t *restrict p, uint32_t bytes)
 {
+    if (bytes < SHORT_BYTES) {
+        memcpy(q, p, bytes);
+        return fold_native(sum_short(q, bytes));
+    }
     struct accumulator a = {{0, 0}, {0, 0}};
     struct accumulator b = {{0, 0}, {0, 0}};
     while (bytes >= BLOCK_BYTES) {
