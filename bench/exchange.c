@@ -1,14 +1,19 @@
 /* Lines (d): 64 bytes there and 64 back, over and over, on one connection and on 1,000; both ends
- * on one processor, in one thread.
+ * on one processor.
  *
- * On one connection the kernel's applications know who is next and ask nobody. With many, both
- * stacks tell which connections have something to read: salut by its events, the kernel by epoll.
+ * Neither application knows when its peer has answered: it waits to be told. salut tells by events;
+ * its two ends are two instances in one loop. The kernel's ends of one connection are two threads,
+ * each of which blocks in recv, as programs that talk to one peer do (netperf's TCP_RR is that);
+ * those of many connections are told by epoll. How much of that is waking up shows a line more:
+ * one thread that plays both ends in turn, knows whose turn it is and never waits, as no two
+ * applications can.
  */
 #include "bench/host.h"
 #include "bench/machine.h"
 #include "bench/pattern.h"
 #include "bench/sockets.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
@@ -226,10 +231,25 @@ static bool open_sockets(struct slt_bench_run *run, struct sockets *all)
     return listener >= 0;
 }
 
-/* One exchange on the only connection. */
-static bool step_one(struct sockets *all)
+/* Both ends of the only connection, in turn. */
+static bool step_in_turn(struct sockets *all)
 {
     return ask_socket(all, 0) && answer_socket(all, 0) && end_exchange(all, 0);
+}
+
+/* The end that asks on the only connection; the other is a thread of its own. */
+static bool step_one(struct sockets *all)
+{
+    return ask_socket(all, 0) && end_exchange(all, 0);
+}
+
+/* The end that answers, until the connection ends. */
+static void *answer_all(void *ctx)
+{
+    struct sockets *all = ctx;
+    while (answer_socket(all, 0)) {
+    }
+    return NULL;
 }
 
 /* Serve everything that one end has to read. */
@@ -251,27 +271,61 @@ static bool step_many(struct sockets *all)
     return serve(all, 1) && serve(all, 0);
 }
 
-static bool run_kernel(struct slt_bench_run *run, uint32_t count)
+static void run_steps(struct slt_bench_run *run, struct sockets *all,
+                      bool (*step)(struct sockets *all))
+{
+    bool right = true;
+    int64_t from_ns = slt_bench_now_ns();
+    while (right && run->took_ns < run->for_ns) {
+        right = step(all);
+        run->took_ns = slt_bench_now_ns() - from_ns;
+    }
+    run->amount = (double)all->done;
+    if (!right) {
+        slt_bench_fail(run, "a wrong byte on a kernel socket");
+    }
+}
+
+static void run_two_threads(struct slt_bench_run *run, struct sockets *all)
+{
+    pthread_t thread;
+    if (pthread_create(&thread, NULL, answer_all, all) != 0) {
+        slt_bench_fail(run, "no thread");
+        return;
+    }
+    run_steps(run, all, step_one);
+    shutdown(all->clients[0], SHUT_RDWR);
+    pthread_join(thread, NULL);
+}
+
+static void run_in_turn(struct slt_bench_run *run, struct sockets *all)
+{
+    run_steps(run, all, step_in_turn);
+}
+
+static void run_epolls(struct slt_bench_run *run, struct sockets *all)
+{
+    bool right = true;
+    for (uint32_t i = 0; right && i < all->count; i++) {
+        right = ask_socket(all, i);
+    }
+    if (right) {
+        run_steps(run, all, step_many);
+    } else {
+        slt_bench_fail_os(run, "send");
+    }
+}
+
+static bool run_kernel(struct slt_bench_run *run, uint32_t count,
+                       void (*play)(struct slt_bench_run *run, struct sockets *all))
 {
     struct sockets *all = calloc(1, sizeof(*all));
-    bool right = all != NULL;
     if (!all) {
         return slt_bench_fail(run, "no memory");
     }
     all->count = count;
     if (open_sockets(run, all)) {
-        for (uint32_t i = 0; count > 1 && right && i < count; i++) {
-            right = ask_socket(all, i);
-        }
-        int64_t from_ns = slt_bench_now_ns();
-        while (right && run->took_ns < run->for_ns) {
-            right = count == 1 ? step_one(all) : step_many(all);
-            run->took_ns = slt_bench_now_ns() - from_ns;
-        }
-        run->amount = (double)all->done;
-        if (!right) {
-            slt_bench_fail(run, "a wrong byte on a kernel socket");
-        }
+        play(run, all);
     }
     free(all);
     return run->why[0] == '\0';
@@ -279,10 +333,15 @@ static bool run_kernel(struct slt_bench_run *run, uint32_t count)
 
 bool slt_bench_exchange_one_kernel(struct slt_bench_run *run)
 {
-    return run_kernel(run, 1);
+    return run_kernel(run, 1, run_two_threads);
+}
+
+bool slt_bench_exchange_in_turn_kernel(struct slt_bench_run *run)
+{
+    return run_kernel(run, 1, run_in_turn);
 }
 
 bool slt_bench_exchange_many_kernel(struct slt_bench_run *run)
 {
-    return run_kernel(run, MANY);
+    return run_kernel(run, MANY, run_epolls);
 }

@@ -25,7 +25,7 @@ struct slt_bench_case {
     const char *title;
     const char *unit;
     double per_unit; /* amount per second divided by this is printed */
-    double target;   /* salut over kernel */
+    double target;   /* salut over kernel; 0: told for comparison only */
     unsigned cpus;
     bool (*salut)(struct slt_bench_run *run);
     bool (*kernel)(struct slt_bench_run *run);
@@ -58,6 +58,7 @@ bool slt_bench_tap_in_salut(struct slt_bench_run *run);
 bool slt_bench_tap_kernel(struct slt_bench_run *run);
 bool slt_bench_exchange_one_salut(struct slt_bench_run *run);
 bool slt_bench_exchange_one_kernel(struct slt_bench_run *run);
+bool slt_bench_exchange_in_turn_kernel(struct slt_bench_run *run);
 bool slt_bench_exchange_many_salut(struct slt_bench_run *run);
 bool slt_bench_exchange_many_kernel(struct slt_bench_run *run);
 bool slt_bench_memory_established(struct slt_bench_run *run);
