@@ -53,15 +53,26 @@ static size_t slab_bytes(const struct slt_pool *pool, uint32_t slab)
     return bytes > SIZE_MAX ? 0 : (size_t)bytes;
 }
 
+/* What lies between the origin of slab `slab` and its first object. */
+static uintptr_t bytes_before(const struct slt_pool *pool, uint32_t slab)
+{
+    return ((uintptr_t)slab << pool->shift) * pool->object_bytes;
+}
+
+static void *slab_at(const struct slt_pool *pool, uint32_t slab)
+{
+    return (void *)(pool->origins[slab] + bytes_before(pool, slab));
+}
+
 static bool take_slab(struct slt_pool *pool)
 {
     SLT_ASSERT(pool->slab_count < pool->slab_max);
     size_t bytes = slab_bytes(pool, pool->slab_count);
-    uint8_t *slab = bytes > 0 ? slt_mem_take(pool->mem, pool->owner, bytes) : NULL;
+    void *slab = bytes > 0 ? slt_mem_take(pool->mem, pool->owner, bytes) : NULL;
     if (!slab) {
         return false;
     }
-    pool->slabs[pool->slab_count] = slab;
+    pool->origins[pool->slab_count] = (uintptr_t)slab - bytes_before(pool, pool->slab_count);
     pool->slab_count++;
     return true;
 }
@@ -76,7 +87,6 @@ bool slt_pool_init(struct slt_pool *pool, struct slt_mem *mem, enum slt_owner ow
     *pool = (struct slt_pool){.mem = mem,
                               .object_bytes = rounded,
                               .shift = shift,
-                              .mask = (1U << shift) - 1U,
                               .slab_max = slabs_needed(max_objects, shift),
                               .max_objects = max_objects,
                               .free_head = SLT_NIL,
@@ -84,12 +94,12 @@ bool slt_pool_init(struct slt_pool *pool, struct slt_mem *mem, enum slt_owner ow
     if (max_objects == 0) {
         return true;
     }
-    uint64_t table_bytes = (uint64_t)pool->slab_max * sizeof(*pool->slabs);
+    uint64_t table_bytes = (uint64_t)pool->slab_max * sizeof(*pool->origins);
     if (table_bytes > SIZE_MAX) {
         return false;
     }
-    pool->slabs = slt_mem_take(mem, owner, (size_t)table_bytes);
-    if (!pool->slabs) {
+    pool->origins = slt_mem_take(mem, owner, (size_t)table_bytes);
+    if (!pool->origins) {
         return false;
     }
     /* Fixed mode decides here and now whether the block is large enough: exhaustion of the block
@@ -105,13 +115,13 @@ bool slt_pool_init(struct slt_pool *pool, struct slt_mem *mem, enum slt_owner ow
 
 void slt_pool_deinit(struct slt_pool *pool)
 {
-    if (!pool->slabs) {
+    if (!pool->origins) {
         return;
     }
     for (uint32_t i = 0; i < pool->slab_count; i++) {
-        slt_mem_give(pool->mem, pool->owner, pool->slabs[i], slab_bytes(pool, i));
+        slt_mem_give(pool->mem, pool->owner, slab_at(pool, i), slab_bytes(pool, i));
     }
-    slt_mem_give(pool->mem, pool->owner, pool->slabs, pool->slab_max * sizeof(*pool->slabs));
+    slt_mem_give(pool->mem, pool->owner, pool->origins, pool->slab_max * sizeof(*pool->origins));
     SLT_ASSERT(pool->mem->ledger.objects[pool->owner] >= pool->used_objects);
     pool->mem->ledger.objects[pool->owner] -= pool->used_objects;
     *pool = (struct slt_pool){.mem = pool->mem,
@@ -174,7 +184,7 @@ size_t slt_pool_block_bytes(uint32_t object_bytes, uint32_t max_objects)
     uint64_t full = (((uint64_t)rounded << shift) + 63) & ~(uint64_t)63;
     uint64_t last_objects = max_objects - ((uint64_t)(slabs - 1) << shift);
     uint64_t last = (last_objects * rounded + 63) & ~(uint64_t)63;
-    uint64_t table = ((uint64_t)slabs * sizeof(uint8_t *) + 63) & ~(uint64_t)63;
+    uint64_t table = ((uint64_t)slabs * sizeof(uintptr_t) + 63) & ~(uint64_t)63;
     if (slabs > 1 && full > (UINT64_MAX - last - table) / (slabs - 1)) {
         return SIZE_MAX;
     }

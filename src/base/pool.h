@@ -19,10 +19,10 @@
 
 struct slt_pool {
     struct slt_mem *mem;
-    uint8_t **slabs;       /* slab_max entries, filled up to slab_count */
+    uintptr_t *origins;    /* slab_max entries, filled up to slab_count: where object 0 would lie,
+                              were all slabs as far apart as their indices */
     uint32_t object_bytes; /* rounded up to a multiple of 4 */
     uint32_t shift;        /* objects per slab = 1 << shift */
-    uint32_t mask;         /* ... minus one: an index's place in its slab */
     uint32_t slab_count;
     uint32_t slab_max;
     uint32_t max_objects;
@@ -48,11 +48,14 @@ SLT_MUST_USE uint32_t slt_pool_take(struct slt_pool *pool);
 /* Return an object taken before. */
 void slt_pool_give(struct slt_pool *pool, uint32_t index);
 
-/* The address of object `index`; the index must be in use or freed, not fresh. */
+/* The address of object `index`; the index must be in use or freed, not fresh. The table holds each
+ * slab's address less that of its first index, so that the place within the slab need not be
+ * worked out, for objects are looked up hundreds of times in the life of a connection. The sum is
+ * taken in integers, where going round is defined. */
 static inline void *slt_pool_at(const struct slt_pool *pool, uint32_t index)
 {
     SLT_DCHECK(index < pool->fresh);
-    return pool->slabs[index >> pool->shift] + (size_t)(index & pool->mask) * pool->object_bytes;
+    return (void *)(pool->origins[index >> pool->shift] + (uintptr_t)index * pool->object_bytes);
 }
 
 /* The largest slab's size in bytes that a pool of this shape takes. */

@@ -106,7 +106,7 @@ bool slt_dad_next(struct slt_dad *dad, struct slt_ip_iface *iface, int64_t now_n
         take_probe(dad, own, now_ns, out);
     } else {
         take_usable(own, now_ns, out);
-        iface->judged.known = false;
+        slt_ip_iface_changed(iface);
     }
     return true;
 }

@@ -23,7 +23,8 @@ bool slt_ip_iface_init(struct slt_ip_iface *iface, struct slt_mem *mem,
                                    .mtu6 = config->mtu,
                                    .ttl = config->ttl,
                                    .hop_limit = config->ttl,
-                                   .link_kind = (uint8_t)config->link_kind};
+                                   .link_kind = (uint8_t)config->link_kind,
+                                   .version = 1};
     memcpy(iface->mac, config->mac, sizeof(iface->mac));
     /* RFC 1122 3.2.1.7 (R1122-05): a packet with a TTL of 0 is never sent. */
     SLT_ASSERT(iface->ttl > 0);
@@ -39,6 +40,11 @@ bool slt_ip_iface_init(struct slt_ip_iface *iface, struct slt_mem *mem,
         return false;
     }
     return true;
+}
+
+void slt_ip_iface_changed(struct slt_ip_iface *iface)
+{
+    iface->version++;
 }
 
 void slt_ip_iface_deinit(struct slt_ip_iface *iface)
@@ -104,7 +110,7 @@ enum salut_status slt_ip_iface_add(struct slt_ip_iface *iface, const uint8_t add
                                .due_at_ns = SLT_NEVER};
     slt_ip_addr_copy(own->addr, addr);
     iface->own_count++;
-    iface->judged.known = false;
+    slt_ip_iface_changed(iface);
     return SALUT_OK;
 }
 
@@ -117,7 +123,7 @@ enum salut_status slt_ip_iface_remove(struct slt_ip_iface *iface, const uint8_t 
     iface->own_count--;
     uint32_t place = (uint32_t)(own - iface->own);
     memmove(own, own + 1, (iface->own_count - place) * sizeof(*own));
-    iface->judged.known = false;
+    slt_ip_iface_changed(iface);
     return SALUT_OK;
 }
 
@@ -206,6 +212,7 @@ static void remove_route(struct slt_ip_iface *iface, struct slt_ip_route *route)
     iface->route_count--;
     uint32_t place = (uint32_t)(route - iface->routes);
     memmove(route, route + 1, (iface->route_count - place) * sizeof(*route));
+    slt_ip_iface_changed(iface);
 }
 
 static bool is_usable_gateway(const uint8_t prefix[16], const uint8_t gateway[16])
@@ -247,6 +254,7 @@ enum salut_status slt_ip_route_add(struct slt_ip_iface *iface, const uint8_t pre
     memmove(route + 1, route, (iface->route_count - place) * sizeof(*route));
     *route = added;
     iface->route_count++;
+    slt_ip_iface_changed(iface);
     return SALUT_OK;
 }
 
@@ -268,6 +276,7 @@ void slt_ip_gateway_doubt(struct slt_ip_iface *iface, const uint8_t gateway[16])
         struct slt_ip_route *route = &iface->routes[i];
         if (slt_ip_addr_equal(route->gateway, gateway) && route->doubts < UINT32_MAX) {
             route->doubts++;
+            slt_ip_iface_changed(iface);
         }
     }
 }
@@ -275,8 +284,10 @@ void slt_ip_gateway_doubt(struct slt_ip_iface *iface, const uint8_t gateway[16])
 void slt_ip_gateway_trust(struct slt_ip_iface *iface, const uint8_t gateway[16])
 {
     for (uint32_t i = 0; i < iface->route_count; i++) {
-        if (slt_ip_addr_equal(iface->routes[i].gateway, gateway)) {
-            iface->routes[i].doubts = 0;
+        struct slt_ip_route *route = &iface->routes[i];
+        if (slt_ip_addr_equal(route->gateway, gateway) && route->doubts > 0) {
+            route->doubts = 0;
+            slt_ip_iface_changed(iface);
         }
     }
 }

@@ -46,12 +46,12 @@ struct slt_ip_route {
 };
 
 /* The last pair of addresses that a received packet was found fit with (ip/input.c): most packets
- * come between the same two hosts. Forgotten when our addresses change. */
+ * come between the same two hosts. */
 struct slt_ip_judged {
     uint8_t src[16];
     uint8_t dst[16];
+    uint64_t version; /* of the tables it was judged by */
     uint8_t way;
-    bool known;
 };
 
 struct slt_ip_iface {
@@ -68,6 +68,7 @@ struct slt_ip_iface {
     uint8_t hop_limit; /* IPv6: `ttl` until a router says otherwise */
     uint8_t link_kind; /* enum salut_link_kind */
     uint8_t mac[6];
+    uint64_t version; /* of addresses and routes: see slt_ip_iface_changed; never 0 */
     struct slt_ip_judged judged;
     bool down6; /* IPv6 is off: our hardware-derived address is a duplicate (RFC 4862 5.4.5) */
 };
@@ -100,6 +101,11 @@ struct slt_ip_hop {
 SLT_MUST_USE bool slt_ip_iface_init(struct slt_ip_iface *iface, struct slt_mem *mem,
                                     const struct salut_config *config);
 void slt_ip_iface_deinit(struct slt_ip_iface *iface);
+
+/* Addresses or routes have changed in what they answer. Whoever remembers an answer remembers the
+ * version that gave it, too, and asks again when this one differs; every function below that
+ * changes something calls this, and so must who writes to an entry that it was given. */
+void slt_ip_iface_changed(struct slt_ip_iface *iface);
 
 /* Add an address; `bits` counts in 128. SALUT_OK, SALUT_ADDRESS_INVALID (no unicast address),
  * SALUT_INVALID (prefix length), SALUT_ADDRESS_IN_USE (it is ours already), SALUT_NO_MEMORY. */

@@ -76,16 +76,17 @@ static enum slt_reason check_destination(const struct slt_ip_iface *iface,
     return (out->way & SLT_IP_WAY_LINK_GROUP) != 0 ? SLT_DROP_IP_LINK_BROADCAST : SLT_PASS;
 }
 
-static bool is_judged(const struct slt_ip_judged *judged, const struct slt_ip_packet *out)
+static bool is_judged(const struct slt_ip_iface *iface, const struct slt_ip_packet *out)
 {
-    return judged->known && judged->way == out->way && slt_ip_addr_equal(judged->src, out->src) &&
-           slt_ip_addr_equal(judged->dst, out->dst);
+    const struct slt_ip_judged *judged = &iface->judged;
+    return judged->version == iface->version && judged->way == out->way &&
+           slt_ip_addr_equal(judged->src, out->src) && slt_ip_addr_equal(judged->dst, out->dst);
 }
 
 /* The judgement depends on the two addresses, the way and our own addresses, on nothing else. */
 static enum slt_reason check_addresses(struct slt_ip_iface *iface, struct slt_ip_packet *out)
 {
-    if (is_judged(&iface->judged, out)) {
+    if (is_judged(iface, out)) {
         out->target = SLT_IP_TARGET_OURS;
         return SLT_PASS;
     }
@@ -94,7 +95,7 @@ static enum slt_reason check_addresses(struct slt_ip_iface *iface, struct slt_ip
         reason = check_destination(iface, out);
     }
     if (reason == SLT_PASS && out->target == SLT_IP_TARGET_OURS) {
-        iface->judged = (struct slt_ip_judged){.way = out->way, .known = true};
+        iface->judged = (struct slt_ip_judged){.way = out->way, .version = iface->version};
         slt_ip_addr_copy(iface->judged.src, out->src);
         slt_ip_addr_copy(iface->judged.dst, out->dst);
     }

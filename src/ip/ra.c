@@ -185,8 +185,8 @@ static uint32_t count_addresses(const struct slt_ip_iface *iface)
 
 /* RFC 4862 5.5.3 (e) (R4862-03): an advertisement, which anyone may forge, cannot end an address
  * sooner than in two hours. */
-static void refresh_address(struct slt_ip_own *own, const struct slt_ndp_prefix *prefix,
-                            int64_t now_ns)
+static void refresh_address(struct slt_ip_iface *iface, struct slt_ip_own *own,
+                            const struct slt_ndp_prefix *prefix, int64_t now_ns)
 {
     int64_t valid_until_ns = until(now_ns, prefix->valid_s);
     int64_t two_hours_ns = slt_time_add(now_ns, TWO_HOURS_NS);
@@ -199,6 +199,7 @@ static void refresh_address(struct slt_ip_own *own, const struct slt_ndp_prefix 
     if (own->state != SLT_IP_OWN_TENTATIVE) {
         bool preferred = own->preferred_until_ns > now_ns;
         own->state = preferred ? SLT_IP_OWN_PREFERRED : SLT_IP_OWN_DEPRECATED;
+        slt_ip_iface_changed(iface);
     }
 }
 
@@ -211,7 +212,7 @@ static void make_address(const struct slt_ra *ra, const struct slt_ra_targets *t
     struct slt_ip_own *own = slt_ip_iface_find(to->iface, addr);
     if (own) {
         if (own->from_ra) {
-            refresh_address(own, prefix, now_ns);
+            refresh_address(to->iface, own, prefix, now_ns);
         }
         return;
     }
@@ -222,6 +223,7 @@ static void make_address(const struct slt_ra *ra, const struct slt_ra_targets *t
     own = slt_ip_iface_find(to->iface, addr);
     SLT_ASSERT(own);
     own->from_ra = 1;
+    slt_ip_iface_changed(to->iface);
     own->valid_until_ns = until(now_ns, prefix->valid_s);
     own->preferred_until_ns = until(now_ns, prefix->preferred_s);
     slt_dad_start(to->dad, own, now_ns);
@@ -303,6 +305,7 @@ bool slt_ra_expire(struct slt_ip_iface *iface, int64_t now_ns, uint8_t addr[16])
         /* RFC 4862 5.5.4 (R4862-04). */
         if (own->preferred_until_ns <= now_ns && own->state == SLT_IP_OWN_PREFERRED) {
             own->state = SLT_IP_OWN_DEPRECATED;
+            slt_ip_iface_changed(iface);
         }
     }
     return false;

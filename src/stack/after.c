@@ -20,22 +20,21 @@ static bool may_shrink(const struct slt_tcp_conn *c)
            c->rcv.queue.bytes == 0;
 }
 
-static void shrink(struct salut_stack *stack, uint32_t index)
+static void shrink(struct salut_stack *stack, struct slt_tcp_conn *c)
 {
-    struct slt_tcp_conn *c = slt_tcp_conn_at(&stack->tcp, index);
     SLT_ASSERT((c->place.marks & SLT_MARK_FOUND) != 0);
     if (slt_waits_add(stack, c)) {
         c->place.marks &= (uint8_t) ~(unsigned)SLT_MARK_FOUND;
     } else {
-        slt_conns_hide(stack, index);
+        slt_conns_hide(stack, c->index);
         /* L-38: what does not fit in the table does without TIME-WAIT, and is counted. */
         slt_stack_note(stack, SLT_NOTE_TCP_TW_FULL);
         slt_tcp_abort(&stack->tcp, c, SLT_CAUSE_EVICTED, stack->now_ns);
     }
-    slt_conns_release(stack, index);
+    slt_conns_release(stack, c->index);
 }
 
-static void tell_news(struct salut_stack *stack, const struct slt_tcp_conn *c)
+void slt_after_news(struct salut_stack *stack, const struct slt_tcp_conn *c)
 {
     if (slt_tcp_has(c, SLT_CONN_ORPHAN) || (c->place.marks & SLT_MARK_QUEUED) != 0 ||
         slt_queue_holds(c, SLT_LINK_READY)) {
@@ -46,24 +45,19 @@ static void tell_news(struct salut_stack *stack, const struct slt_tcp_conn *c)
     }
 }
 
-void slt_after_news(struct salut_stack *stack, uint32_t index)
-{
-    tell_news(stack, slt_tcp_conn_at(&stack->tcp, index));
-}
-
 /* The wheel holds the next deadline, or an earlier instant; nothing when there is no deadline. */
-static void set_wheel(struct salut_stack *stack, struct slt_tcp_conn *c, uint32_t index)
+static void set_wheel(struct salut_stack *stack, const struct slt_tcp_conn *c)
 {
     int64_t due_at_ns = slt_tcp_next_deadline(c);
     if (due_at_ns < c->place.wheel.due_at_ns || due_at_ns == SLT_NEVER) {
-        slt_wheel_set(&stack->wheel, &stack->tcp.conns, index, due_at_ns);
+        slt_wheel_set(&stack->wheel, &stack->tcp.conns, c->index, due_at_ns);
     }
 }
 
-void slt_after_turn(struct salut_stack *stack, uint32_t index)
+void slt_after_turn(struct salut_stack *stack, struct slt_tcp_conn *c)
 {
     struct slt_tcp *tcp = &stack->tcp;
-    struct slt_tcp_conn *c = slt_tcp_conn_at(tcp, index);
+    uint32_t index = c->index;
     SLT_ASSERT((c->place.marks & SLT_MARK_DEAD) == 0);
     SLT_DCHECK(slt_tcp_check(tcp, c, stack->now_ns) == NULL);
     if (c->place.marks & SLT_MARK_FAST_OPEN) {
@@ -79,14 +73,14 @@ void slt_after_turn(struct salut_stack *stack, uint32_t index)
         }
     }
     if (!wants && may_shrink(c)) {
-        shrink(stack, index);
+        shrink(stack, c);
         return;
     }
-    set_wheel(stack, c, index);
+    set_wheel(stack, c);
     if (wants && !slt_queue_holds(c, SLT_LINK_DIRTY)) {
         slt_queue_push(stack, &stack->dirty, index, SLT_LINK_DIRTY);
     }
-    tell_news(stack, c);
+    slt_after_news(stack, c);
 }
 
 /* The transmit step will come by: the connection stands in its queue, or joins it now. */
@@ -102,17 +96,16 @@ static bool awaits_turn(struct salut_stack *stack, const struct slt_tcp_conn *c)
     return true;
 }
 
-void slt_after(struct salut_stack *stack, uint32_t index)
+void slt_after(struct salut_stack *stack, struct slt_tcp_conn *c)
 {
-    struct slt_tcp_conn *c = slt_tcp_conn_at(&stack->tcp, index);
     SLT_ASSERT((c->place.marks & SLT_MARK_DEAD) == 0);
     if (!awaits_turn(stack, c)) {
-        slt_after_turn(stack, index);
+        slt_after_turn(stack, c);
         return;
     }
     int64_t due_at_ns = slt_tcp_next_deadline(c);
     if (due_at_ns < c->place.wheel.due_at_ns) {
-        slt_wheel_set(&stack->wheel, &stack->tcp.conns, index, due_at_ns);
+        slt_wheel_set(&stack->wheel, &stack->tcp.conns, c->index, due_at_ns);
     }
-    tell_news(stack, c);
+    slt_after_news(stack, c);
 }

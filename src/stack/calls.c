@@ -44,7 +44,7 @@ enum salut_status salut_sendv(struct salut_stack *stack, salut_conn conn,
         return SALUT_INVALID;
     }
     status = slt_tcp_send(&stack->tcp, c, pieces, count, flags, accepted, stack->now_ns);
-    slt_after(stack, conn.index);
+    slt_after(stack, c);
     return status;
 }
 
@@ -79,7 +79,7 @@ enum salut_status salut_send_commit(struct salut_stack *stack, salut_conn conn, 
         return SALUT_INVALID;
     }
     status = slt_tcp_send_commit(&stack->tcp, c, bytes, flags, stack->now_ns);
-    slt_after(stack, conn.index);
+    slt_after(stack, c);
     return status;
 }
 
@@ -93,7 +93,7 @@ enum salut_status salut_recvv(struct salut_stack *stack, salut_conn conn,
         return status;
     }
     status = slt_tcp_recv(&stack->tcp, c, pieces, count, received, stack->now_ns);
-    slt_after(stack, conn.index);
+    slt_after(stack, c);
     return status;
 }
 
@@ -122,7 +122,7 @@ enum salut_status salut_consume(struct salut_stack *stack, salut_conn conn, size
         return status;
     }
     status = slt_tcp_consume(&stack->tcp, c, bytes, stack->now_ns);
-    slt_after(stack, conn.index);
+    slt_after(stack, c);
     return status;
 }
 
@@ -141,7 +141,7 @@ enum salut_status salut_shutdown(struct salut_stack *stack, salut_conn conn, enu
         return status;
     }
     status = slt_tcp_shutdown(&stack->tcp, c, how, stack->now_ns);
-    slt_after(stack, conn.index);
+    slt_after(stack, c);
     return status;
 }
 
@@ -153,7 +153,7 @@ enum salut_status salut_close(struct salut_stack *stack, salut_conn conn)
         return status;
     }
     slt_tcp_close(&stack->tcp, c, stack->now_ns);
-    slt_after(stack, conn.index);
+    slt_after(stack, c);
     return SALUT_OK;
 }
 
@@ -166,7 +166,7 @@ enum salut_status salut_abort(struct salut_stack *stack, salut_conn conn)
     }
     slt_tcp_abort(&stack->tcp, c, SLT_CAUSE_USER_ABORT, stack->now_ns);
     slt_tcp_close(&stack->tcp, c, stack->now_ns);
-    slt_after(stack, conn.index);
+    slt_after(stack, c);
     return SALUT_OK;
 }
 
@@ -179,7 +179,7 @@ enum salut_status salut_set_option(struct salut_stack *stack, salut_conn conn,
         return status;
     }
     status = slt_tcp_set_option(&stack->tcp, c, option, value, stack->now_ns);
-    slt_after(stack, conn.index);
+    slt_after(stack, c);
     return status;
 }
 
@@ -198,7 +198,7 @@ enum salut_status salut_set_interest(struct salut_stack *stack, salut_conn conn,
         return SALUT_STALE;
     }
     c->place.interest = (uint8_t)interest;
-    slt_after_news(stack, conn.index);
+    slt_after_news(stack, c);
     return SALUT_OK;
 }
 

@@ -30,21 +30,22 @@ uint32_t slt_conns_new(struct salut_stack *stack, const struct slt_tcp_id *id,
     return index;
 }
 
-void slt_conns_find_by_tuple(struct salut_stack *stack, uint32_t index)
+void slt_conns_find_by_tuple(struct salut_stack *stack, uint32_t index, uint32_t hash)
 {
     struct slt_tcp_place *place = &slt_tcp_conn_at(&stack->tcp, index)->place;
     SLT_ASSERT((place->marks & SLT_MARK_FOUND) == 0);
-    slt_demux_add(stack, SLT_FLOW_CONN, index);
+    slt_demux_add(stack, SLT_FLOW_CONN, index, hash);
     place->marks |= SLT_MARK_FOUND;
 }
 
 /* The same, in the place of the half-open entry that it comes from. */
-void slt_conns_take_over(struct salut_stack *stack, uint32_t index, uint32_t half_open)
+void slt_conns_take_over(struct salut_stack *stack, uint32_t index, uint32_t half_open,
+                         uint32_t hash)
 {
     struct slt_tcp_place *place = &slt_tcp_conn_at(&stack->tcp, index)->place;
     SLT_ASSERT((place->marks & SLT_MARK_FOUND) == 0);
     slt_demux_replace(stack, slt_flow_ref_make(SLT_FLOW_HALF_OPEN, half_open),
-                      slt_flow_ref_make(SLT_FLOW_CONN, index));
+                      slt_flow_ref_make(SLT_FLOW_CONN, index), hash);
     place->marks |= SLT_MARK_FOUND;
 }
 

@@ -70,22 +70,25 @@ slt_flow_ref slt_demux_find(const struct salut_stack *stack, uint32_t hash,
     return SLT_FLOW_NONE;
 }
 
-bool slt_demux_has(const struct salut_stack *stack, const struct slt_tcp_id *id)
+bool slt_demux_has(const struct salut_stack *stack, uint32_t hash, const struct slt_tcp_id *id)
 {
     uint32_t probes = 0;
-    return slt_demux_find(stack, slt_demux_hash(stack, id), id, &probes) != SLT_FLOW_NONE;
+    return slt_demux_find(stack, hash, id, &probes) != SLT_FLOW_NONE;
 }
 
-void slt_demux_add(struct salut_stack *stack, enum slt_flow_object kind, uint32_t index)
+void slt_demux_add(struct salut_stack *stack, enum slt_flow_object kind, uint32_t index,
+                   uint32_t hash)
 {
     slt_flow_ref ref = slt_flow_ref_make((uint32_t)kind, index);
-    slt_flow_add(&stack->flow, slt_demux_hash(stack, id_of(stack, ref)), ref);
+    SLT_DCHECK(hash == slt_demux_hash(stack, id_of(stack, ref)));
+    slt_flow_add(&stack->flow, hash, ref);
 }
 
-void slt_demux_replace(struct salut_stack *stack, slt_flow_ref old, slt_flow_ref ref)
+void slt_demux_replace(struct salut_stack *stack, slt_flow_ref old, slt_flow_ref ref, uint32_t hash)
 {
     SLT_DCHECK(memcmp(id_of(stack, old), id_of(stack, ref), sizeof(struct slt_tcp_id)) == 0);
-    slt_flow_replace(&stack->flow, slt_demux_hash(stack, id_of(stack, ref)), old, ref);
+    SLT_DCHECK(hash == slt_demux_hash(stack, id_of(stack, ref)));
+    slt_flow_replace(&stack->flow, hash, old, ref);
 }
 
 void slt_demux_remove(struct salut_stack *stack, enum slt_flow_object kind, uint32_t index)

@@ -170,10 +170,10 @@ static void complete(struct salut_stack *stack, const struct slt_rx_item *item,
         return;
     }
     if (index != SLT_NIL) {
-        slt_conns_take_over(stack, conn, index);
+        slt_conns_take_over(stack, conn, index, item->hash);
         free_entry(stack, index);
     } else {
-        slt_conns_find_by_tuple(stack, conn);
+        slt_conns_find_by_tuple(stack, conn, item->hash);
     }
     struct slt_tcp_conn *c = slt_tcp_conn_at(&stack->tcp, conn);
     slt_tcp_input(&stack->tcp, c, &item->seg, stack->now_ns);
@@ -185,7 +185,7 @@ static void complete(struct salut_stack *stack, const struct slt_rx_item *item,
         slt_tcp_abort(&stack->tcp, c, SLT_CAUSE_NO_MEMORY, stack->now_ns);
         slt_tcp_close(&stack->tcp, c, stack->now_ns);
     }
-    slt_after(stack, conn);
+    slt_after(stack, c);
 }
 
 /* ---- SYN ------------------------------------------------------------------------------------ */
@@ -199,7 +199,7 @@ static void open_early(struct salut_stack *stack, const struct slt_rx_item *item
         slt_stack_drop_segment(stack, item, SLT_DROP_TCP_NO_CONN_SLOT);
         return;
     }
-    slt_conns_find_by_tuple(stack, conn);
+    slt_conns_find_by_tuple(stack, conn, item->hash);
     struct slt_tcp_conn *c = slt_tcp_conn_at(&stack->tcp, conn);
     if (h->flags & SLT_HALF_FAST_OPEN) {
         slt_tcp_fast_open_give(&stack->tcp, c, stack->now_ns);
@@ -209,7 +209,7 @@ static void open_early(struct salut_stack *stack, const struct slt_rx_item *item
         slt_tcp_fast_open_accept(&stack->tcp, c, &item->seg, stack->now_ns);
     }
     slt_listen_queue(stack, h->listener, conn);
-    slt_after(stack, conn);
+    slt_after(stack, c);
 }
 
 static void send_cookie(struct salut_stack *stack, struct slt_tcp_half_open *h)
@@ -234,15 +234,15 @@ static uint32_t take_place(struct salut_stack *stack)
     return index;
 }
 
-static void keep_entry(struct salut_stack *stack, const struct slt_tcp_half_open *made,
-                       uint32_t index)
+static void keep_entry(struct salut_stack *stack, const struct slt_rx_item *item,
+                       const struct slt_tcp_half_open *made, uint32_t index)
 {
     struct slt_tcp_half_open *h = slt_half_open_at(stack, index);
     *h = *made;
     h->retries = 0;
     h->due_at_ns = slt_time_add(stack->now_ns, slt_tcp_half_open_wait_ns(&stack->tcp, h));
     enqueue(stack, index);
-    slt_demux_add(stack, SLT_FLOW_HALF_OPEN, index);
+    slt_demux_add(stack, SLT_FLOW_HALF_OPEN, index, item->hash);
     slt_listener_at(stack, h->listener)->half_open_count++;
     slt_stack_emit_half_open(stack, index, SALUT_STATE_SYN_RECEIVED, SLT_CAUSE_PASSIVE_OPEN);
     send_syn_ack(stack, h, false);
@@ -266,7 +266,7 @@ static void take_syn(struct salut_stack *stack, const struct slt_rx_item *item, 
     }
     uint32_t index = take_place(stack);
     if (index != SLT_NIL) {
-        keep_entry(stack, &made, index);
+        keep_entry(stack, item, &made, index);
     } else if (stack->config.syn_cookies != SALUT_COOKIES_NEVER) {
         send_cookie(stack, &made);
     } else {

@@ -3,8 +3,16 @@
  * A connection keeps the neighbour it sends through, and holds the entry in the cache, so that the
  * index stays its own. It lets go of it when the way is doubted: the next segment asks again which
  * way to go.
+ *
+ * Connections open in runs towards one destination, so what addresses and routes last answered is
+ * remembered, with the version of the tables that answered (slt_ip_iface_changed): one change of
+ * any of them, and the next question goes to the tables again. The neighbour that was found is
+ * remembered by its reference, which the cache itself knows to be stale. Whoever is about to send
+ * remembers; who only asks looks here first.
  */
 #include "stack/stack.h"
+
+#include "ip/addr.h"
 
 #include <string.h>
 
@@ -33,6 +41,34 @@ void slt_net_confirm(struct salut_stack *stack, const struct slt_tcp_place *plac
 {
     if (place->neighbour != 0) {
         slt_neigh_confirm(&stack->neigh, ref_of(stack, place), stack->now_ns);
+    }
+}
+
+static bool is_remembered(const struct salut_stack *stack, const uint8_t dst[16])
+{
+    return stack->net.version == stack->iface.version && slt_ip_addr_equal(stack->net.dst, dst);
+}
+
+/* Where the packets for `dst` go, remembered from now on. */
+static struct slt_net_memory *recall(struct salut_stack *stack, const uint8_t dst[16])
+{
+    struct slt_net_memory *net = &stack->net;
+    if (!is_remembered(stack, dst)) {
+        net->version = stack->iface.version;
+        net->source = SLT_NET_SOURCE_UNASKED;
+        net->ref = (struct slt_neigh_ref){SLT_NIL, 0};
+        slt_ip_addr_copy(net->dst, dst);
+        slt_ip_next_hop(&stack->iface, dst, &net->hop);
+    }
+    return net;
+}
+
+void slt_net_remember(struct salut_stack *stack, const uint8_t dst[16])
+{
+    struct slt_net_memory *net = recall(stack, dst);
+    if (net->source == SLT_NET_SOURCE_UNASKED) {
+        bool found = slt_ip_select_source(&stack->iface, dst, net->src);
+        net->source = found ? SLT_NET_SOURCE_FOUND : SLT_NET_SOURCE_NONE;
     }
 }
 
@@ -65,7 +101,6 @@ static enum slt_net_answer answer_without_neighbour(const struct salut_stack *st
 enum slt_net_answer slt_net_way(struct salut_stack *stack, const uint8_t dst[16],
                                 struct slt_net_way *way)
 {
-    struct slt_ip_hop hop;
     struct slt_neigh_found found;
     way->ref = (struct slt_neigh_ref){SLT_NIL, 0};
     /* A link without stations has one way out, and one that brings back what we send takes
@@ -73,11 +108,16 @@ enum slt_net_answer slt_net_way(struct salut_stack *stack, const uint8_t dst[16]
     if (stack->config.link_kind != SALUT_LINK_ETHERNET) {
         return SLT_NET_SEND;
     }
-    slt_ip_next_hop(&stack->iface, dst, &hop);
-    if (!hop.resolve) {
-        return answer_without_neighbour(stack, &hop, way->mac);
+    struct slt_net_memory *net = recall(stack, dst);
+    if (!net->hop.resolve) {
+        return answer_without_neighbour(stack, &net->hop, way->mac);
     }
-    slt_neigh_resolve(&stack->neigh, hop.addr, stack->now_ns, &found);
+    if (slt_neigh_use(&stack->neigh, net->ref, stack->now_ns, way->mac)) {
+        way->ref = net->ref;
+        return SLT_NET_SEND;
+    }
+    slt_neigh_resolve(&stack->neigh, net->hop.addr, stack->now_ns, &found);
+    net->ref = found.ref;
     way->ref = found.ref;
     memcpy(way->mac, found.mac, SLT_MAC_BYTES);
     switch ((enum slt_neigh_answer)found.answer) {
@@ -126,8 +166,10 @@ bool slt_net_is_ours(const struct salut_stack *stack, const uint8_t addr[16])
 /* A destination of our own needs a link that brings back what we send. */
 bool slt_net_has_way(const struct salut_stack *stack, const uint8_t dst[16])
 {
-    struct slt_ip_hop hop;
-    slt_ip_next_hop(&stack->iface, dst, &hop);
+    struct slt_ip_hop hop = stack->net.hop;
+    if (!is_remembered(stack, dst)) {
+        slt_ip_next_hop(&stack->iface, dst, &hop);
+    }
     return hop.kind == SLT_IP_HOP_LOCAL ? stack->loopback != 0 : hop.kind != SLT_IP_HOP_NONE;
 }
 
@@ -136,6 +178,11 @@ bool slt_net_source(const struct salut_stack *stack, const uint8_t dst[16], uint
     if (slt_ip_addr_is_loopback(dst)) {
         slt_ip_addr_copy(src, dst);
         return true;
+    }
+    const struct slt_net_memory *net = &stack->net;
+    if (is_remembered(stack, dst) && net->source != SLT_NET_SOURCE_UNASKED) {
+        slt_ip_addr_copy(src, net->src);
+        return net->source == SLT_NET_SOURCE_FOUND;
     }
     return slt_ip_select_source(&stack->iface, dst, src);
 }

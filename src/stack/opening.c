@@ -118,7 +118,7 @@ enum salut_status salut_accept(struct salut_stack *stack, salut_listener listene
     struct slt_tcp_conn *c = slt_tcp_conn_at(&stack->tcp, taken);
     c->place.of.user = user;
     *conn = (salut_conn){taken, c->place.generation};
-    slt_after_news(stack, taken);
+    slt_after_news(stack, c);
     return SALUT_OK;
 }
 
@@ -130,7 +130,7 @@ static void close_listener(struct salut_stack *stack, uint32_t index)
         struct slt_tcp_conn *c = slt_tcp_conn_at(&stack->tcp, conn);
         slt_tcp_abort(&stack->tcp, c, SLT_CAUSE_LISTENER_CLOSED, stack->now_ns);
         slt_tcp_close(&stack->tcp, c, stack->now_ns);
-        slt_after(stack, conn);
+        slt_after(stack, c);
     }
     slt_half_open_drop_listener(stack, index);
     slt_listen_remove(stack, index);
@@ -190,31 +190,39 @@ static enum salut_status choose_local(const struct salut_stack *stack,
     return slt_net_is_ours(stack, id->local) ? SALUT_OK : SALUT_ADDRESS_NOT_AVAILABLE;
 }
 
+/* A tuple to be opened, and its hash (demux.c). */
+struct tuple {
+    struct slt_tcp_id id;
+    uint32_t hash;
+};
+
 static enum salut_status choose_tuple(struct salut_stack *stack,
-                                      const struct salut_connect_params *params,
-                                      struct slt_tcp_id *id)
+                                      const struct salut_connect_params *params, struct tuple *out)
 {
+    struct slt_tcp_id *id = &out->id;
     *id = (struct slt_tcp_id){.local_port = params->local_port, .remote_port = params->remote_port};
     slt_ip_addr_copy(id->remote, params->remote.b);
     enum salut_status status = check_peer(stack, params);
     if (status == SALUT_OK) {
+        slt_net_remember(stack, id->remote);
         status = choose_local(stack, params, id);
     }
     if (status != SALUT_OK) {
         return status;
     }
     if (id->local_port == 0) {
-        return slt_ports_choose(stack, id) ? SALUT_OK : SALUT_ADDRESS_NOT_AVAILABLE;
+        return slt_ports_choose(stack, id, &out->hash) ? SALUT_OK : SALUT_ADDRESS_NOT_AVAILABLE;
     }
-    return slt_demux_has(stack, id) ? SALUT_ADDRESS_IN_USE : SALUT_OK;
+    out->hash = slt_demux_hash(stack, id);
+    return slt_demux_has(stack, out->hash, id) ? SALUT_ADDRESS_IN_USE : SALUT_OK;
 }
 
 /* Open on a tuple that nobody has. */
-static enum salut_status open_conn(struct salut_stack *stack, const struct slt_tcp_id *id,
+static enum salut_status open_conn(struct salut_stack *stack, const struct tuple *tuple,
                                    const struct slt_listener *from,
                                    const struct salut_connect_params *params, salut_conn *conn)
 {
-    uint32_t index = slt_conns_new(stack, id, from ? &from->defaults : &stack->defaults,
+    uint32_t index = slt_conns_new(stack, &tuple->id, from ? &from->defaults : &stack->defaults,
                                    from ? SALUT_STATE_LISTEN : SALUT_STATE_CLOSED);
     if (index == SLT_NIL) {
         return SALUT_NO_MEMORY;
@@ -230,22 +238,22 @@ static enum salut_status open_conn(struct salut_stack *stack, const struct slt_t
     }
     c->place.of.user = params->user;
     c->place.interest = SALUT_CONNECTED | SALUT_ENDED;
-    slt_conns_find_by_tuple(stack, index);
+    slt_conns_find_by_tuple(stack, index, tuple->hash);
     *conn = (salut_conn){index, c->place.generation};
-    slt_after(stack, index);
+    slt_after(stack, c);
     return SALUT_OK;
 }
 
 enum salut_status salut_connect(struct salut_stack *stack,
                                 const struct salut_connect_params *params, salut_conn *conn)
 {
-    struct slt_tcp_id id;
+    struct tuple tuple;
     *conn = (salut_conn){SALUT_NO_INDEX, 0};
     if (stack->tx.pending) {
         return SALUT_PENDING_OUTPUT;
     }
-    enum salut_status status = choose_tuple(stack, params, &id);
-    return status == SALUT_OK ? open_conn(stack, &id, NULL, params, conn) : status;
+    enum salut_status status = choose_tuple(stack, params, &tuple);
+    return status == SALUT_OK ? open_conn(stack, &tuple, NULL, params, conn) : status;
 }
 
 bool salut_fast_open_ready(const struct salut_stack *stack,
@@ -263,7 +271,7 @@ enum salut_status salut_listener_connect(struct salut_stack *stack, salut_listen
                                          const struct salut_connect_params *params,
                                          salut_conn *conn)
 {
-    struct slt_tcp_id id;
+    struct tuple tuple;
     struct salut_connect_params own = *params;
     *conn = (salut_conn){SALUT_NO_INDEX, 0};
     uint32_t index = find_listener(stack, listener);
@@ -279,9 +287,9 @@ enum salut_status salut_listener_connect(struct salut_stack *stack, salut_listen
     if (!slt_address_is_unspecified(l->addr)) {
         slt_ip_addr_copy(own.local.b, l->addr);
     }
-    enum salut_status status = choose_tuple(stack, &own, &id);
+    enum salut_status status = choose_tuple(stack, &own, &tuple);
     if (status == SALUT_OK) {
-        status = open_conn(stack, &id, l, params, conn);
+        status = open_conn(stack, &tuple, l, params, conn);
     }
     if (status == SALUT_OK) {
         close_listener(stack, index);

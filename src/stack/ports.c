@@ -1,11 +1,11 @@
 /* Choosing a local port: RFC 6056 3.3.4 (double hash).
  *
- * One keyed hash of the destination gives the place where the search starts, another picks one of
- * a table of counters that moves the start on with every choice: ports towards one destination
- * come in order (so the longest possible time passes before one is used again), and nobody outside
- * can tell what ports go elsewhere. What must be unique is the tuple, not the port; ports that a
- * listener has are left out (3.2). The search visits every port of the range at most once, so an
- * exhausted range is an answer and not a loop.
+ * A keyed hash of the destination gives the place where the search starts, and its other half picks
+ * one of a table of counters that moves the start on with every choice: ports towards one
+ * destination come in order (so the longest possible time passes before one is used again), and
+ * nobody outside can tell what ports go elsewhere. What must be unique is the tuple, not the port;
+ * ports that a listener has are left out (3.2). The search visits every port of the range at most
+ * once, so an exhausted range is an answer and not a loop.
  */
 #include "stack/stack.h"
 
@@ -14,8 +14,7 @@
 void slt_ports_init(struct salut_stack *stack, struct slt_prng_secret *prng)
 {
     struct slt_port_chooser *ports = &stack->ports;
-    ports->offset_key = (struct slt_sipkey){slt_prng_secret_u64(prng), slt_prng_secret_u64(prng)};
-    ports->table_key = (struct slt_sipkey){slt_prng_secret_u64(prng), slt_prng_secret_u64(prng)};
+    ports->key = (struct slt_sipkey){slt_prng_secret_u64(prng), slt_prng_secret_u64(prng)};
     for (uint32_t i = 0; i < SLT_PORT_COUNTERS; i++) {
         ports->counters[i] = (uint32_t)slt_prng_secret_u64(prng);
     }
@@ -29,12 +28,12 @@ static uint32_t *start_of(struct salut_stack *stack, const struct slt_tcp_id *id
     struct slt_port_chooser *ports = &stack->ports;
     uint8_t message[SLT_TCP_ID_MESSAGE_MAX];
     size_t bytes = slt_tcp_id_message(&key, message);
-    *offset = (uint32_t)slt_siphash24(&ports->offset_key, message, bytes);
-    uint32_t which = (uint32_t)slt_siphash24(&ports->table_key, message, bytes);
-    return &ports->counters[which % SLT_PORT_COUNTERS];
+    uint64_t hash = slt_siphash24(&ports->key, message, bytes);
+    *offset = (uint32_t)hash;
+    return &ports->counters[(hash >> 32) % SLT_PORT_COUNTERS];
 }
 
-bool slt_ports_choose(struct salut_stack *stack, struct slt_tcp_id *id)
+bool slt_ports_choose(struct salut_stack *stack, struct slt_tcp_id *id, uint32_t *hash)
 {
     uint32_t range = (uint32_t)stack->config.port_high - stack->config.port_low + 1;
     uint32_t offset;
@@ -43,7 +42,9 @@ bool slt_ports_choose(struct salut_stack *stack, struct slt_tcp_id *id)
         uint32_t at = (offset + (*counter)++) % range;
         id->local_port = (uint16_t)(stack->config.port_low + at);
         stack->tcp.work++;
-        if (!slt_listen_owns_port(stack, id->local, id->local_port) && !slt_demux_has(stack, id)) {
+        *hash = slt_demux_hash(stack, id);
+        if (!slt_listen_owns_port(stack, id->local, id->local_port) &&
+            !slt_demux_has(stack, *hash, id)) {
             return true;
         }
     }

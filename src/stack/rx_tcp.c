@@ -81,7 +81,7 @@ static void input_conn(struct salut_stack *stack, const struct slt_rx_item *item
     if (why == SLT_NOTE_TCP_TW_REUSED) {
         isn = slt_tcp_reuse_isn(c);
     }
-    slt_after(stack, index);
+    slt_after(stack, c);
     if (why == SLT_NOTE_TCP_TW_REUSED) {
         input_reuse(stack, item, isn);
     }
@@ -148,9 +148,8 @@ enum slt_reason slt_rx_tcp_notice(struct salut_stack *stack, const struct slt_tc
     if (ref == SLT_FLOW_NONE || slt_flow_kind(ref) != SLT_FLOW_CONN) {
         return SLT_DROP_ICMP_NO_MATCH;
     }
-    uint32_t index = slt_flow_index(ref);
-    enum slt_reason why =
-        slt_tcp_icmp(&stack->tcp, slt_tcp_conn_at(&stack->tcp, index), notice, stack->now_ns);
-    slt_after(stack, index);
+    struct slt_tcp_conn *c = slt_tcp_conn_at(&stack->tcp, slt_flow_index(ref));
+    enum slt_reason why = slt_tcp_icmp(&stack->tcp, c, notice, stack->now_ns);
+    slt_after(stack, c);
     return why;
 }

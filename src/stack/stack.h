@@ -169,9 +169,20 @@ struct slt_fast_open {
     uint64_t uses;
 };
 
+/* What addresses and routes said of the destination that was last asked about; see net.c. */
+enum slt_net_source { SLT_NET_SOURCE_UNASKED, SLT_NET_SOURCE_NONE, SLT_NET_SOURCE_FOUND };
+
+struct slt_net_memory {
+    uint64_t version; /* of the interface that said so; 0: nobody asked yet */
+    uint8_t dst[16];
+    struct slt_ip_hop hop;
+    struct slt_neigh_ref ref; /* of the hop, as the cache last found it; generation 0: not asked */
+    uint8_t source;           /* enum slt_net_source */
+    uint8_t src[16];          /* what goes there leaves with, when found */
+};
+
 struct slt_port_chooser {
-    struct slt_sipkey offset_key;
-    struct slt_sipkey table_key;
+    struct slt_sipkey key;
     uint32_t counters[SLT_PORT_COUNTERS];
 };
 
@@ -237,6 +248,7 @@ struct salut_stack {
 
     struct slt_tcp tcp;
     struct slt_ip_iface iface;
+    struct slt_net_memory net;
     struct slt_neigh neigh;
     struct slt_pmtu pmtu;
     struct slt_frag frag;
@@ -333,15 +345,18 @@ void slt_queue_join(struct salut_stack *stack, struct slt_conn_queue *to,
 uint32_t slt_queue_next(const struct salut_stack *stack, uint32_t index, enum slt_queue_link link);
 
 /* demux.c: by tuple. `probes` grows by the objects compared; `replace` lets one object take the
- * place of another with the same tuple. */
+ * place of another with the same tuple. Who adds has looked the tuple up before, and still knows
+ * its hash. */
 uint32_t slt_demux_bucket_count(const struct salut_config *config);
 bool slt_demux_init(struct salut_stack *stack);
 uint32_t slt_demux_hash(const struct salut_stack *stack, const struct slt_tcp_id *id);
 slt_flow_ref slt_demux_find(const struct salut_stack *stack, uint32_t hash,
                             const struct slt_tcp_id *id, uint32_t *probes);
-bool slt_demux_has(const struct salut_stack *stack, const struct slt_tcp_id *id);
-void slt_demux_add(struct salut_stack *stack, enum slt_flow_object kind, uint32_t index);
-void slt_demux_replace(struct salut_stack *stack, slt_flow_ref old, slt_flow_ref ref);
+bool slt_demux_has(const struct salut_stack *stack, uint32_t hash, const struct slt_tcp_id *id);
+void slt_demux_add(struct salut_stack *stack, enum slt_flow_object kind, uint32_t index,
+                   uint32_t hash);
+void slt_demux_replace(struct salut_stack *stack, slt_flow_ref old, slt_flow_ref ref,
+                       uint32_t hash);
 void slt_demux_remove(struct salut_stack *stack, enum slt_flow_object kind, uint32_t index);
 
 /* reply.c: `opts` gives TTL and DS field, NULL the defaults */
@@ -385,9 +400,9 @@ void slt_listen_news(struct salut_stack *stack, uint32_t listener);
 void slt_listen_turn(struct salut_stack *stack);
 uint32_t slt_listen_next_news(struct salut_stack *stack);
 
-/* ports.c: false when no port is left */
+/* ports.c: false when no port is left; `hash` is then the tuple's (demux.c) */
 void slt_ports_init(struct salut_stack *stack, struct slt_prng_secret *prng);
-bool slt_ports_choose(struct salut_stack *stack, struct slt_tcp_id *id);
+bool slt_ports_choose(struct salut_stack *stack, struct slt_tcp_id *id, uint32_t *hash);
 bool slt_ports_choose_listener(struct salut_stack *stack, struct slt_listener *wanted);
 
 /* frame.c */
@@ -408,12 +423,13 @@ void slt_stack_frame_tcp(const struct salut_stack *stack, const struct slt_frame
 bool slt_stack_frame_reply(const struct salut_stack *stack, const struct slt_reply *reply,
                            const uint8_t mac[6], struct salut_tx_frame *frame);
 
-/* conns.c: `let_go` is asked for each connection that comes out of a queue; true: it is dead, leave
- * it alone */
+/* conns.c: `hash` is the tuple's (demux.c); `let_go` is asked for each connection that comes out of
+ * a queue; true: it is dead, leave it alone */
 uint32_t slt_conns_new(struct salut_stack *stack, const struct slt_tcp_id *id,
                        const struct slt_tcp_defaults *defaults, enum salut_state from);
-void slt_conns_find_by_tuple(struct salut_stack *stack, uint32_t index);
-void slt_conns_take_over(struct salut_stack *stack, uint32_t index, uint32_t half_open);
+void slt_conns_find_by_tuple(struct salut_stack *stack, uint32_t index, uint32_t hash);
+void slt_conns_take_over(struct salut_stack *stack, uint32_t index, uint32_t half_open,
+                         uint32_t hash);
 void slt_conns_hide(struct salut_stack *stack, uint32_t index);
 void slt_conns_release(struct salut_stack *stack, uint32_t index);
 bool slt_conns_let_go(struct salut_stack *stack, uint32_t index);
@@ -435,6 +451,7 @@ struct slt_net_way {
 };
 
 uint16_t slt_net_pmtu(struct salut_stack *stack, const uint8_t dst[16]);
+void slt_net_remember(struct salut_stack *stack, const uint8_t dst[16]);
 void slt_net_forget(struct salut_stack *stack, struct slt_tcp_place *place);
 void slt_net_confirm(struct salut_stack *stack, const struct slt_tcp_place *place);
 void slt_net_doubt(struct salut_stack *stack, struct slt_tcp_conn *c);
@@ -465,9 +482,9 @@ enum slt_reason slt_auto_take_nd(struct salut_stack *stack, const struct slt_nei
 
 /* after.c: `after` after every door of the engine, `after_turn` when the transmit step has looked
  * at the connection; it may be gone afterwards */
-void slt_after(struct salut_stack *stack, uint32_t index);
-void slt_after_turn(struct salut_stack *stack, uint32_t index);
-void slt_after_news(struct salut_stack *stack, uint32_t index);
+void slt_after(struct salut_stack *stack, struct slt_tcp_conn *c);
+void slt_after_turn(struct salut_stack *stack, struct slt_tcp_conn *c);
+void slt_after_news(struct salut_stack *stack, const struct slt_tcp_conn *c);
 
 /* tx.c: an unanswered batch was not taken */
 void slt_tx_cancel(struct salut_stack *stack);
@@ -518,7 +535,8 @@ void slt_info_conn(const struct salut_stack *stack, const struct slt_tcp_conn *c
 /* RFC 9293 3.4.2: after a start without memory of the past, no segments for one MSL. */
 static inline bool slt_stack_is_quiet(const struct salut_stack *stack)
 {
-    return stack->now_ns < slt_time_add(stack->config.start_at_ns, stack->config.quiet_time_ns);
+    int64_t quiet_ns = stack->config.quiet_time_ns;
+    return quiet_ns > 0 && stack->now_ns < slt_time_add(stack->config.start_at_ns, quiet_ns);
 }
 
 #endif

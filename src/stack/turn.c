@@ -25,7 +25,7 @@ static void fire(struct salut_stack *stack, uint32_t index)
     if (!doubted && slt_tcp_has(c, SLT_CONN_R1)) {
         slt_net_doubt(stack, c);
     }
-    slt_after(stack, index);
+    slt_after(stack, c);
 }
 
 /* True when the budget ended first. */

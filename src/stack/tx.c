@@ -64,12 +64,11 @@ static bool offer_reply(struct salut_stack *stack, uint32_t index, struct salut_
 
 /* ---- connections ---------------------------------------------------------------------------- */
 
-static uint32_t offer_segments(struct salut_stack *stack, uint32_t index,
+static uint32_t offer_segments(struct salut_stack *stack, const struct slt_tcp_conn *c,
                                const struct slt_net_way *way, struct salut_tx_frame *frames,
                                uint32_t max)
 {
     struct slt_tcp *tcp = &stack->tcp;
-    const struct slt_tcp_conn *c = slt_tcp_conn_at(tcp, index);
     struct slt_piece pieces[SALUT_FRAME_PIECES_MAX];
     struct slt_tcp_segment seg;
     struct slt_tcp_burst burst;
@@ -91,7 +90,7 @@ static uint32_t offer_segments(struct salut_stack *stack, uint32_t index,
         to.gso_bytes = plan->gso ? plan->gso_bytes : 0;
         to.ecn = seg.ecn;
         slt_stack_frame_tcp(stack, &to, &seg, pieces, &frames[count]);
-        new_record(stack, index, false);
+        new_record(stack, c->index, false);
         count++;
     }
     return count;
@@ -100,10 +99,10 @@ static uint32_t offer_segments(struct salut_stack *stack, uint32_t index,
 /* No way to the peer. The connection is told, and one segment counts as sent, as it would have been
  * had the network lost it: from then on the retransmission timer decides how often to try and when
  * to give up (RFC 9293 3.8.3). */
-static void lose_segment(struct salut_stack *stack, uint32_t index, enum slt_net_answer answer)
+static void lose_segment(struct salut_stack *stack, struct slt_tcp_conn *c,
+                         enum slt_net_answer answer)
 {
     struct slt_tcp *tcp = &stack->tcp;
-    struct slt_tcp_conn *c = slt_tcp_conn_at(tcp, index);
     struct slt_tcp_burst burst;
     struct slt_tcp_plan plan;
     if (answer != SLT_NET_LOST) {
@@ -117,7 +116,7 @@ static void lose_segment(struct salut_stack *stack, uint32_t index, enum slt_net
     if (slt_tcp_plan(tcp, c, &burst, stack->now_ns, &plan)) {
         slt_tcp_commit(tcp, c, &plan, stack->now_ns);
     }
-    slt_after_turn(stack, index);
+    slt_after_turn(stack, c);
 }
 
 static uint32_t offer_conn(struct salut_stack *stack, uint32_t index, struct salut_tx_frame *frames,
@@ -133,16 +132,16 @@ static uint32_t offer_conn(struct salut_stack *stack, uint32_t index, struct sal
         slt_tcp_path_mtu(&stack->tcp, c, slt_net_pmtu(stack, c->id.remote), stack->now_ns);
     }
     if (answer == SLT_NET_SEND) {
-        uint32_t count = offer_segments(stack, index, &way, frames, max);
+        uint32_t count = offer_segments(stack, c, &way, frames, max);
         if (count == 0) {
-            slt_after_turn(stack, index);
+            slt_after_turn(stack, c);
         }
         return count;
     }
     if (answer == SLT_NET_WAIT) {
         slt_park_conn(stack, index, way.ref);
     } else {
-        lose_segment(stack, index, answer);
+        lose_segment(stack, c, answer);
     }
     return 0;
 }
@@ -191,16 +190,16 @@ size_t salut_output(struct salut_stack *stack, struct salut_tx_frame *frames, si
 
 static uint32_t settle_conn(struct salut_stack *stack, uint32_t at, uint32_t taken)
 {
-    uint32_t index = stack->tx.record[at].index;
+    const struct slt_tx_record *record = &stack->tx.record[at];
+    uint32_t index = record->index;
     struct slt_tcp_conn *c = slt_tcp_conn_at(&stack->tcp, index);
-    while (at < stack->tx.count && !stack->tx.record[at].is_reply &&
-           stack->tx.record[at].index == index) {
+    for (; at < stack->tx.count && !record->is_reply && record->index == index; at++) {
         if (at < taken) {
-            slt_tcp_commit(&stack->tcp, c, &stack->tx.record[at].plan, stack->now_ns);
+            slt_tcp_commit(&stack->tcp, c, &record->plan, stack->now_ns);
         }
-        at++;
+        record++;
     }
-    slt_after_turn(stack, index);
+    slt_after_turn(stack, c);
     return at;
 }
 

@@ -125,7 +125,7 @@ bool slt_waits_add(struct salut_stack *stack, const struct slt_tcp_conn *c)
     stack->waits.count++;
     file_entry(stack, index, stack->now_ns);
     slt_demux_replace(stack, slt_flow_ref_make(SLT_FLOW_CONN, c->index),
-                      slt_flow_ref_make(SLT_FLOW_TIME_WAIT, index));
+                      slt_flow_ref_make(SLT_FLOW_TIME_WAIT, index), slt_demux_hash(stack, &c->id));
     return true;
 }
 

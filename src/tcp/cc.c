@@ -29,17 +29,6 @@ static uint32_t initial_window(const struct salut_config *config, uint32_t mss)
     return slt_min32(segments * mss, slt_max32(2 * mss, segments * 1460U));
 }
 
-/* Chance for the algorithms that need some: the configuration's seed and the instant. */
-static uint32_t seed_of(const struct salut_config *config, int64_t now_ns)
-{
-    uint32_t seed = (uint32_t)now_ns * 2654435761U;
-
-    for (unsigned i = 0; i < sizeof(config->seed); i++) {
-        seed = (seed ^ config->seed[i]) * 16777619U;
-    }
-    return seed | 1;
-}
-
 void slt_cc_init(struct slt_tcp_cc *cc, const struct salut_config *config, uint8_t which,
                  uint32_t mss, int64_t now_ns)
 {
@@ -50,7 +39,7 @@ void slt_cc_init(struct slt_tcp_cc *cc, const struct salut_config *config, uint8
     /* RFC 3465 2.3 allows two; the letter of RFC 5681 3.1 is one (R5681-05) */
     cc->burst_segments = config->profile == SALUT_PROFILE_RFC ? 1 : 2;
     cc->validated_at_ms = (uint32_t)(now_ns / SLT_NS_PER_MS);
-    ops_of(cc)->init(cc, seed_of(config, now_ns), now_ns);
+    ops_of(cc)->init(cc, config, now_ns);
 }
 
 void slt_cc_fold(const struct slt_tcp_cc *cc, struct slt_tcp_cc_fold *fold)

@@ -27,13 +27,24 @@ static const struct {
     [BBR_PROBE_RTT] = {100, 50},
 };
 
-static void init(struct slt_tcp_cc *cc, uint32_t seed, int64_t now_ns)
+/* Chance for the rounds of bandwidth probing: the configuration's seed and the instant. */
+static uint32_t seed_of(const struct salut_config *config, int64_t now_ns)
+{
+    uint32_t seed = (uint32_t)now_ns * 2654435761U;
+
+    for (unsigned i = 0; i < sizeof(config->seed); i++) {
+        seed = (seed ^ config->seed[i]) * 16777619U;
+    }
+    return seed | 1;
+}
+
+static void init(struct slt_tcp_cc *cc, const struct salut_config *config, int64_t now_ns)
 {
     struct slt_cc_bbr *b = &cc->of.bbr;
 
     memset(b, 0, sizeof(*b));
     bbr_model_init(b);
-    b->random = seed;
+    b->random = seed_of(config, now_ns);
     b->extra_at_us = (uint32_t)(now_ns / SLT_NS_PER_US);
     bbr_enter_startup(b);
 }

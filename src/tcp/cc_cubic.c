@@ -53,11 +53,11 @@ static uint32_t climb_ms(uint32_t bytes, uint32_t mss)
     return slt_cc_cube_root((uint64_t)bytes * per_c / mss);
 }
 
-static void init(struct slt_tcp_cc *cc, uint32_t seed, int64_t now_ns)
+static void init(struct slt_tcp_cc *cc, const struct salut_config *config, int64_t now_ns)
 {
     struct slt_cc_cubic *q = &cc->of.cubic;
 
-    (void)seed;
+    (void)config;
     memset(q, 0, sizeof(*q));
     q->epoch_at_ns = SLT_NEVER;
     q->last_ack_at_ns = now_ns;

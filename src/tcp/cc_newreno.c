@@ -6,10 +6,10 @@
  */
 #include "tcp/cc_ops.h"
 
-static void init(struct slt_tcp_cc *cc, uint32_t seed, int64_t now_ns)
+static void init(struct slt_tcp_cc *cc, const struct salut_config *config, int64_t now_ns)
 {
     (void)cc;
-    (void)seed;
+    (void)config;
     (void)now_ns;
 }
 

@@ -397,6 +397,13 @@ struct slt_tcp_cold {
     struct slt_tcp_accecn accecn;
 };
 
+/* isn.c: the hash of the tuple that an ISN was last made for. */
+struct slt_tcp_keyed {
+    struct slt_tcp_id id;
+    bool known;
+    uint64_t hash; /* the lower half for the ISN, the upper one for the timestamps' offset */
+};
+
 /* The engine of one instance: pools handed in, keys, and what the connections share. */
 struct slt_tcp {
     const struct salut_config *config;
@@ -406,8 +413,8 @@ struct slt_tcp {
     struct slt_pool ranges;
     struct slt_pool records; /* of what was sent: one for each connection, and records_max */
     struct slt_telemetry *telemetry;
-    struct slt_sipkey isn_key;
-    struct slt_sipkey ts_key;
+    struct slt_sipkey isn_key; /* of ISNs and timestamp offsets */
+    struct slt_tcp_keyed keyed;
     struct slt_sipkey cookie_key;
     struct slt_sipkey fast_open_key;
     uint64_t work;           /* loop steps, so that bounds are tested in steps */

@@ -117,6 +117,7 @@ void slt_tcp_inherit_state(struct slt_tcp *tcp, struct slt_tcp_conn *c, enum sal
                            enum slt_reason why, int64_t at_ns);
 bool slt_tcp_edge_legal(enum salut_state from, enum salut_state to);
 int64_t slt_tcp_state_since_ns(const struct slt_tcp_conn *c, int64_t now_ns);
+enum slt_reason slt_tcp_state_reason(const struct slt_tcp_conn *c); /* of the last change */
 uint32_t slt_tcp_history_read(const struct slt_tcp_conn *c, int64_t now_ns,
                               struct salut_history *out);
 

@@ -97,13 +97,27 @@ static int64_t unpack_at_ns(uint64_t packed, int64_t now_ns)
     return (now_us - (int64_t)back_us) * SLT_NS_PER_US;
 }
 
+/* The newest entry; 0 when there is none. */
+static uint64_t newest_entry(const struct slt_tcp_conn *c)
+{
+    return c->history[(c->history_at + SALUT_HISTORY_MAX - 1U) % SALUT_HISTORY_MAX];
+}
+
+static enum slt_reason reason_of(uint64_t packed)
+{
+    return (enum slt_reason)(packed & 255U);
+}
+
+enum slt_reason slt_tcp_state_reason(const struct slt_tcp_conn *c)
+{
+    return reason_of(newest_entry(c));
+}
+
 int64_t slt_tcp_state_since_ns(const struct slt_tcp_conn *c, int64_t now_ns)
 {
-    if (history_count(c) == 0) {
-        return now_ns;
-    }
-    unsigned newest = (c->history_at + SALUT_HISTORY_MAX - 1U) % SALUT_HISTORY_MAX;
-    return unpack_at_ns(c->history[newest], now_ns);
+    uint64_t newest = newest_entry(c);
+
+    return newest == 0 ? now_ns : unpack_at_ns(newest, now_ns);
 }
 
 uint32_t slt_tcp_history_read(const struct slt_tcp_conn *c, int64_t now_ns,
@@ -117,7 +131,7 @@ uint32_t slt_tcp_history_read(const struct slt_tcp_conn *c, int64_t now_ns,
         out[i] = (struct salut_history){.at_ns = unpack_at_ns(packed, now_ns),
                                         .from = (uint8_t)(packed >> 12 & 15U),
                                         .to = (uint8_t)(packed >> 8 & 15U),
-                                        .reason = (uint8_t)(packed & 255U)};
+                                        .reason = (uint8_t)reason_of(packed)};
     }
     return count;
 }

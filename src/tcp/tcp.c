@@ -23,9 +23,8 @@ static struct slt_sipkey derive_key(const uint8_t seed[32], uint8_t purpose)
 }
 
 enum purpose {
-    PURPOSE_ISN = 1,
-    PURPOSE_TS,
-    PURPOSE_COOKIE,
+    PURPOSE_ISN = 1, /* and the timestamps' offset */
+    PURPOSE_COOKIE = 3,
     PURPOSE_RANGES,
     PURPOSE_RECORDS,
     PURPOSE_FAST_OPEN
@@ -38,7 +37,6 @@ bool slt_tcp_init(struct slt_tcp *tcp, const struct salut_config *config, struct
     tcp->config = config;
     tcp->telemetry = telemetry;
     tcp->isn_key = derive_key(config->seed, PURPOSE_ISN);
-    tcp->ts_key = derive_key(config->seed, PURPOSE_TS);
     tcp->cookie_key = derive_key(config->seed, PURPOSE_COOKIE);
     tcp->fast_open_key = derive_key(config->seed, PURPOSE_FAST_OPEN);
     bool ok = slt_pool_init(&tcp->conns, mem, SLT_OWNER_CONN, sizeof(struct slt_tcp_conn),

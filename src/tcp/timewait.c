@@ -51,15 +51,12 @@ static uint32_t slot_bit(const struct slt_tcp *tcp, int64_t now_ns)
 void slt_tcp_time_wait_init(const struct slt_tcp *tcp, const struct slt_tcp_conn *c,
                             struct slt_tcp_time_wait *tw, int64_t now_ns)
 {
-    struct salut_history history[SALUT_HISTORY_MAX];
-    uint32_t count = slt_tcp_history_read(c, now_ns, history);
-
     SLT_ASSERT(c->state == SALUT_STATE_TIME_WAIT);
     tw->id = c->id;
     tw->rcv_nxt = slt_tcp_wrap(c->rcv.nxt, c->rcv.isn);
     tw->snd_nxt = slt_tcp_wrap(c->snd.nxt, c->snd.isn);
     tw->ts_recent = c->ts.recent;
-    tw->facts = (uint32_t)(count > 0 ? history[count - 1].reason : 0) << REASON_SHIFT;
+    tw->facts = (uint32_t)slt_tcp_state_reason(c) << REASON_SHIFT;
     tw->facts |= slt_tcp_has(c, SLT_CONN_TS_OK) ? FACT_TS_OK : 0;
     tw->facts |= slot_bit(tcp, now_ns) ^ FACT_SLOT;
     set_due(tw, c->lasting_at_ns);

@@ -289,47 +289,68 @@ static uint8_t kind_of(const struct slt_tcp_options *opt, enum slt_tcp_option_bi
     return KIND_NOP;
 }
 
-static void emit_accecn(const struct slt_tcp_accecn_option *a, struct slt_writer *w)
+static uint8_t *put_u8(uint8_t *to, uint32_t v)
+{
+    *to = (uint8_t)v;
+    return to + 1;
+}
+
+static uint8_t *put_u16(uint8_t *to, uint16_t v)
+{
+    slt_put_u16(to, v);
+    return to + 2;
+}
+
+static uint8_t *put_u32(uint8_t *to, uint32_t v)
+{
+    slt_put_u32(to, v);
+    return to + 4;
+}
+
+static uint8_t *put_nops(uint8_t *to, uint32_t count)
+{
+    for (; count > 0; count--) {
+        to = put_u8(to, KIND_NOP);
+    }
+    return to;
+}
+
+static uint8_t *put_accecn(uint8_t *to, const struct slt_tcp_accecn_option *a)
 {
     const uint32_t field[3] = {a->order ? a->e1b : a->e0b, a->ceb, a->order ? a->e0b : a->e1b};
     for (uint32_t i = 0; i < a->count; i++) {
-        slt_write_u8(w, (uint8_t)(field[i] >> 16));
-        slt_write_u16(w, (uint16_t)field[i]);
+        to = put_u16(put_u8(to, field[i] >> 16), (uint16_t)field[i]);
     }
+    return to;
 }
 
-static void emit_body(const struct slt_tcp_options *opt, enum slt_tcp_option_bit option,
-                      struct slt_writer *w)
+/* Write what stands behind kind and length; returns where the next option goes. */
+static uint8_t *put_body(uint8_t *to, const struct slt_tcp_options *opt,
+                         enum slt_tcp_option_bit option)
 {
     switch (option) {
     case SLT_TCP_OPT_MSS:
-        slt_write_u16(w, opt->mss);
-        break;
+        return put_u16(to, opt->mss);
     case SLT_TCP_OPT_WSCALE:
-        slt_write_u8(w, opt->wscale);
-        break;
+        return put_u8(to, opt->wscale);
     case SLT_TCP_OPT_SACK_OK:
-        break;
+        return to;
     case SLT_TCP_OPT_SACK:
         for (uint32_t i = 0; i < opt->sack_count; i++) {
-            slt_write_u32(w, opt->sack[i].left);
-            slt_write_u32(w, opt->sack[i].right);
+            to = put_u32(put_u32(to, opt->sack[i].left), opt->sack[i].right);
         }
-        break;
+        return to;
     case SLT_TCP_OPT_TIMESTAMPS:
-        slt_write_u32(w, opt->ts_val);
-        slt_write_u32(w, opt->ts_ecr);
-        break;
+        return put_u32(put_u32(to, opt->ts_val), opt->ts_ecr);
     case SLT_TCP_OPT_FAST_OPEN:
-        slt_write_bytes(w, opt->cookie, opt->cookie_bytes);
-        break;
+        memcpy(to, opt->cookie, opt->cookie_bytes);
+        return to + opt->cookie_bytes;
     case SLT_TCP_OPT_USER_TIMEOUT:
-        slt_write_u16(w, opt->user_timeout);
-        break;
+        return put_u16(to, opt->user_timeout);
     case SLT_TCP_OPT_ACCECN:
-        emit_accecn(&opt->accecn, w);
-        break;
+        return put_accecn(to, &opt->accecn);
     }
+    SLT_UNREACHABLE("an option that was not planned");
 }
 
 static bool is_usual(const struct slt_tcp_options *opt)
@@ -364,23 +385,20 @@ uint32_t slt_tcp_options_emit(const struct slt_tcp_options *opt, struct slt_writ
         return emit_usual(opt, w);
     }
     const struct layout l = plan_layout(opt);
-    if (l.bytes > SLT_TCP_OPTIONS_MAX || l.bytes > w->capacity - w->at) {
+    uint8_t *to = l.bytes <= SLT_TCP_OPTIONS_MAX ? slt_write_room(w, l.bytes) : NULL;
+    if (!to) {
         w->failed = true;
         return 0;
     }
+    const uint8_t *end = to + l.bytes;
     for (uint32_t i = 0; i < l.count; i++) {
         const struct item *item = &l.items[i];
-        for (uint32_t n = 0; n < item->nops; n++) {
-            slt_write_u8(w, KIND_NOP);
-        }
-        slt_write_u8(w, kind_of(opt, item->option));
-        slt_write_u8(w, item->bytes);
-        emit_body(opt, item->option, w);
-        for (uint32_t n = 0; n < item->after; n++) {
-            slt_write_u8(w, KIND_NOP);
-        }
+        to = put_nops(to, item->nops);
+        to = put_u8(put_u8(to, kind_of(opt, item->option)), item->bytes);
+        to = put_nops(put_body(to, opt, item->option), item->after);
     }
-    return w->failed ? 0 : l.bytes;
+    SLT_ASSERT(to == end);
+    return l.bytes;
 }
 
 static void print_sack(struct slt_text *t, const struct slt_tcp_options *opt)

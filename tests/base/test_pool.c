@@ -94,6 +94,31 @@ static void test_freed_objects_come_back_last_first_and_keep_their_bytes(void **
     test_mem_check_empty(&mem, &heap);
 }
 
+static void test_objects_of_all_slabs_are_apart(void **state)
+{
+    (void)state;
+    static const uint32_t sizes[] = {1, 60, 376, 968, 4096, 65536, 65537, 100001};
+    enum { COUNT = 300 };
+    struct slt_mem mem;
+    struct test_heap heap;
+    for (unsigned i = 0; i < SLT_ARRAY_COUNT(sizes); i++) {
+        struct slt_pool pool;
+        test_mem_init(&mem, &heap);
+        assert_true(slt_pool_init(&pool, &mem, SLT_OWNER_CONN, sizes[i], COUNT));
+        for (uint32_t index = 0; index < COUNT; index++) {
+            assert_int_equal(slt_pool_take(&pool), index);
+            memset(slt_pool_at(&pool, index), (int)(index & 0xff), pool.object_bytes);
+        }
+        for (uint32_t index = 0; index < COUNT; index++) {
+            const uint8_t *object = slt_pool_at(&pool, index);
+            assert_int_equal(object[0], index & 0xff);
+            assert_int_equal(object[pool.object_bytes - 1], index & 0xff);
+        }
+        slt_pool_deinit(&pool);
+        test_mem_check_empty(&mem, &heap);
+    }
+}
+
 static void test_a_slab_that_is_refused_can_be_had_later(void **state)
 {
     (void)state;
@@ -231,6 +256,7 @@ int main(void)
         cmocka_unit_test(test_small_pools_take_small_slabs),
         cmocka_unit_test(test_objects_larger_than_a_slab),
         cmocka_unit_test(test_freed_objects_come_back_last_first_and_keep_their_bytes),
+        cmocka_unit_test(test_objects_of_all_slabs_are_apart),
         cmocka_unit_test(test_a_slab_that_is_refused_can_be_had_later),
         cmocka_unit_test(test_fixed_takes_everything_at_once_and_exactly_as_planned),
         cmocka_unit_test(test_a_pool_of_nothing),

@@ -95,8 +95,10 @@ static void test_dad_v6(void **state)
     assert_int_equal(step.ask.dst_mac[0], 0x33);
     assert_false(slt_dad_next(&w->dad, &w->iface, at_ns + S - 1, &step));
     assert_false(slt_ip_select_source(&w->iface, peer, chosen));
+    uint64_t version = w->iface.version;
     assert_true(slt_dad_next(&w->dad, &w->iface, at_ns + S, &step));
     assert_int_equal(step.kind, SLT_DAD_USABLE);
+    assert_true(w->iface.version > version);
     assert_true(slt_ip_select_source(&w->iface, peer, chosen));
     assert_int_equal(slt_dad_next_deadline(&w->iface), SLT_NEVER);
 }
@@ -318,6 +320,29 @@ static void test_slaac(void **state)
     assert_int_equal(slt_ra_next_deadline(&w->ra, &w->iface), SLT_NEVER);
 }
 
+/* An address that is deprecated or preferred again answers otherwise than before. */
+static void test_lifetimes_change_the_version(void **state)
+{
+    struct world *w = *state;
+    uint8_t gone[16];
+    struct slt_dad_step step;
+    struct slt_ndp ndp = advert(1800);
+    add_prefix(&ndp, "2001:db8:5::", 10000, 9000);
+    assert_int_equal(input(w, &ndp, "fe80::9", 0), SLT_PASS);
+    assert_true(slt_dad_next(&w->dad, &w->iface, S, &step));
+    assert_true(slt_dad_next(&w->dad, &w->iface, 3 * S, &step));
+    assert_false(slt_ra_expire(&w->iface, 8999 * S, gone)); /* the router's route goes */
+    uint64_t version = w->iface.version;
+    assert_false(slt_ra_expire(&w->iface, 9000 * S, gone));
+    assert_int_equal(made(w)->state, SLT_IP_OWN_DEPRECATED);
+    assert_true(w->iface.version > version);
+    ndp.lifetime_s = 0; /* routes stay as they are */
+    version = w->iface.version;
+    assert_int_equal(input(w, &ndp, "fe80::9", 9000 * S), SLT_PASS);
+    assert_int_equal(made(w)->state, SLT_IP_OWN_PREFERRED);
+    assert_true(w->iface.version > version);
+}
+
 /* R4862-03: the two-hour rule, row by row: seconds that remain, seconds received, result. */
 static void test_two_hours(void **state)
 {
@@ -395,6 +420,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_solicitations, setup, teardown),
         cmocka_unit_test_setup_teardown(test_router_and_parameters, setup, teardown),
         cmocka_unit_test_setup_teardown(test_slaac, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_lifetimes_change_the_version, setup, teardown),
         cmocka_unit_test_setup_teardown(test_two_hours, setup, teardown),
         cmocka_unit_test_setup_teardown(test_prefixes_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(test_flood, setup, teardown),

@@ -324,6 +324,45 @@ static void test_source_states(void **state)
     expect_source(w, "2001:db8::1", NULL); /* R4862-01 */
 }
 
+/* Everything that changes an answer changes the version by which answers are remembered; what
+ * changes nothing leaves it. */
+static void test_version_follows_every_change(void **state)
+{
+    struct world *w = *state;
+    uint8_t addr[16];
+    uint8_t prefix[16];
+    uint8_t gateway[16];
+    uint8_t bits;
+    uint64_t before = w->iface.version;
+    assert_true(slt_ip_addr_parse("10.0.0.9", addr));
+    assert_true(slt_ip_addr_parse("10.0.0.1", gateway));
+    assert_true(slt_ip_prefix_parse("192.0.2.0/24", prefix, &bits));
+    add(w, "10.0.0.9/24");
+    assert_true(w->iface.version > before);
+    before = w->iface.version;
+    assert_int_equal(slt_ip_iface_add(&w->iface, addr, 120, SLT_IP_OWN_PREFERRED),
+                     SALUT_ADDRESS_IN_USE);
+    slt_ip_gateway_doubt(&w->iface, gateway);
+    slt_ip_gateway_trust(&w->iface, gateway);
+    assert_int_equal(w->iface.version, before);
+    route(w, "192.0.2.0/24", "10.0.0.1", 0);
+    assert_true(w->iface.version > before);
+    before = w->iface.version;
+    slt_ip_gateway_trust(&w->iface, gateway); /* it was not doubted */
+    assert_int_equal(w->iface.version, before);
+    slt_ip_gateway_doubt(&w->iface, gateway);
+    assert_true(w->iface.version > before);
+    before = w->iface.version;
+    slt_ip_gateway_trust(&w->iface, gateway);
+    assert_true(w->iface.version > before);
+    before = w->iface.version;
+    assert_int_equal(slt_ip_route_remove(&w->iface, prefix, bits, gateway), SALUT_OK);
+    assert_true(w->iface.version > before);
+    before = w->iface.version;
+    assert_int_equal(slt_ip_iface_remove(&w->iface, addr), SALUT_OK);
+    assert_true(w->iface.version > before);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -336,6 +375,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_point_to_point_needs_no_route, setup_ip, teardown),
         cmocka_unit_test_setup_teardown(test_source_selection, setup, teardown),
         cmocka_unit_test_setup_teardown(test_source_states, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_version_follows_every_change, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -30,7 +30,7 @@ static void a_hundred_thousand_tuples_stay_within_sixteen_probes(void **state)
         make_id(&id, i);
         uint32_t index = slt_conns_new(stack, &id, &stack->defaults, SALUT_STATE_CLOSED);
         assert_int_not_equal(index, SLT_NIL);
-        slt_conns_find_by_tuple(stack, index);
+        slt_conns_find_by_tuple(stack, index, slt_demux_hash(stack, &id));
     }
     uint32_t worst = 0;
     uint64_t all = 0;

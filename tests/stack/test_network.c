@@ -379,6 +379,46 @@ static void addresses_and_routes_are_judged(void **state)
     world_delete(world);
 }
 
+/* Where the memory of a destination says that its packets go. */
+static const struct slt_ip_hop *remembered(struct salut_stack *s, const salut_addr *dst,
+                                           uint8_t src[16])
+{
+    slt_net_remember(s, dst->b);
+    assert_true(slt_net_source(s, dst->b, src));
+    return &s->net.hop;
+}
+
+static void what_is_remembered_of_a_destination_follows_the_tables(void **state)
+{
+    (void)state;
+    struct world *world = world_new(SALUT_PROFILE_LINUX);
+    struct salut_stack *s = world->end[0];
+    salut_addr far = world_addr("192.0.2.7");
+    salut_addr any = world_addr("0.0.0.0");
+    salut_addr gateways[2] = {world_addr("10.0.0.8"), world_addr("10.0.0.9")};
+    salut_addr own = world_addr("192.0.2.1");
+    uint8_t src[16];
+    slt_net_remember(s, far.b);
+    assert_false(slt_net_has_way(s, far.b));
+    assert_int_equal(salut_add_route(s, &any, 0, &gateways[0]), SALUT_OK);
+    assert_true(slt_net_has_way(s, far.b));
+    assert_memory_equal(remembered(s, &far, src)->addr, gateways[0].b, 16);
+    assert_memory_equal(src, world->addr4[0].b, 16);
+    assert_int_equal(salut_add_route(s, &any, 0, &gateways[1]), SALUT_OK);
+    assert_memory_equal(remembered(s, &far, src)->addr, gateways[0].b, 16);
+    slt_ip_gateway_doubt(&s->iface, gateways[0].b); /* RFC 1122 3.3.1.4 */
+    assert_memory_equal(remembered(s, &far, src)->addr, gateways[1].b, 16);
+    assert_int_equal(salut_add_address(s, &own, 24), SALUT_OK);
+    assert_int_equal(remembered(s, &far, src)->kind, SLT_IP_HOP_ON_LINK);
+    assert_memory_equal(src, own.b, 16);
+    assert_int_equal(salut_remove_address(s, &own), SALUT_OK);
+    assert_int_equal(remembered(s, &far, src)->kind, SLT_IP_HOP_GATEWAY);
+    assert_memory_equal(src, world->addr4[0].b, 16);
+    assert_memory_equal(remembered(s, &world->addr4[1], src)->addr, world->addr4[1].b, 16);
+    assert_memory_equal(remembered(s, &far, src)->addr, gateways[1].b, 16);
+    world_delete(world);
+}
+
 static void a_connection_outlives_its_address(void **state)
 {
     (void)state;
@@ -477,6 +517,7 @@ int main(void)
         cmocka_unit_test(segments_from_impossible_places_get_no_answer),
         cmocka_unit_test(a_loopback_instance_talks_to_itself),
         cmocka_unit_test(addresses_and_routes_are_judged),
+        cmocka_unit_test(what_is_remembered_of_a_destination_follows_the_tables),
         cmocka_unit_test(a_connection_outlives_its_address),
         cmocka_unit_test(an_address_is_tested_before_it_is_used),
         cmocka_unit_test(a_duplicate_address_is_given_up),

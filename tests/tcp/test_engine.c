@@ -141,6 +141,33 @@ static void t_must_9_isns_need_the_key_and_must_8_follow_the_clock(void **ctx)
     pair_deinit(&p);
 }
 
+/* The two come from one hash, remembered for the tuple of the last ISN: neither depends on who was
+ * asked about before, nor tells the other. */
+static void t_r7323_offsets_belong_to_their_tuples(void **ctx)
+{
+    struct pair p;
+
+    (void)ctx;
+    pair_init(&p);
+    struct slt_tcp *tcp = &p.side[0].tcp;
+    struct slt_tcp_id one = p.side[0].id;
+    struct slt_tcp_id two = one;
+    tcp->isn_fixed = false;
+    two.remote_port++;
+    uint32_t offset_of_one = slt_tcp_ts_offset(tcp, &one);
+    uint32_t offset_of_two = slt_tcp_ts_offset(tcp, &two);
+    assert_int_not_equal(offset_of_one, offset_of_two);
+    uint32_t isn = slt_tcp_isn(tcp, &one, 0);
+    assert_int_not_equal(isn, offset_of_one);
+    assert_int_equal(slt_tcp_ts_offset(tcp, &one), offset_of_one);
+    assert_int_equal(slt_tcp_ts_offset(tcp, &two), offset_of_two);
+    (void)slt_tcp_isn(tcp, &two, 0);
+    assert_int_equal(slt_tcp_ts_offset(tcp, &two), offset_of_two);
+    assert_int_equal(slt_tcp_ts_offset(tcp, &one), offset_of_one);
+    assert_int_equal(slt_tcp_isn(tcp, &one, 0), isn);
+    pair_deinit(&p);
+}
+
 static void t_time_wait_entry_keeps_its_deadline_exactly(void **ctx)
 {
     struct pair p;
@@ -173,6 +200,7 @@ int main(void)
         cmocka_unit_test(t_r6298_04_05_rto_stays_in_its_bounds),
         cmocka_unit_test(t_r4987_02_cookies_come_back_and_guesses_do_not),
         cmocka_unit_test(t_must_9_isns_need_the_key_and_must_8_follow_the_clock),
+        cmocka_unit_test(t_r7323_offsets_belong_to_their_tuples),
         cmocka_unit_test(t_time_wait_entry_keeps_its_deadline_exactly),
     };
 
