@@ -117,11 +117,13 @@ uint32_t slt_chain_append(struct slt_chain *chain, struct slt_pool *bufs, const 
     uint32_t room = tail_room(chain, bufs);
     SLT_ASSERT(bytes <= UINT32_MAX - chain->bytes);
     while (taken < bytes) {
-        if (room == 0 && !add_buf(chain, bufs)) {
-            break;
+        if (room == 0) {
+            if (!add_buf(chain, bufs)) {
+                break;
+            }
+            room = buf_capacity(bufs);
         }
         struct slt_buf *buf = slt_buf_at(bufs, chain->tail);
-        room = buf_capacity(bufs) - buf->end;
         uint32_t n = slt_min32(room, bytes - taken);
         memcpy(buf->data + buf->end, data + taken, n);
         buf->end += n;
@@ -293,6 +295,9 @@ uint32_t slt_chain_peek(const struct slt_chain *chain, const struct slt_pool *bu
     uint32_t copied = 0;
     for (;;) {
         uint32_t n = slt_min32(buf_bytes(buf) - offset, wanted - copied);
+        if (copied + n < wanted) {
+            slt_prefetch(slt_buf_at(bufs, buf->next));
+        }
         memcpy(out + copied, buf->data + buf->start + offset, n);
         copied += n;
         if (copied == wanted) {

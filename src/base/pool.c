@@ -135,7 +135,11 @@ uint32_t slt_pool_take(struct slt_pool *pool)
     uint32_t index = pool->free_head;
     if (index != SLT_NIL) {
         memcpy(&pool->free_head, slt_pool_at(pool, index), sizeof(pool->free_head));
-        SLT_ASSERT(pool->free_head == SLT_NIL || pool->free_head < pool->fresh);
+        if (pool->free_head != SLT_NIL) {
+            SLT_ASSERT(pool->free_head < pool->fresh);
+            /* Who takes one often takes the next, having filled this one meanwhile. */
+            slt_prefetch(slt_pool_at(pool, pool->free_head));
+        }
     } else {
         index = pool->fresh;
         if (index == pool->max_objects) {

@@ -95,6 +95,9 @@ void slt_tx_frame_copy(const struct salut_tx_frame *frame, uint8_t *out)
     memcpy(out, frame->header, frame->header_bytes);
     out += frame->header_bytes;
     for (uint32_t i = 0; i < frame->piece_count; i++) {
+        if (i + 1U < frame->piece_count) {
+            slt_prefetch(frame->pieces[i + 1].base);
+        }
         memcpy(out, frame->pieces[i].base, frame->pieces[i].bytes);
         out += frame->pieces[i].bytes;
     }
