@@ -33,6 +33,8 @@ static int make(unsigned which, const char *address, struct salut_stack **stack)
     config.buffer_bytes = 2048;
     config.ranges_max = 32;
     config.ranges_per_conn_max = 8;
+    config.records_max = 64;
+    config.loans_max = 4;
     config.neighbours_max = 4;
     config.fragments_max = 2;
     config.fragment_bytes_max = 16384;

@@ -66,10 +66,11 @@ struct salut_config {
     uint32_t listeners_max;
     uint32_t udp_max;
     uint32_t buffers_max;  /* of buffer_bytes each */
-    uint32_t buffer_bytes; /* 64 to 65536, a multiple of 4, at least mtu / 39 */
+    uint32_t buffer_bytes; /* 64 to 65536, a multiple of 4, at least mtu / 38 */
     uint32_t ranges_max;   /* out-of-order runs in the whole instance */
     uint32_t ranges_per_conn_max;
     uint32_t records_max; /* records of what was sent, beyond the one each connection may have */
+    uint32_t loans_max;   /* pieces of the user's memory that are lent (salut_send_lend) */
     uint32_t neighbours_max;
     uint32_t fragments_max; /* datagrams being put together at once */
     uint32_t fragment_bytes_max;

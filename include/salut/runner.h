@@ -6,7 +6,8 @@
  *     salut_config_init(&config, SALUT_PROFILE_LINUX);
  *     salut_runner_prepare(runner, link, &config);
  *     salut_create(&config, &stack);
- *     salut_runner_add_stack(runner, &(struct salut_runner_stack){stack, link, my_event, me});
+ *     salut_runner_add_stack(runner, &(struct salut_runner_stack){
+ *         .stack = stack, .link = link, .on_event = my_event, .ctx = me});
  *     salut_runner_run(runner);
  *
  * One turn takes in what the links received, lets timers fire, hands out events, and sends until
@@ -86,6 +87,9 @@ struct salut_runner_stack {
     struct salut_link *link;
     void (*on_event)(void *ctx, struct salut_stack *stack, const struct salut_event *event);
     void *ctx;
+    /* A loan (salut_send_lend) has come back; called at the end of the turn in which it did. NULL:
+     * the caller asks salut_take_back himself. */
+    void (*on_return)(void *ctx, struct salut_stack *stack, const struct salut_loan *loan);
 };
 
 /* Run a stack on a link from the next turn on.

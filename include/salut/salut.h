@@ -54,7 +54,9 @@ SALUT_API SALUT_MUST_USE enum salut_status salut_create(const struct salut_confi
                                                         struct salut_stack **stack);
 
 /* Take an instance down: every connection is forgotten without a segment. NULL is allowed. To
- * part politely, close or abort connections first and run turns until they are gone. */
+ * part politely, close or abort connections first and run turns until they are gone. Memory that
+ * is still lent is the caller's again when this returns; to be told which that is, call
+ * salut_abort_all and then salut_take_back before. */
 SALUT_API void salut_destroy(struct salut_stack *stack);
 
 /* ---- one turn ----------------------------------------------------------------------------- */
@@ -237,6 +239,37 @@ salut_send_reserve(struct salut_stack *stack, salut_conn conn, struct salut_iove
 SALUT_API enum salut_status salut_send_commit(struct salut_stack *stack, salut_conn conn,
                                               size_t bytes, unsigned flags);
 
+/* Send without a copy: lend memory that stays yours (a cached file, a mapped one, a body that a
+ * thousand connections share), to be sent, and sent again, from where it lies.
+ *
+ * All of it is queued, or nothing. The stack only reads it. Until salut_take_back returns the loan
+ * it must neither change nor go away; that happens once for every call that returned SALUT_OK, and
+ * only there: when the last byte was acknowledged, or when the connection can send no more (it was
+ * reset, aborted or timed out; closing alone does not bring it back, for what is queued is still
+ * delivered). The same memory may be lent any number of times, and parts of it may overlap: each
+ * call is a loan of its own.
+ *
+ * A loan counts in full against the send buffer (SALUT_OPT_SEND_BUFFER), as copied bytes do, but
+ * may go beyond its limit: whenever the buffer has room for one byte a whole loan is taken, and the
+ * next call waits until the queue has shrunk below the limit. It takes a note of 40 bytes of the
+ * instance (config loans_max), no buffer. Less than two buffers (config buffer_bytes) is copied
+ * after all, that being cheaper, and may be taken back at once. 0 bytes are no error.
+ *
+ * Flags as salut_send. Returns SALUT_OK; SALUT_WOULD_BLOCK (the send buffer is full; WRITABLE says
+ * when it is not); SALUT_INVALID (no base, more than SALUT_LOAN_BYTES_MAX, or an unknown flag);
+ * SALUT_NO_MEMORY (loans_max are out or wait to be taken back, or no buffer); SALUT_CLOSED after
+ * shutdown; SALUT_PENDING_OUTPUT; SALUT_STALE; or what ended the connection. Unless it is SALUT_OK
+ * nothing of the memory is kept. */
+SALUT_API SALUT_MUST_USE enum salut_status salut_send_lend(struct salut_stack *stack,
+                                                           salut_conn conn,
+                                                           const struct salut_loan *loan,
+                                                           unsigned flags);
+
+/* Take back the next loan that the stack needs no more; false when there is none. Callable at any
+ * time, before and after the connection is gone; once a turn, after the events, is a good habit.
+ * Loans of one connection come back in the order in which they were lent, but for those copied. */
+SALUT_API bool salut_take_back(struct salut_stack *stack, struct salut_loan *loan);
+
 /* Take received bytes, in order.
  *
  * Returns SALUT_OK (*received > 0, or 0 when bytes is 0); SALUT_WOULD_BLOCK; SALUT_END once the
@@ -281,6 +314,12 @@ SALUT_API enum salut_status salut_close(struct salut_stack *stack, salut_conn co
 /* Reset the connection and let go of the handle (RFC 9293 3.10.5). Returns SALUT_OK, SALUT_STALE.
  */
 SALUT_API enum salut_status salut_abort(struct salut_stack *stack, salut_conn conn);
+
+/* Abort every connection, those closed before and still sending included, so that all memory lent
+ * can be taken back. Resets leave with the next salut_output, if there is one. Handles stay, and
+ * answer SALUT_ABORTED; listeners, and what they have not handed out, are not touched. A batch of
+ * output that was not answered counts as not taken. */
+SALUT_API void salut_abort_all(struct salut_stack *stack);
 
 /* ---- options and facts -------------------------------------------------------------------- */
 
@@ -342,7 +381,9 @@ SALUT_API const char *salut_check(const struct salut_stack *stack);
 SALUT_API uint64_t salut_digest(const struct salut_stack *stack);
 
 /* Save and restore an instance in fixed mode: `copy` has salut_snapshot_bytes() bytes. Counters
- * and the event ring are not part of it. Restoring puts the copy back in the same block. */
+ * and the event ring are not part of it. Restoring puts the copy back in the same block. Memory
+ * lent is not copied: what was lent when a copy was made must stay while it may be restored, and is
+ * then lent again. */
 SALUT_API size_t salut_snapshot_bytes(const struct salut_stack *stack);
 SALUT_API void salut_save(const struct salut_stack *stack, void *copy);
 SALUT_API void salut_restore(struct salut_stack *stack, const void *copy);

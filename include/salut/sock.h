@@ -111,6 +111,12 @@ SALUT_API ptrdiff_t salut_sock_send(struct salut_socks *socks, int fd, const voi
 SALUT_API ptrdiff_t salut_sock_sendmsg(struct salut_socks *socks, int fd, const struct msghdr *msg,
                                        int flags);
 
+/* As send, but the bytes stay the caller's and are sent from where they lie: salut_send_lend, whose
+ * rules hold; salut_take_back on the instance returns the loan. Returns the bytes queued, which are
+ * all of them; and as send, or -EINVAL, -ENOBUFS (no note or buffer is free), with nothing kept. */
+SALUT_API ptrdiff_t salut_sock_lend(struct salut_socks *socks, int fd,
+                                    const struct salut_loan *loan, int flags);
+
 /* What recvfrom(2) and sendto(2) take beside the bytes. */
 struct salut_sock_peer {
     int flags;

@@ -111,6 +111,15 @@ struct salut_iovec_mut {
     size_t bytes;
 };
 
+/* Memory of the caller's, lent to be sent from where it lies (salut_send_lend). `user` is a value
+ * of the caller's, to know it by when it comes back. */
+struct salut_loan {
+    const void *base;
+    size_t bytes;
+    uint64_t user;
+};
+#define SALUT_LOAN_BYTES_MAX ((size_t)1 << 30)
+
 /* A frame lent to the stack. Super-frames (receive offload) have gso_bytes set. */
 struct salut_rx_frame {
     const uint8_t *data;

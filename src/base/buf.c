@@ -9,6 +9,9 @@
  * and appending writes only behind `end`, where no view looks. The one exception is a trim, which
  * moves `end` back over bytes a view may still show: such a buffer is sealed, and takes no more
  * bytes until its last view is gone.
+ *
+ * A loan is a buffer like another, but for where its bytes are and where it goes when it is let go
+ * of. start and end count from the start of the lent memory.
  */
 #include "base/buf.h"
 
@@ -25,12 +28,44 @@ static uint32_t buf_bytes(const struct slt_buf *buf)
     return buf->end - buf->start;
 }
 
+/* Objects of the pool of loans are aligned for the loan: slabs and both sizes are. */
+static struct slt_loan *loan_of(const struct slt_buf *buf)
+{
+    return (struct slt_loan *)(uintptr_t)buf->data;
+}
+
+_Static_assert(sizeof(struct slt_buf) % _Alignof(struct slt_loan) == 0, "a loan follows its head");
+
+static const uint8_t *bytes_of(const struct slt_buf *buf, uint32_t index)
+{
+    return index & SLT_LOAN_BIT ? loan_of(buf)->data : buf->data;
+}
+
+void slt_loan_return(struct slt_pool *bufs, uint32_t index)
+{
+    struct slt_loans *loans = bufs->loans;
+    SLT_ASSERT(index & SLT_LOAN_BIT);
+    slt_buf_at(bufs, index)->refs = 0;
+    slt_buf_at(bufs, index)->next = SLT_NIL;
+    if (loans->back_tail == SLT_NIL) {
+        loans->back_head = index;
+    } else {
+        slt_buf_at(bufs, loans->back_tail)->next = index;
+    }
+    loans->back_tail = index;
+}
+
 static void release_buf(struct slt_pool *bufs, uint32_t index)
 {
     struct slt_buf *buf = slt_buf_at(bufs, index);
     SLT_ASSERT(buf->refs > 0);
     buf->refs--;
-    if (buf->refs == 0) {
+    if (buf->refs > 0) {
+        return;
+    }
+    if (index & SLT_LOAN_BIT) {
+        slt_loan_return(bufs, index);
+    } else {
         slt_pool_give(bufs, index);
     }
 }
@@ -48,7 +83,7 @@ static void release_from(struct slt_pool *bufs, uint32_t index)
 /* The bytes that may be appended to the last buffer. */
 static uint32_t tail_room(const struct slt_chain *chain, const struct slt_pool *bufs)
 {
-    if (chain->tail == SLT_NIL) {
+    if (chain->tail == SLT_NIL || (chain->tail & SLT_LOAN_BIT)) {
         return 0;
     }
     struct slt_buf *buf = slt_buf_at(bufs, chain->tail);
@@ -59,17 +94,14 @@ static uint32_t tail_room(const struct slt_chain *chain, const struct slt_pool *
     return buf_capacity(bufs) - buf->end;
 }
 
-/* Put an empty buffer at the end; false when the pool has none. */
-static bool add_buf(struct slt_chain *chain, struct slt_pool *bufs)
+/* Put a buffer of `bytes` bytes at the end. */
+static void add_at_tail(struct slt_chain *chain, struct slt_pool *bufs, uint32_t index,
+                        uint32_t bytes)
 {
-    uint32_t index = slt_pool_take(bufs);
-    if (index == SLT_NIL) {
-        return false;
-    }
     struct slt_buf *buf = slt_buf_at(bufs, index);
     buf->next = SLT_NIL;
     buf->start = 0;
-    buf->end = 0;
+    buf->end = bytes;
     buf->refs = 1;
     buf->sealed = false;
     if (chain->tail == SLT_NIL) {
@@ -78,6 +110,16 @@ static bool add_buf(struct slt_chain *chain, struct slt_pool *bufs)
         slt_buf_at(bufs, chain->tail)->next = index;
     }
     chain->tail = index;
+}
+
+/* Put an empty buffer at the end; false when the pool has none. */
+static bool add_buf(struct slt_chain *chain, struct slt_pool *bufs)
+{
+    uint32_t index = slt_pool_take(bufs);
+    if (index == SLT_NIL) {
+        return false;
+    }
+    add_at_tail(chain, bufs, index, 0);
     return true;
 }
 
@@ -133,6 +175,75 @@ uint32_t slt_chain_append(struct slt_chain *chain, struct slt_pool *bufs, const 
     chain->bytes += taken;
     return taken;
 }
+
+/* ---- loans ---------------------------------------------------------------------------------- */
+
+uint32_t slt_loan_object_bytes(void)
+{
+    return (uint32_t)(sizeof(struct slt_buf) + sizeof(struct slt_loan));
+}
+
+bool slt_loans_init(struct slt_loans *loans, struct slt_pool *bufs, uint32_t max)
+{
+    loans->back_head = SLT_NIL;
+    loans->back_tail = SLT_NIL;
+    bufs->loans = loans;
+    return slt_pool_init(&loans->pool, bufs->mem, SLT_OWNER_LOAN, slt_loan_object_bytes(), max);
+}
+
+void slt_loans_deinit(struct slt_loans *loans, struct slt_pool *bufs)
+{
+    loans->back_head = SLT_NIL;
+    loans->back_tail = SLT_NIL;
+    bufs->loans = NULL;
+    slt_pool_deinit(&loans->pool);
+}
+
+uint32_t slt_loan_take(struct slt_pool *bufs, const struct slt_loan *loan)
+{
+    SLT_ASSERT(bufs->loans != NULL);
+    uint32_t index = slt_pool_take(&bufs->loans->pool);
+    if (index == SLT_NIL) {
+        return SLT_NIL;
+    }
+    index |= SLT_LOAN_BIT;
+    *loan_of(slt_buf_at(bufs, index)) = *loan;
+    return index;
+}
+
+void slt_loan_cancel(struct slt_pool *bufs, uint32_t index)
+{
+    SLT_ASSERT(index & SLT_LOAN_BIT);
+    slt_pool_give(&bufs->loans->pool, index & ~SLT_LOAN_BIT);
+}
+
+void slt_chain_lend(struct slt_chain *chain, struct slt_pool *bufs, uint32_t index)
+{
+    uint32_t bytes = loan_of(slt_buf_at(bufs, index))->bytes;
+    SLT_ASSERT(index & SLT_LOAN_BIT);
+    SLT_ASSERT(bytes > 0 && bytes <= UINT32_MAX - chain->bytes);
+    add_at_tail(chain, bufs, index, bytes);
+    chain->bytes += bytes;
+}
+
+bool slt_loans_next(struct slt_loans *loans, struct slt_loan *loan)
+{
+    if (loans->back_head == SLT_NIL) {
+        return false;
+    }
+    uint32_t index = loans->back_head & ~SLT_LOAN_BIT;
+    struct slt_buf *buf = slt_pool_at(&loans->pool, index);
+    SLT_ASSERT(buf->refs == 0);
+    *loan = *loan_of(buf);
+    loans->back_head = buf->next;
+    if (loans->back_head == SLT_NIL) {
+        loans->back_tail = SLT_NIL;
+    }
+    slt_pool_give(&loans->pool, index);
+    return true;
+}
+
+/* ---- taking away and looking ---------------------------------------------------------------- */
 
 void slt_chain_clear(struct slt_chain *chain, struct slt_pool *bufs)
 {
@@ -244,7 +355,8 @@ uint32_t slt_chain_view(const struct slt_chain *chain, const struct slt_pool *bu
         SLT_ASSERT(off <= buf->end);
         uint32_t n = slt_min32(buf->end - off, bytes - *seen);
         if (n > 0) {
-            pieces[count] = (struct slt_piece){.data = buf->data + off, .bytes = n, .buf = index};
+            pieces[count] =
+                (struct slt_piece){.data = bytes_of(buf, index) + off, .bytes = n, .buf = index};
             count++;
             *seen += n;
             *after = (struct slt_cursor){.buf = index, .off = off + n};
@@ -298,13 +410,14 @@ uint32_t slt_chain_peek(const struct slt_chain *chain, const struct slt_pool *bu
         if (copied + n < wanted) {
             slt_prefetch(slt_buf_at(bufs, buf->next));
         }
-        memcpy(out + copied, buf->data + buf->start + offset, n);
+        memcpy(out + copied, bytes_of(buf, index) + buf->start + offset, n);
         copied += n;
         if (copied == wanted) {
             return copied;
         }
         offset = 0;
-        buf = slt_buf_at(bufs, buf->next);
+        index = buf->next;
+        buf = slt_buf_at(bufs, index);
     }
 }
 

@@ -5,6 +5,13 @@
  * of the chain (slt_chain_view) and holds a reference on each buffer it touches; a buffer goes
  * back to the pool when the chain has dropped it and the last reference is gone. Bytes once
  * appended never change, so a reference needs no copy.
+ *
+ * A chain may also hold memory that is somebody else's: a loan. It stands in the chain as a buffer
+ * without room, whose bytes lie elsewhere, and comes from a small pool of its own beside the pool
+ * of buffers (slt_loans_init joins the two). The index of such a buffer has SLT_LOAN_BIT set;
+ * everything below takes both kinds. When the chain and the last view have let go of it, the loan
+ * joins a queue of those that can be handed back (slt_loans_next), and keeps its place in the pool
+ * until then.
  */
 #ifndef SLT_BASE_BUF_H
 #define SLT_BASE_BUF_H
@@ -19,6 +26,25 @@ struct slt_buf {
     uint16_t refs;   /* 1 for the chain, 1 for each view */
     uint16_t sealed; /* bytes behind `end` were trimmed while a view could see them: no appending */
     uint8_t data[];
+};
+
+/* Memory lent: `bytes` bytes that the lender neither changes nor frees until he has them back.
+ * `user` is a value of his. */
+struct slt_loan {
+    const uint8_t *data;
+    uint64_t user;
+    uint32_t bytes;
+};
+
+/* Set in the indices of buffers that are loans. An index of a pool is below it. */
+#define SLT_LOAN_BIT ((uint32_t)1 << 31)
+_Static_assert(SLT_POOL_OBJECTS_MAX <= SLT_LOAN_BIT, "no index of a pool has the bit");
+
+/* The loans of a pool of buffers: each an slt_buf whose data[] holds an slt_loan. */
+struct slt_loans {
+    struct slt_pool pool;
+    uint32_t back_head; /* those that can be handed back, first come first served; SLT_NIL: none */
+    uint32_t back_tail;
 };
 
 struct slt_chain {
@@ -50,6 +76,9 @@ static inline struct slt_cursor slt_cursor_first(void)
 
 static inline struct slt_buf *slt_buf_at(const struct slt_pool *bufs, uint32_t index)
 {
+    if (index & SLT_LOAN_BIT) {
+        return (struct slt_buf *)slt_pool_at(&bufs->loans->pool, index & ~SLT_LOAN_BIT);
+    }
     return (struct slt_buf *)slt_pool_at(bufs, index);
 }
 
@@ -66,6 +95,23 @@ SLT_MUST_USE uint32_t slt_chain_append(struct slt_chain *chain, struct slt_pool 
  * chain's last byte is dropped. */
 uint8_t *slt_chain_reserve(struct slt_chain *chain, struct slt_pool *bufs, uint32_t *room);
 void slt_chain_grow(struct slt_chain *chain, struct slt_pool *bufs, uint32_t bytes);
+
+/* Make a pool of at most `max` loans beside a pool of buffers. */
+SLT_MUST_USE bool slt_loans_init(struct slt_loans *loans, struct slt_pool *bufs, uint32_t max);
+void slt_loans_deinit(struct slt_loans *loans, struct slt_pool *bufs);
+
+/* What salut_block_bytes must know: the size of an object of that pool. */
+uint32_t slt_loan_object_bytes(void);
+
+/* Note a loan; SLT_NIL when the pool has no room. One of the three below must follow: the loan
+ * becomes the end of a chain (bytes > 0), can be handed back at once, or never was. */
+SLT_MUST_USE uint32_t slt_loan_take(struct slt_pool *bufs, const struct slt_loan *loan);
+void slt_chain_lend(struct slt_chain *chain, struct slt_pool *bufs, uint32_t index);
+void slt_loan_return(struct slt_pool *bufs, uint32_t index);
+void slt_loan_cancel(struct slt_pool *bufs, uint32_t index);
+
+/* Take the next loan that nothing refers to any more; false when there is none. */
+bool slt_loans_next(struct slt_loans *loans, struct slt_loan *loan);
 
 /* Remove `bytes` (<= chain->bytes) from the head. */
 void slt_chain_drop(struct slt_chain *chain, struct slt_pool *bufs, uint32_t bytes);

@@ -27,7 +27,7 @@ static const char *const owner_names[] = {
     [SLT_OWNER_BUFFER] = "buffer",       [SLT_OWNER_RANGE] = "range",
     [SLT_OWNER_RECORD] = "record",       [SLT_OWNER_NEIGHBOUR] = "neighbour",
     [SLT_OWNER_FRAGMENT] = "fragment",   [SLT_OWNER_UDP] = "udp",
-    [SLT_OWNER_TELEMETRY] = "telemetry",
+    [SLT_OWNER_TELEMETRY] = "telemetry", [SLT_OWNER_LOAN] = "loan",
 };
 _Static_assert(SLT_ARRAY_COUNT(owner_names) == SLT_OWNER_COUNT, "every owner has a name");
 

@@ -24,6 +24,7 @@ enum slt_owner {
     SLT_OWNER_FRAGMENT,
     SLT_OWNER_UDP,
     SLT_OWNER_TELEMETRY,
+    SLT_OWNER_LOAN,
     SLT_OWNER_COUNT
 };
 

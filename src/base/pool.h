@@ -17,6 +17,8 @@
  * an index leaves two bits for a kind (flow.h). */
 #define SLT_POOL_OBJECTS_MAX ((uint32_t)1 << 30)
 
+struct slt_loans;
+
 struct slt_pool {
     struct slt_mem *mem;
     uintptr_t *origins;    /* slab_max entries, filled up to slab_count: where object 0 would lie,
@@ -30,7 +32,8 @@ struct slt_pool {
     uint32_t fresh; /* indices from here on have never been used */
     uint32_t free_head;
     enum slt_owner owner;
-    uint64_t secret; /* keys what users derive from indices (ranges.h); 0 until set */
+    uint64_t secret;         /* keys what users derive from indices (ranges.h); 0 until set */
+    struct slt_loans *loans; /* of a pool of buffers that may refer to lent memory (buf.h) */
 };
 
 /* Make a pool of at most `max_objects` (0 is a pool that is always empty). In fixed mode

@@ -99,6 +99,7 @@ static const struct row ROWS[] = {
     {"frto", FIELD(frto), true, 0, 0, 1},
     {"tcp_frto", FIELD(frto), true, 0, 0, 2},
     {"records_max", FIELD(records_max), false, 0, 0, 65536},
+    {"loans_max", FIELD(loans_max), false, 0, 0, 65536},
     {"delayed_ack", FIELD(delayed_ack_ns), true, MS, 0, 499 * MS},
     {"quick_acks", FIELD(quick_acks), true, 0, 0, 255},
     {"syn_retries", FIELD(syn_retries), true, 0, 0, 255},

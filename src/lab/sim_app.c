@@ -94,7 +94,11 @@ static void write_some(struct sim_world *w, struct sim_end *e, unsigned calls)
         flags |= slt_sim_chance(w, 500) ? SALUT_SEND_MORE : 0;
         size_t taken = 0;
         enum salut_status status;
-        if (slt_sim_chance(w, 2000)) {
+        bool halves = slt_sim_chance(w, 2000);
+        if (slt_sim_lends(w, e)) {
+            status = slt_sim_lend(w, e, &bytes, flags);
+            taken = status == SALUT_OK ? bytes : 0;
+        } else if (halves) {
             struct salut_iovec two[2] = {{data, bytes / 3}, {data + bytes / 3, bytes - bytes / 3}};
             status = salut_sendv(s, e->conn, two, 2, flags, &taken);
         } else {
@@ -494,6 +498,7 @@ static void run_plan(struct sim_world *w, struct sim_host *h, struct sim_plan *p
 void slt_sim_app_events(struct sim_world *w, struct sim_host *h)
 {
     struct salut_event event;
+    slt_sim_take_back(w, h);
     if (h->asleep_until_ns > w->now_ns) {
         return;
     }

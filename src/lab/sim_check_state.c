@@ -506,6 +506,7 @@ bool slt_sim_check_resources(struct sim_world *w, struct sim_host *h)
         ledger->objects[SLT_OWNER_HALF_OPEN] > config->half_open_max ||
         ledger->objects[SLT_OWNER_TIME_WAIT] > config->time_wait_max ||
         ledger->objects[SLT_OWNER_BUFFER] > config->buffers_max ||
+        ledger->objects[SLT_OWNER_LOAN] > config->loans_max ||
         ledger->objects[SLT_OWNER_RANGE] > config->ranges_max) {
         return slt_sim_fail(w, 48, "more objects than the configuration allows");
     }
@@ -566,9 +567,9 @@ bool slt_sim_check_conns(struct sim_world *w, struct sim_host *h)
 bool slt_sim_check_ledger(struct sim_world *w, struct sim_host *h)
 {
     static const enum slt_owner owners[] = {
-        SLT_OWNER_CONN,      SLT_OWNER_COLD,     SLT_OWNER_HALF_OPEN,
-        SLT_OWNER_TIME_WAIT, SLT_OWNER_LISTENER, SLT_OWNER_BUFFER,
-        SLT_OWNER_RANGE,     SLT_OWNER_RECORD,   SLT_OWNER_FRAGMENT};
+        SLT_OWNER_CONN,     SLT_OWNER_COLD,   SLT_OWNER_HALF_OPEN, SLT_OWNER_TIME_WAIT,
+        SLT_OWNER_LISTENER, SLT_OWNER_BUFFER, SLT_OWNER_RANGE,     SLT_OWNER_RECORD,
+        SLT_OWNER_FRAGMENT, SLT_OWNER_LOAN};
     slt_sim_checked(w, 49);
     for (size_t i = 0; i < SLT_ARRAY_COUNT(owners); i++) {
         uint32_t objects = h->stack->mem.ledger.objects[owners[i]];

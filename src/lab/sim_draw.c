@@ -36,6 +36,7 @@ static void draw_limits(struct sim_world *w, struct salut_config *c)
     c->ranges_max = small ? 2 + up_to(w, 10) : 256;
     c->ranges_per_conn_max = small || slt_sim_chance(w, 3000) ? 1 + up_to(w, 4) : 64;
     c->records_max = small || slt_sim_chance(w, 1000) ? up_to(w, 8) : 512;
+    c->loans_max = small ? 0 : SIM_LOANS_MAX; /* who is short of buffers has them all used */
     c->neighbours_max = small ? 1 + up_to(w, 3) : 16;
     c->fragments_max = small ? 1 : 8;
     c->fragment_bytes_max = small ? 8192 : 65536;

@@ -71,6 +71,7 @@ static void calm_host(struct sim_world *w, struct sim_host *h)
     c->time_wait_max = 96;
     c->buffers_max = BUFFERS / c->buffer_bytes;
     c->ranges_max = 8192;
+    c->loans_max = SIM_LOANS_MAX;
     c->ranges_per_conn_max = 512;
     c->neighbours_max = 16;
     c->fragments_max = 8;

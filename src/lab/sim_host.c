@@ -144,6 +144,7 @@ void slt_sim_host_stop(struct sim_world *w, struct sim_host *h)
         return;
     }
     slt_sim_count_reasons(w, h);
+    slt_sim_lend_stop(w, h);
     forget(h);
     slt_sim_checked(w, 49);
     if (h->allocated != 0) {

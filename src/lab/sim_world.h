@@ -277,6 +277,7 @@ struct sim_heard {
 
 /* A connection in TIME-WAIT, for I-23. */
 #define SIM_WAITS_MAX 32
+#define SIM_LOANS_MAX 64
 struct sim_wait {
     uint16_t local_port, remote_port;
     int64_t since_ns;    /* local time of entry */
@@ -287,6 +288,14 @@ struct sim_clock {
     int64_t virtual_ns; /* the last change of rate or origin */
     int64_t local_ns;
     int64_t ppm;
+};
+
+/* Memory that the application has lent to its stack. */
+struct sim_loan {
+    uint8_t *memory; /* NULL: back, or never lent */
+    uint32_t bytes;
+    uint64_t key; /* of the pattern it holds, */
+    uint64_t at;  /* ... from here on */
 };
 
 struct sim_host {
@@ -321,6 +330,7 @@ struct sim_host {
     uint32_t peak_buffer; /* the largest receive buffer an end may have */
     struct sim_wait wait[SIM_WAITS_MAX];
     uint32_t wait_count;
+    struct sim_loan loan[SIM_LOANS_MAX]; /* by the loan's user value */
 };
 
 enum sim_phase { SIM_SAFETY, SIM_FINISH, SIM_IDLE, SIM_PARTING, SIM_AFTER };
@@ -584,6 +594,15 @@ void slt_sim_app_part(struct sim_world *w, bool force);
 void slt_sim_app_finish(struct sim_world *w);
 bool slt_sim_app_all_gone(const struct sim_world *w);
 void slt_sim_app_shape(struct sim_world *w, struct sim_end *e);
+
+/* ---- sim_lend ----------------------------------------------------------------------------------
+ */
+
+bool slt_sim_lends(const struct sim_world *w, const struct sim_end *e);
+enum salut_status slt_sim_lend(struct sim_world *w, struct sim_end *e, uint32_t *wanted,
+                               unsigned flags);
+void slt_sim_take_back(struct sim_world *w, struct sim_host *h);
+void slt_sim_lend_stop(struct sim_world *w, struct sim_host *h);
 
 /* ---- sim_draw ----------------------------------------------------------------------------------
  */

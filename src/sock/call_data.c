@@ -351,6 +351,30 @@ ptrdiff_t salut_sock_send(struct salut_socks *socks, int fd, const void *data, s
     return transmit(socks, fd, &t);
 }
 
+ptrdiff_t salut_sock_lend(struct salut_socks *socks, int fd, const struct salut_loan *loan,
+                          int flags)
+{
+    struct slt_sock *sock;
+    const struct transmit t = {.flags = flags};
+    int result = slt_sock_find(socks, fd, &sock);
+    if (result == 0) {
+        result = check_sendable(socks, sock);
+    }
+    if (result < 0) {
+        return result;
+    }
+    enum salut_status status =
+        salut_send_lend(socks->stack, sock->conn, loan, engine_flags(&t, true));
+    if (status == SALUT_OK) {
+        sock->fast_open_waits = sock->fast_open_waits && loan->bytes == 0;
+        return (ptrdiff_t)loan->bytes;
+    }
+    if (status == SALUT_WOULD_BLOCK) {
+        sock->would_blocks++;
+    }
+    return -salut_status_errno(status);
+}
+
 ptrdiff_t salut_sock_write(struct salut_socks *socks, int fd, const void *data, size_t bytes)
 {
     return salut_sock_send(socks, fd, data, bytes, 0);

@@ -3,9 +3,10 @@
  * A turn, in this order: sleep until something is due or ready; read the clock, once; receive a
  * batch from every link that may have something; timers of the stacks; events to their handlers;
  * descriptors and timers of the caller; output, until the links take no more or ROUNDS_MAX batches
- * have gone. So an answer leaves in the turn in which the question came, and carries its
- * acknowledgement. A link whose batch was full, a stack with more timers due, or more to send than
- * one turn sends, make the next sleep zero: no link waits for more than one batch of another.
+ * have gone; what was lent and is needed no more goes back. So an answer leaves in the turn in
+ * which the question came, and carries its acknowledgement. A link whose batch was full, a stack
+ * with more timers due, or more to send than one turn sends, make the next sleep zero: no link
+ * waits for more than one batch of another.
  *
  * Whatever a handler removes is only marked, and freed at the end of the turn: pointers that the
  * turn or the kernel's list of events still holds stay valid.
@@ -443,6 +444,15 @@ static void send_out(struct salut_runner *r, struct unit *u)
     watch_for_room(r, u);
 }
 
+/* Last of all: also what a handler of this turn lent, and was copied at once. */
+static void hand_back(struct unit *u)
+{
+    struct salut_loan loan;
+    while (!u->dead && u->member.on_return != NULL && salut_take_back(u->member.stack, &loan)) {
+        u->member.on_return(u->member.ctx, u->member.stack, &loan);
+    }
+}
+
 static void serve_foreigns(struct salut_runner *r)
 {
     for (int i = 0; i < r->ready_count; i++) {
@@ -483,6 +493,9 @@ static void work(struct salut_runner *r)
         if (!u->dead) {
             send_out(r, u);
         }
+    }
+    for (struct unit *u = r->units; u != NULL; u = u->next) {
+        hand_back(u);
     }
 }
 

@@ -83,6 +83,32 @@ enum salut_status salut_send_commit(struct salut_stack *stack, salut_conn conn, 
     return status;
 }
 
+enum salut_status salut_send_lend(struct salut_stack *stack, salut_conn conn,
+                                  const struct salut_loan *loan, unsigned flags)
+{
+    enum salut_status status;
+    struct slt_tcp_conn *c = enter(stack, conn, &status);
+    if (!c) {
+        return status;
+    }
+    if ((flags & ~(unsigned)(SALUT_SEND_URGENT | SALUT_SEND_MORE)) != 0) {
+        return SALUT_INVALID;
+    }
+    status = slt_tcp_send_lend(&stack->tcp, c, loan, flags, stack->now_ns);
+    slt_after(stack, c);
+    return status;
+}
+
+bool salut_take_back(struct salut_stack *stack, struct salut_loan *loan)
+{
+    struct slt_loan back;
+    if (!slt_loans_next(&stack->tcp.loans, &back)) {
+        return false;
+    }
+    *loan = (struct salut_loan){.base = back.data, .bytes = back.bytes, .user = back.user};
+    return true;
+}
+
 enum salut_status salut_recvv(struct salut_stack *stack, salut_conn conn,
                               const struct salut_iovec_mut *pieces, size_t count, size_t *received)
 {
@@ -168,6 +194,19 @@ enum salut_status salut_abort(struct salut_stack *stack, salut_conn conn)
     slt_tcp_close(&stack->tcp, c, stack->now_ns);
     slt_after(stack, c);
     return SALUT_OK;
+}
+
+void salut_abort_all(struct salut_stack *stack)
+{
+    const uint8_t unheld = SLT_MARK_DEAD | SLT_MARK_CHILD | SLT_MARK_QUEUED;
+    slt_tx_cancel(stack);
+    for (uint32_t i = 0; i < stack->tcp.conns.fresh; i++) {
+        struct slt_tcp_conn *c = slt_tcp_conn_at(&stack->tcp, i);
+        if (c->place.generation % 2 == 1 && (c->place.marks & unheld) == 0) {
+            slt_tcp_abort(&stack->tcp, c, SLT_CAUSE_USER_ABORT, stack->now_ns);
+            slt_after(stack, c);
+        }
+    }
 }
 
 enum salut_status salut_set_option(struct salut_stack *stack, salut_conn conn,

@@ -221,7 +221,8 @@ static const char *check_ledger(const struct salut_stack *stack)
     if (ledger->objects[SLT_OWNER_CONN] != stack->tcp.conns.used_objects ||
         ledger->objects[SLT_OWNER_HALF_OPEN] != stack->half_open.pool.used_objects ||
         ledger->objects[SLT_OWNER_TIME_WAIT] != stack->waits.pool.used_objects ||
-        ledger->objects[SLT_OWNER_BUFFER] != stack->tcp.bufs.used_objects) {
+        ledger->objects[SLT_OWNER_BUFFER] != stack->tcp.bufs.used_objects ||
+        ledger->objects[SLT_OWNER_LOAN] != stack->tcp.loans.pool.used_objects) {
         return "I-49: the ledger and the pools differ";
     }
     if (stack->tcp.colds.used_objects > stack->tcp.conns.used_objects) {

@@ -22,6 +22,7 @@ static void set_limits(struct salut_config *config)
     config->ranges_max = 65536;
     config->ranges_per_conn_max = 512;
     config->records_max = 65536;
+    config->loans_max = 65536;
     config->neighbours_max = 1024;
     config->fragments_max = 64;
     config->fragment_bytes_max = 4U * 1024 * 1024;
@@ -181,6 +182,7 @@ static bool limits_ok(const struct salut_config *c)
         c->buffers_max,
         c->ranges_max,
         c->records_max,
+        c->loans_max,
         c->fragments_max,
         c->addresses_max,
         c->routes_max,
@@ -221,8 +223,9 @@ static bool network_ok(const struct salut_config *c)
     if (c->link_kind == SALUT_LINK_ETHERNET && slt_mac_is_group(c->mac)) {
         return false;
     }
-    /* A frame refers to its bytes in so many pieces; the first may be cut anywhere. */
-    if ((SALUT_FRAME_PIECES_MAX - 1) * c->buffer_bytes < c->mtu) {
+    /* A frame refers to its bytes in so many pieces; the first may be cut anywhere, the last lie
+     * before a loan that is not reached. */
+    if ((SALUT_FRAME_PIECES_MAX - 2) * c->buffer_bytes < c->mtu) {
         return false;
     }
     return c->ttl > 0 && c->port_low > 0 && c->port_low <= c->port_high &&

@@ -59,7 +59,8 @@ static size_t engine_bytes(size_t sum, const struct salut_config *c)
     sum = add_pool(sum, sizeof(struct slt_tcp_cold), c->conns_max);
     sum = add_pool(sum, sizeof(struct slt_buf) + c->buffer_bytes, c->buffers_max);
     sum = add_pool(sum, sizeof(struct slt_range), c->ranges_max);
-    return add_pool(sum, sizeof(struct slt_record), c->conns_max + c->records_max);
+    sum = add_pool(sum, sizeof(struct slt_record), c->conns_max + c->records_max);
+    return add_pool(sum, slt_loan_object_bytes(), c->loans_max);
 }
 
 static size_t network_bytes(size_t sum, const struct salut_config *c)

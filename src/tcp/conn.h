@@ -410,6 +410,7 @@ struct slt_tcp {
     struct slt_pool conns;
     struct slt_pool colds;
     struct slt_pool bufs;
+    struct slt_loans loans; /* memory of the users' that send queues refer to */
     struct slt_pool ranges;
     struct slt_pool records; /* of what was sent: one for each connection, and records_max */
     struct slt_telemetry *telemetry;

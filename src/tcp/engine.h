@@ -243,6 +243,8 @@ uint32_t slt_tcp_snd_room(const struct slt_tcp_conn *c);
 uint32_t slt_tcp_snd_append(struct slt_tcp *tcp, struct slt_tcp_conn *c, const uint8_t *data,
                             uint32_t bytes);
 uint8_t *slt_tcp_snd_reserve(struct slt_tcp *tcp, struct slt_tcp_conn *c, uint32_t *bytes);
+SLT_MUST_USE bool slt_tcp_snd_lend(struct slt_tcp *tcp, struct slt_tcp_conn *c,
+                                   const struct slt_loan *loan);
 bool slt_tcp_snd_grow(struct slt_tcp *tcp, struct slt_tcp_conn *c, size_t bytes);
 void slt_tcp_snd_start(struct slt_tcp_conn *c, uint32_t isn);
 void slt_tcp_snd_peer(struct slt_tcp *tcp, struct slt_tcp_conn *c,

@@ -1,9 +1,10 @@
 /* The send queue and the SND variables (RFC 9293 3.3.1): the one writer of c->snd.
  *
- * The queue holds every byte from max(SND.UNA, 1) on, sent or not; a byte leaves it when it is
- * acknowledged cumulatively and never before (R2018-06). SND.NXT is the highest position ever
- * sent; what is sent again is recovery.c's business. The cursor remembers where SND.NXT lies in
- * the queue, so that sending never searches.
+ * The queue holds every byte from max(SND.UNA, 1) on, sent or not, copied or in memory that the
+ * user has lent; a byte leaves it when it is acknowledged cumulatively and never before (R2018-06),
+ * or with the connection. SND.NXT is the highest position ever sent; what is sent again is
+ * recovery.c's business. The cursor remembers where SND.NXT lies in the queue, so that sending
+ * never searches.
  */
 #include "tcp/engine.h"
 
@@ -49,6 +50,32 @@ bool slt_tcp_snd_grow(struct slt_tcp *tcp, struct slt_tcp_conn *c, size_t bytes)
         return bytes == 0;
     }
     slt_chain_grow(&c->snd.queue, &tcp->bufs, (uint32_t)bytes);
+    return true;
+}
+
+/* Queue a user's memory as it lies, all of it: the buffer limit says when the next call may come. A
+ * short loan is copied instead, for a frame must find a segment's text in few pieces: what is not
+ * copied makes up for the half empty buffer that may lie before it. False: no room for the note, or
+ * for the copy. */
+bool slt_tcp_snd_lend(struct slt_tcp *tcp, struct slt_tcp_conn *c, const struct slt_loan *loan)
+{
+    uint32_t index = slt_loan_take(&tcp->bufs, loan);
+
+    SLT_ASSERT(!slt_tcp_has(c, SLT_CONN_FIN_QUEUED));
+    if (index == SLT_NIL) {
+        return false;
+    }
+    if (loan->bytes >= 2 * tcp->config->buffer_bytes) {
+        slt_chain_lend(&c->snd.queue, &tcp->bufs, index);
+        return true;
+    }
+    uint32_t taken = slt_chain_append(&c->snd.queue, &tcp->bufs, loan->data, loan->bytes);
+    if (taken < loan->bytes) {
+        slt_chain_trim(&c->snd.queue, &tcp->bufs, taken);
+        slt_loan_cancel(&tcp->bufs, index);
+        return false;
+    }
+    slt_loan_return(&tcp->bufs, index);
     return true;
 }
 

@@ -49,7 +49,8 @@ bool slt_tcp_init(struct slt_tcp *tcp, const struct salut_config *config, struct
               slt_pool_init(&tcp->ranges, mem, SLT_OWNER_RANGE, sizeof(struct slt_range),
                             config->ranges_max) &&
               slt_pool_init(&tcp->records, mem, SLT_OWNER_RECORD, sizeof(struct slt_record),
-                            config->conns_max + config->records_max);
+                            config->conns_max + config->records_max) &&
+              slt_loans_init(&tcp->loans, &tcp->bufs, config->loans_max);
     if (ok) {
         slt_pool_set_secret(&tcp->records, derive_key(config->seed, PURPOSE_RECORDS).k0);
         slt_pool_set_secret(&tcp->ranges, (uint32_t)derive_key(config->seed, PURPOSE_RANGES).k0);
@@ -61,6 +62,7 @@ void slt_tcp_deinit(struct slt_tcp *tcp)
 {
     slt_pool_deinit(&tcp->conns);
     slt_pool_deinit(&tcp->colds);
+    slt_loans_deinit(&tcp->loans, &tcp->bufs);
     slt_pool_deinit(&tcp->bufs);
     slt_pool_deinit(&tcp->ranges);
     slt_pool_deinit(&tcp->records);

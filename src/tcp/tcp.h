@@ -162,6 +162,8 @@ enum salut_status slt_tcp_send(struct slt_tcp *tcp, struct slt_tcp_conn *c,
 /* Text written in place: lend room at the queue's end, then make its first bytes text. */
 enum salut_status slt_tcp_send_reserve(struct slt_tcp *tcp, struct slt_tcp_conn *c,
                                        struct salut_iovec_mut *room, int64_t now_ns);
+enum salut_status slt_tcp_send_lend(struct slt_tcp *tcp, struct slt_tcp_conn *c,
+                                    const struct salut_loan *loan, unsigned flags, int64_t now_ns);
 enum salut_status slt_tcp_send_commit(struct slt_tcp *tcp, struct slt_tcp_conn *c, size_t bytes,
                                       unsigned flags, int64_t now_ns);
 enum salut_status slt_tcp_recv(struct slt_tcp *tcp, struct slt_tcp_conn *c,

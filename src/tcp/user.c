@@ -134,6 +134,35 @@ enum salut_status slt_tcp_send_commit(struct slt_tcp *tcp, struct slt_tcp_conn *
     return SALUT_OK;
 }
 
+enum salut_status slt_tcp_send_lend(struct slt_tcp *tcp, struct slt_tcp_conn *c,
+                                    const struct salut_loan *loan, unsigned flags, int64_t now_ns)
+{
+    enum salut_status status = may_send(c);
+    const struct slt_loan note = {
+        .data = loan->base, .user = loan->user, .bytes = (uint32_t)loan->bytes};
+
+    if (status != SALUT_OK) {
+        return status;
+    }
+    if (loan->bytes > SALUT_LOAN_BYTES_MAX || (loan->base == NULL && loan->bytes > 0)) {
+        return SALUT_INVALID;
+    }
+    if (slt_tcp_snd_room(c) == 0) {
+        return SALUT_WOULD_BLOCK;
+    }
+    if (!slt_tcp_cold_get(tcp, c, now_ns)) {
+        return SALUT_NO_MEMORY;
+    }
+    bool was_empty = c->snd.queue.bytes == 0 && c->snd.una == c->snd.nxt;
+    if (!slt_tcp_snd_lend(tcp, c, &note)) {
+        return SALUT_NO_MEMORY;
+    }
+    if (loan->bytes > 0) {
+        on_queued(tcp, c, was_empty, flags, now_ns);
+    }
+    return SALUT_OK;
+}
+
 /* 3.10.3: what a read finds when no bytes are there. */
 static enum salut_status nothing_to_read(const struct slt_tcp_conn *c)
 {

@@ -5,6 +5,7 @@
 #include "base/prng.h"
 
 enum { CAPACITY = 24, BUFFERS = 60, CHAINS = 3, FLAT_BYTES = 4096, VIEWS = 8, PIECES = 6 };
+enum { LOANS = 10, LENT_BYTES = 50 };
 
 struct flat {
     uint8_t bytes[FLAT_BYTES];
@@ -22,6 +23,10 @@ struct world {
     struct slt_mem mem;
     struct test_heap heap;
     struct slt_pool bufs;
+    struct slt_loans loans;
+    uint8_t lent[LOANS][LENT_BYTES];
+    bool is_lent[LOANS];
+    unsigned returned;
     struct slt_chain chains[CHAINS];
     struct flat flats[CHAINS];
     struct held_view views[VIEWS];
@@ -34,9 +39,33 @@ static void start(struct world *w)
     test_mem_init(&w->mem, &w->heap);
     assert_true(slt_pool_init(&w->bufs, &w->mem, SLT_OWNER_BUFFER,
                               (uint32_t)sizeof(struct slt_buf) + CAPACITY, BUFFERS));
+    assert_true(slt_loans_init(&w->loans, &w->bufs, LOANS));
     for (unsigned i = 0; i < CHAINS; i++) {
         slt_chain_init(&w->chains[i]);
     }
+}
+
+/* What comes back was out, and nobody looks at it any more. */
+static void take_back(struct world *w)
+{
+    struct slt_loan loan;
+    while (slt_loans_next(&w->loans, &loan)) {
+        assert_true(loan.user < LOANS);
+        assert_true(w->is_lent[loan.user]);
+        assert_ptr_equal(loan.data, w->lent[loan.user]);
+        w->is_lent[loan.user] = false;
+        memset(w->lent[loan.user], 0xee, LENT_BYTES);
+        w->returned++;
+    }
+}
+
+static unsigned count_lent(const struct world *w)
+{
+    unsigned count = 0;
+    for (unsigned i = 0; i < LOANS; i++) {
+        count += w->is_lent[i] ? 1U : 0U;
+    }
+    return count;
 }
 
 static void stop(struct world *w)
@@ -48,6 +77,10 @@ static void stop(struct world *w)
         slt_chain_clear(&w->chains[i], &w->bufs);
     }
     assert_int_equal(w->bufs.used_objects, 0);
+    take_back(w);
+    assert_int_equal(count_lent(w), 0);
+    assert_int_equal(w->loans.pool.used_objects, 0);
+    slt_loans_deinit(&w->loans, &w->bufs);
     slt_pool_deinit(&w->bufs);
     test_mem_check_empty(&w->mem, &w->heap);
 }
@@ -167,6 +200,26 @@ static void write_in_place(struct world *w, struct slt_prng *prng, unsigned c)
     flat_push(&w->flats[c], to, bytes);
 }
 
+/* Lend the first memory that is free; false when the pool of loans is used up. */
+static bool lend(struct world *w, unsigned c, uint32_t bytes)
+{
+    uint64_t user = 0;
+    while (user < LOANS - 1 && w->is_lent[user]) {
+        user++;
+    }
+    const struct slt_loan loan = {.data = w->lent[user], .user = user, .bytes = bytes};
+    uint32_t index = slt_loan_take(&w->bufs, &loan);
+    if (index == SLT_NIL) {
+        assert_int_equal(w->loans.pool.used_objects, LOANS);
+        return false;
+    }
+    fill(w, w->lent[user], bytes);
+    w->is_lent[user] = true;
+    slt_chain_lend(&w->chains[c], &w->bufs, index);
+    flat_push(&w->flats[c], w->lent[user], bytes);
+    return true;
+}
+
 static void step(struct world *w, struct slt_prng *prng)
 {
     unsigned c = (unsigned)slt_prng_below(prng, CHAINS);
@@ -175,7 +228,7 @@ static void step(struct world *w, struct slt_prng *prng)
     uint32_t few = slt_min32(some, (uint32_t)slt_prng_below(prng, 40));
     unsigned other = (c + 1) % CHAINS;
     uint8_t out[FLAT_BYTES];
-    switch (slt_prng_below(prng, 10)) {
+    switch (slt_prng_below(prng, 12)) {
     case 0:
         slt_chain_drop(chain, &w->bufs, some);
         flat_drop(&w->flats[c], some);
@@ -206,9 +259,13 @@ static void step(struct world *w, struct slt_prng *prng)
         assert_memory_equal(out, w->flats[c].bytes + some, got);
         break;
     }
+    case 8:
+        (void)lend(w, c, 1 + (uint32_t)slt_prng_below(prng, LENT_BYTES));
+        break;
     default:
         (void)append(w, c, (uint32_t)slt_prng_below(prng, 70));
     }
+    take_back(w);
 }
 
 static void test_against_flat_arrays(void **state)
@@ -223,8 +280,78 @@ static void test_against_flat_arrays(void **state)
             step(&w, &prng);
             check(&w);
         }
+        assert_true(w.returned > 100);
         stop(&w);
     }
+}
+
+/* A loan comes back when its last byte has left the chain and the last view has let go, in that
+ * order or the other; loans come back in the order in which they became free, each once. */
+static void test_a_loan_comes_back_once(void **state)
+{
+    (void)state;
+    static struct world w;
+    start(&w);
+    (void)append(&w, 0, 5);
+    assert_true(lend(&w, 0, 40));
+    assert_true(lend(&w, 0, 30));
+    (void)append(&w, 0, 5); /* no room behind memory that is not ours */
+    assert_int_equal(slt_chain_buffers(&w.chains[0], &w.bufs), 4);
+    check(&w);
+    struct held_view *view = &w.views[0];
+    uint32_t seen;
+    struct slt_cursor after;
+    struct slt_cursor at = slt_chain_seek(&w.chains[0], &w.bufs, 20);
+    view->count =
+        slt_chain_view(&w.chains[0], &w.bufs, at, 10, view->pieces, PIECES, &seen, &after);
+    slt_pieces_hold(&w.bufs, view->pieces, view->count);
+    flat_push(&view->copy, w.flats[0].bytes + 20, seen);
+    slt_chain_drop(&w.chains[0], &w.bufs, 44);
+    flat_drop(&w.flats[0], 44);
+    take_back(&w);
+    assert_int_equal(w.returned, 0); /* one byte is left */
+    slt_chain_drop(&w.chains[0], &w.bufs, 10);
+    flat_drop(&w.flats[0], 10);
+    take_back(&w);
+    assert_int_equal(w.returned, 0); /* the view looks */
+    check(&w);
+    slt_pieces_release(&w.bufs, view->pieces, view->count);
+    *view = (struct held_view){.count = 0};
+    take_back(&w);
+    assert_int_equal(w.returned, 1);
+    slt_chain_clear(&w.chains[0], &w.bufs);
+    w.flats[0].count = 0;
+    take_back(&w);
+    assert_int_equal(w.returned, 2);
+    take_back(&w);
+    assert_int_equal(w.returned, 2);
+    stop(&w);
+}
+
+/* A loan keeps its place until it is taken back; one that came to nothing gives it up at once. */
+static void test_loans_are_bounded(void **state)
+{
+    (void)state;
+    static struct world w;
+    struct slt_loan loan = {.data = w.lent[0], .bytes = 9};
+    start(&w);
+    for (unsigned i = 0; i < LOANS; i++) {
+        assert_true(lend(&w, 1, 1 + i));
+    }
+    assert_false(lend(&w, 1, 1));
+    slt_chain_clear(&w.chains[1], &w.bufs);
+    w.flats[1].count = 0;
+    assert_false(lend(&w, 1, 1));
+    assert_true(slt_loans_next(&w.loans, &loan));
+    assert_int_equal(loan.user, 0);
+    assert_int_equal(loan.bytes, 1);
+    w.is_lent[0] = false;
+    uint32_t index = slt_loan_take(&w.bufs, &loan);
+    assert_int_not_equal(index, SLT_NIL);
+    assert_int_equal(slt_loan_take(&w.bufs, &loan), SLT_NIL);
+    slt_loan_cancel(&w.bufs, index);
+    assert_true(lend(&w, 1, 7));
+    stop(&w);
 }
 
 static void test_an_empty_pool_takes_what_fits(void **state)
@@ -366,6 +493,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_against_flat_arrays),
+        cmocka_unit_test(test_a_loan_comes_back_once),
+        cmocka_unit_test(test_loans_are_bounded),
         cmocka_unit_test(test_an_empty_pool_takes_what_fits),
         cmocka_unit_test(test_a_buffer_goes_back_with_its_last_byte),
         cmocka_unit_test(test_an_empty_chain_owns_nothing),

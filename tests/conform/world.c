@@ -71,6 +71,7 @@ static void set_limits(struct salut_config *config)
     config->udp_max = 4;
     config->buffers_max = 4096;
     config->ranges_max = 256;
+    config->loans_max = 64;
     config->neighbours_max = 32;
     config->fragments_max = 8;
     config->addresses_max = 8;

@@ -118,6 +118,7 @@ static bool set_up(struct bench *bench)
     config.listeners_max = 4;
     config.buffers_max = 64;
     config.ranges_max = 16;
+    config.loans_max = 0;
     config.neighbours_max = 4;
     config.fragments_max = 2;
     config.fragment_bytes_max = 16384;

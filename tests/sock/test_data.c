@@ -42,6 +42,55 @@ static void both_ways(void **state)
     assert_int_equal(salut_sock_send(w->socks[CLIENT], t.client, &byte, 0, 0), 0);
 }
 
+/* Read all that is there and compare it with a stretch of what was lent. */
+static size_t expect_stretch(struct world *w, int fd, const uint8_t *body, size_t from)
+{
+    uint8_t got[4096];
+    ptrdiff_t n;
+    while ((n = salut_sock_read(w->socks[SERVER], fd, got, sizeof(got))) > 0) {
+        assert_memory_equal(got, body + from, (size_t)n);
+        from += (size_t)n;
+    }
+    assert_int_equal(n, -EAGAIN);
+    return from;
+}
+
+static void lent_memory(void **state)
+{
+    static uint8_t body[30000];
+    struct world *w = *state;
+    struct trio t = world_trio(w);
+    struct salut_loan loan = {.base = body, .bytes = sizeof(body), .user = 77};
+    struct salut_loan back;
+    struct salut_socks *s = w->socks[CLIENT];
+    for (size_t i = 0; i < sizeof(body); i++) {
+        body[i] = (uint8_t)(i * 7 + (i >> 8));
+    }
+    assert_int_equal(salut_sock_lend(s, t.client, &loan, MSG_NOSIGNAL), sizeof(body));
+    assert_int_equal(ask(w, CLIENT, t.client, SIOCOUTQ), sizeof(body));
+    assert_false(salut_take_back(w->stacks[CLIENT], &back));
+    size_t got = 0;
+    while (got < sizeof(body)) {
+        world_pass(w, SLT_NS_PER_S);
+        got = expect_stretch(w, t.server, body, got);
+    }
+    world_pass(w, SLT_NS_PER_S);
+    assert_true(salut_take_back(w->stacks[CLIENT], &back));
+    assert_int_equal(back.user, 77);
+    assert_false(salut_take_back(w->stacks[CLIENT], &back));
+    loan.bytes = SALUT_LOAN_BYTES_MAX + 1;
+    assert_int_equal(salut_sock_lend(s, t.client, &loan, 0), -EINVAL);
+    loan.bytes = sizeof(body);
+    while (salut_sock_lend(s, t.client, &loan, 0) > 0) {
+    }
+    assert_int_equal(salut_sock_lend(s, t.client, &loan, 0), -EAGAIN);
+    assert_int_equal(salut_sock_lend(s, 9999, &loan, 0), -EBADF);
+    assert_int_equal(salut_sock_shutdown(s, t.client, SHUT_WR), 0);
+    assert_int_equal(salut_sock_lend(s, t.client, &loan, 0), -EPIPE);
+    int fresh = world_socket(w, CLIENT);
+    assert_int_equal(salut_sock_lend(s, fresh, &loan, 0), -EPIPE);
+}
+
 static void messages(void **state)
 {
     struct world *w = *state;
@@ -290,6 +339,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         world_test(both_ways),
+        world_test(lent_memory),
         world_test(messages),
         world_test(partial_writes),
         world_test(peek_and_trunc),

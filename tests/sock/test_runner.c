@@ -159,19 +159,49 @@ struct pair {
     uint64_t sent;
     uint64_t received;
     bool ended;
+    unsigned lent;     /* loans taken */
+    unsigned returned; /* ... and given back */
 };
+
+/* What every position of the stream holds: it repeats every 2048 bytes, so that one piece of memory
+ * can be lent again and again. */
+static uint8_t source[32768];
+
+static uint8_t byte_at(uint64_t at)
+{
+    return (uint8_t)(at * 31 >> 3);
+}
+
+/* Every other piece is lent. */
+static enum salut_status send_piece(struct pair *p, salut_conn conn, size_t wanted,
+                                    size_t *accepted)
+{
+    const uint8_t *data = &source[p->sent % 2048];
+    if (p->sent / 8192 % 2 == 0) {
+        return salut_send(p->stacks[0], conn, data, wanted, 0, accepted);
+    }
+    struct salut_loan loan = {.base = data, .bytes = wanted, .user = p->lent};
+    enum salut_status status = salut_send_lend(p->stacks[0], conn, &loan, 0);
+    p->lent += status == SALUT_OK ? 1U : 0U;
+    *accepted = wanted;
+    return status;
+}
+
+static void on_return(void *ctx, struct salut_stack *stack, const struct salut_loan *loan)
+{
+    struct pair *p = ctx;
+    assert_ptr_equal(stack, p->stacks[0]);
+    assert_true(loan->user < p->lent);
+    p->returned++;
+}
 
 static void send_more(struct pair *p, salut_conn conn)
 {
-    uint8_t chunk[8192];
+    const size_t most = sizeof(source) - 2048;
     while (p->sent < BYTES) {
         size_t accepted = 0;
         uint64_t left = BYTES - p->sent;
-        size_t wanted = left < sizeof(chunk) ? (size_t)left : sizeof(chunk);
-        for (size_t i = 0; i < wanted; i++) {
-            chunk[i] = (uint8_t)((p->sent + i) * 31 >> 3);
-        }
-        if (salut_send(p->stacks[0], conn, chunk, wanted, 0, &accepted) != SALUT_OK) {
+        if (send_piece(p, conn, left < most ? (size_t)left : most, &accepted) != SALUT_OK) {
             return;
         }
         p->sent += accepted;
@@ -186,7 +216,7 @@ static void take_more(struct pair *p, salut_conn conn)
     enum salut_status status;
     while ((status = salut_recv(p->stacks[1], conn, chunk, sizeof(chunk), &got)) == SALUT_OK) {
         for (size_t i = 0; i < got; i++) {
-            assert_int_equal(chunk[i], (uint8_t)((p->received + i) * 31 >> 3));
+            assert_int_equal(chunk[i], byte_at(p->received + i));
         }
         p->received += got;
     }
@@ -225,8 +255,11 @@ static void set_up(struct pair *p, const char *const addresses[2])
         assert_int_equal(salut_create(&config, &p->stacks[i]), SALUT_OK);
         assert_int_equal(salut_addr_parse(addresses[i], &addr), SALUT_OK);
         assert_int_equal(salut_add_address(p->stacks[i], &addr, 24), SALUT_OK);
-        struct salut_runner_stack member = {p->stacks[i], slt_link_public(p->links[i]), on_event,
-                                            p};
+        struct salut_runner_stack member = {.stack = p->stacks[i],
+                                            .link = slt_link_public(p->links[i]),
+                                            .on_event = on_event,
+                                            .ctx = p,
+                                            .on_return = on_return};
         assert_int_equal(salut_runner_add_stack(p->runner, &member), SALUT_OK);
         assert_int_equal(salut_runner_add_stack(p->runner, &member), SALUT_INVALID);
     }
@@ -248,6 +281,9 @@ static void two_stacks_talk(void **state)
     struct salut_listen_params listen = {.port = 5000, .backlog = 4};
     struct salut_connect_params connect = {.remote_port = 5000};
     salut_conn conn;
+    for (size_t i = 0; i < sizeof(source); i++) {
+        source[i] = byte_at(i);
+    }
     set_up(&p, addresses);
     assert_int_equal(salut_addr_parse(addresses[1], &connect.remote), SALUT_OK);
     assert_int_equal(salut_listen(p.stacks[1], &listen, &p.listener), SALUT_OK);
@@ -262,6 +298,8 @@ static void two_stacks_talk(void **state)
     for (int i = 0; i < 20; i++) {
         (void)salut_runner_turn(p.runner, SLT_NS_PER_MS);
     }
+    assert_true(p.lent > 10);
+    assert_int_equal(p.returned, p.lent);
     int64_t from_ns = cpu_ns();
     int64_t now_ns = salut_runner_now(p.runner);
     while (elapsed_since(p.runner, now_ns) < 200 * SLT_NS_PER_MS) {
