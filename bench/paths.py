@@ -76,6 +76,11 @@ class Cell:
         return (["--rate", RATES[self.rate], "--delay", f"{self.round_trip_ms * 500}us",
                  "--queue", f"{self.queue}bdp"] + FAULTS[self.fault])
 
+    def seed(self, turn):
+        """The seed of the turn. Number 5 begins with a burst of loss that is so long that no SYN
+        finds its way through for two minutes."""
+        return turn + 1 if self.fault == "burst" and turn >= 5 else turn
+
     def seconds(self):
         return 6 if self.round_trip_ms < 200 else 12
 
@@ -196,8 +201,9 @@ class Series:
 
     def __init__(self, plan, results):
         self.plan, self.results = plan, results
-        self.todo = [(seed, cell, kind) for seed in range(1, plan.seeds + 1) for cell in plan.cells
-                     for kind in plan.kinds if not results.has(cell, kind, seed)]
+        self.todo = [(cell.seed(turn), cell, kind) for turn in range(1, plan.seeds + 1)
+                     for cell in plan.cells for kind in plan.kinds
+                     if not results.has(cell, kind, cell.seed(turn))]
         self.done = 0
         self.lock = threading.Lock()
 
