@@ -22,7 +22,9 @@
  * minimum (window.c).
  *
  * Sending. The user must be able to queue what is in flight and as much again, so that there is
- * always something to send when an acknowledgement comes: twice the congestion window.
+ * always something to send when an acknowledgement comes: twice the congestion window. Where the
+ * window is not reduced in recovery (BBR) a third one goes out while a lost segment is sent again
+ * and nothing leaves the buffer: three times, as Linux does.
  *
  * A size that the user has set (SO_RCVBUF, SO_SNDBUF) is his: that side is not tuned.
  * RFC 7323 2.3 bounds what a window can say; RFC 9293 3.8.6 (REC-1).
@@ -209,7 +211,8 @@ void slt_tcp_tune_on_timer(struct slt_tcp_conn *c, int64_t now_ns)
 void slt_tcp_tune_on_acked(struct slt_tcp *tcp, struct slt_tcp_conn *c)
 {
     const struct slt_tcp_cold *cold = c->cold;
-    int64_t wanted = 2 * (int64_t)cold->cc.cwnd_bytes;
+    int64_t windows = slt_cc_owns_window(&cold->cc) ? 3 : 2;
+    int64_t wanted = windows * cold->cc.cwnd_bytes;
 
     if (!tcp->config->tune_send_buffer || slt_tcp_has(c, SLT_CONN_SNDBUF_SET) ||
         wanted <= c->snd.buffer_max || c->snd.queue.bytes < c->snd.buffer_max / 2) {

@@ -36,7 +36,8 @@ enum bbr_flag {
     BBR_ROUND_DONE = 32,     /* ProbeRTT has lasted a round */
     BBR_IDLE_RESTART = 64,   /* the first round trip after idling: no ProbeRTT needed */
     BBR_PROBE_RTT_DUE = 128, /* no new minimum for five seconds */
-    BBR_AFTER_REST = 256     /* what comes back was sent during ProbeRTT: it measures our rest */
+    BBR_AFTER_REST = 256,    /* what comes back was sent during ProbeRTT: it measures our rest */
+    BBR_HEAVY_IN_ROUND = 512 /* more than two per cent of the flight were lost */
 };
 
 #define BBR_NO_BOUND      UINT32_MAX

@@ -92,15 +92,24 @@ void bbr_probe_up_again(struct slt_tcp_cc *cc, uint32_t mss)
 /* ---- Startup and Drain ------------------------------------------------------------------------
  */
 
+/* What Startup's losses allow: what the path holds, and what it delivered in a round. Those of the
+ * last round of Startup are known when Drain ends, so the bound follows them until then. */
+static void bound_by_startup(struct slt_cc_bbr *b)
+{
+    uint32_t held = slt_max32(bbr_bdp(b, bbr_max_bw(b), 100), b->inflight_latest);
+
+    b->inflight_longterm =
+        b->inflight_longterm == BBR_NO_BOUND ? held : slt_max32(b->inflight_longterm, held);
+}
+
 /* BBR-03: many losses say the same as a rate that does not grow. */
 static void check_startup_loss(struct slt_cc_bbr *b, const struct bbr_in *in)
 {
-    if (b->phase != BBR_STARTUP || !in->loss_round_start || b->loss_events < STARTUP_LOSS_EVENTS ||
-        !bbr_inflight_too_high(in->ack)) {
-        return;
+    if (b->phase == BBR_STARTUP && in->loss_round_start && b->loss_events >= STARTUP_LOSS_EVENTS &&
+        bbr_inflight_too_high(in->ack)) {
+        bbr_mark(b, BBR_FULL_BW_NOW | BBR_FULL_BW_EVER, true);
+        bound_by_startup(b);
     }
-    bbr_mark(b, BBR_FULL_BW_NOW | BBR_FULL_BW_EVER, true);
-    b->inflight_longterm = slt_max32(bbr_bdp(b, bbr_max_bw(b), 100), b->inflight_latest);
 }
 
 static void check_startup_and_drain(struct slt_cc_bbr *b, const struct bbr_in *in)
@@ -111,6 +120,9 @@ static void check_startup_and_drain(struct slt_cc_bbr *b, const struct bbr_in *i
     if (b->phase == BBR_STARTUP && bbr_has(b, BBR_FULL_BW_EVER)) {
         b->phase = BBR_DRAIN;
         b->drain_rounds = 0;
+    }
+    if (b->phase == BBR_DRAIN && b->inflight_longterm != BBR_NO_BOUND) {
+        bound_by_startup(b);
     }
     if (b->phase == BBR_DRAIN &&
         (ack->flight_bytes <= (int64_t)bbr_inflight(b, bbr_max_bw(b), 100, ack->mss) ||

@@ -5,6 +5,10 @@
  * round trip of ten seconds. Losses bound both from above: for the short term (bw_shortterm,
  * inflight_shortterm: this path just now, forgotten when probing anew) and for the long term
  * (inflight_longterm: what was in flight when a probe lost more than two per cent).
+ *
+ * The draft lowers the short-term bounds after any round with a loss. Here it takes a round that
+ * lost more than two per cent, as in a probe: with one per cent of random losses every round of a
+ * fast flow has some, and the bounds would end far below what the path carries.
  */
 #include "tcp/cc_bbr.h"
 
@@ -12,7 +16,9 @@
 #define FULL_BW_ROUNDS     3
 #define EXTRA_ROUNDS       5 /* half of the ten rounds extra_acked remembers */
 #define HEADROOM_PERCENT   85
-#define BORNE_PERCENT      97    /* one per cent of pacing margin, two of losses */
+#define BORNE_PERCENT      97 /* one per cent of pacing margin, two of losses */
+#define CHANCE_SEGS        3  /* so few lost segments say nothing about a rate */
+#define CHANCE_SHARE       8
 #define MIN_RTT_WINDOW_MS  10000 /* BBR-06 */
 #define PROBE_RTT_EVERY_MS 5000  /* BBR-06 */
 #define QUANTUM_MAX        65536
@@ -52,7 +58,7 @@ void bbr_reset_shortterm(struct slt_cc_bbr *b)
 
 void bbr_reset_signals(struct slt_cc_bbr *b)
 {
-    bbr_mark(b, BBR_LOSS_IN_ROUND, false);
+    bbr_mark(b, BBR_LOSS_IN_ROUND | BBR_HEAVY_IN_ROUND, false);
     b->loss_events = 0;
     b->bw_latest = 0;
     b->inflight_latest = 0;
@@ -124,13 +130,13 @@ static uint32_t lowered(const struct slt_cc_bbr *b, uint32_t latest, uint32_t bo
     return slt_max32(latest, bbr_scale(bound, BBR_BETA_PERCENT));
 }
 
-/* A round with losses, while not probing. */
+/* A round with more losses than we bear, while not probing. */
 static void adapt_lower_bounds(struct slt_tcp_cc *cc)
 {
     struct slt_cc_bbr *b = &cc->of.bbr;
 
     if (b->phase == BBR_STARTUP || b->phase == BBR_REFILL || b->phase == BBR_UP ||
-        !bbr_has(b, BBR_LOSS_IN_ROUND) || bbr_has(b, BBR_AFTER_REST)) {
+        !bbr_has(b, BBR_HEAVY_IN_ROUND) || bbr_has(b, BBR_AFTER_REST)) {
         return;
     }
     if (b->bw_shortterm == BBR_NO_BOUND) {
@@ -191,6 +197,9 @@ void bbr_model_on_ack(struct slt_tcp_cc *cc, struct bbr_in *in)
     if (ack->lost_bytes > 0) {
         bbr_note_loss(b, (uint32_t)ack->rate.delivered_total_bytes);
         b->loss_events = (uint8_t)slt_min32(b->loss_events + UINT32_C(1), UINT8_MAX);
+        if (bbr_inflight_too_high(ack)) {
+            bbr_mark(b, BBR_HEAVY_IN_ROUND, true);
+        }
     }
     update_rounds(b, in);
     b->bw_latest = slt_max32(b->bw_latest, in->bw);
@@ -208,6 +217,7 @@ void bbr_model_advance(struct slt_cc_bbr *b, const struct bbr_in *in)
 {
     if (in->loss_round_start) {
         bbr_mark(b, BBR_LOSS_IN_ROUND, in->ack->lost_bytes > 0);
+        bbr_mark(b, BBR_HEAVY_IN_ROUND, false);
         b->loss_events = 0;
         b->bw_latest = in->bw;
         b->inflight_latest = in->ack->rate.delivered_bytes;
@@ -231,11 +241,15 @@ void bbr_update_min_rtt(struct slt_cc_bbr *b, const struct bbr_in *in)
     }
 }
 
-/* BBR-05: more than two per cent of what was in flight was lost. */
+/* BBR-05: more than two per cent of what was in flight was lost. Two per cent of a small flight is
+ * a segment or two, which a path that loses one per cent takes from every fifth round trip: so many
+ * segments more are chance, but never more than an eighth of the flight. */
 bool bbr_inflight_too_high(const struct slt_cc_ack *ack)
 {
-    return ack->rate.any && (uint64_t)ack->rate.lost_bytes * 100 >
-                                (uint64_t)ack->rate.flight_bytes * BBR_LOSS_PERCENT;
+    uint64_t flight = ack->rate.flight_bytes;
+    uint64_t chance = slt_min32(CHANCE_SEGS * ack->mss, ack->rate.flight_bytes / CHANCE_SHARE);
+
+    return ack->rate.any && ack->rate.lost_bytes > chance + flight * BBR_LOSS_PERCENT / 100;
 }
 
 /* What leaves in one burst. */

@@ -624,8 +624,16 @@ static enum salut_limit limit_of(const struct slt_tcp *tcp, const struct slt_tcp
     return left_bytes < wanted ? SALUT_LIMIT_CWND : SALUT_LIMIT_APPLICATION;
 }
 
+/* The sender is kept from sending by something other than the path. */
+static bool is_starved(enum salut_limit limit)
+{
+    return limit == SALUT_LIMIT_APPLICATION || limit == SALUT_LIMIT_SEND_BUFFER ||
+           limit == SALUT_LIMIT_PEER_WINDOW;
+}
+
 /* Tell congestion control how much of its window is used, rate sampling whether it measures the
- * application, and keep account of what limits. */
+ * application, and keep account of what limits. What is to leave later in this turn is held by
+ * nothing (BBR-08): were it taken for a pause of the application, hardly a sample would count. */
 static void watch_limits(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t now_ns)
 {
     struct slt_tcp_cold *cold = c->cold;
@@ -634,11 +642,13 @@ static void watch_limits(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t no
 
     slt_tcp_recovery_room(c, &left_bytes);
     enum salut_limit limit = limit_of(tcp, c, left_bytes);
+    bool starved = is_starved(limit) && left_bytes > 0;
+    if (starved && slt_tcp_wants_output(tcp, c, now_ns)) {
+        return;
+    }
     slt_tcp_limits_set(&cold->limits, limit, now_ns);
     slt_cc_on_flight(&cold->cc, flight, limit == SALUT_LIMIT_CWND, c->snd.una, c->snd.nxt);
-    if ((limit == SALUT_LIMIT_APPLICATION || limit == SALUT_LIMIT_SEND_BUFFER ||
-         limit == SALUT_LIMIT_PEER_WINDOW) &&
-        left_bytes > 0) {
+    if (starved) {
         slt_rate_app_limited(&cold->rate, flight);
     }
 }

@@ -1,6 +1,8 @@
 /* Readiness: what a connection has to report, as levels over its fields (I-34; SOCK-40..44). */
 #include "tcp/engine.h"
 
+#define CRUMB_SHARE 16 /* less than this fraction of the buffer is not worth waking a writer */
+
 static bool is_readable(const struct slt_tcp_conn *c)
 {
     if (c->state < SALUT_STATE_ESTABLISHED && c->state != SALUT_STATE_CLOSED &&
@@ -13,7 +15,21 @@ static bool is_readable(const struct slt_tcp_conn *c)
 }
 
 /* SOCK-41: free room of at least half of what is queued, so that writers are woken for a
- * worthwhile piece. */
+ * worthwhile piece. While a lost segment waits to be sent again nearly all that is queued has been
+ * sent, and none of it leaves the buffer: then room for twice what is still unsent is enough, lest
+ * the sender fall silent for want of the writer, but no crumbs. */
+static bool has_room(const struct slt_tcp_conn *c)
+{
+    uint32_t room = slt_tcp_snd_room(c);
+    int64_t unsent = slt_tcp_snd_end(c) - slt_max64(c->snd.nxt, 1);
+
+    if (room == 0) {
+        return false;
+    }
+    return room >= c->snd.queue.bytes / 2 ||
+           (room >= c->snd.buffer_max / CRUMB_SHARE && room / 2 >= unsent);
+}
+
 static bool is_writable(const struct slt_tcp_conn *c)
 {
     if (slt_tcp_has(c, SLT_CONN_FIN_QUEUED) ||
@@ -21,7 +37,7 @@ static bool is_writable(const struct slt_tcp_conn *c)
          !(c->state == SALUT_STATE_SYN_RECEIVED && slt_tcp_has(c, SLT_CONN_FAST_OPEN)))) {
         return false;
     }
-    return slt_tcp_snd_room(c) > 0 && slt_tcp_snd_room(c) >= c->snd.queue.bytes / 2;
+    return has_room(c);
 }
 
 uint32_t slt_tcp_ready(const struct slt_tcp *tcp, const struct slt_tcp_conn *c)

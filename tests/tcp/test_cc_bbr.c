@@ -128,18 +128,73 @@ static void t_bbr_04_bbr_06_the_cycle_turns(void **ctx)
     cc_path_free(path);
 }
 
-/* BBR-05, BBR-08: one per cent of losses is borne; a shallow queue teaches the long-term bound. */
+/* BBR-05: one per cent of losses is borne, on slow and fast, short and long paths, and with a queue
+ * that is shallow: a loss of one segment in a short round trip is no rate. */
 static void t_bbr_05_bears_one_per_cent(void **ctx)
 {
-    struct cc_path *path = make(2500000, 50, 100);
+    static const struct {
+        uint64_t bytes_per_s;
+        int64_t rtt_ms;
+        uint32_t queue_percent;
+    } rows[] = {{2500000, 10, 100}, {2500000, 10, 25},  {2500000, 50, 100},  {2500000, 50, 25},
+                {2500000, 200, 25}, {25000000, 10, 25}, {25000000, 50, 100}, {25000000, 50, 25}};
 
     (void)ctx;
-    path->loss_per_million = 10000;
-    cc_path_run(path, 40 * SLT_NS_PER_S);
-    assert_true(path->delivered_bytes >= 40 * path->bytes_per_s * 80 / 100);
+    for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct cc_path *path = make(rows[i].bytes_per_s, rows[i].rtt_ms, rows[i].queue_percent);
+        path->loss_per_million = 10000;
+        cc_path_run(path, 3 * SLT_NS_PER_S);
+        uint64_t before = path->delivered_bytes;
+        cc_path_run(path, 17 * SLT_NS_PER_S);
+        assert_true(path->delivered_bytes - before >= 17 * path->bytes_per_s * 92 / 100);
+        cc_path_free(path);
+    }
+}
+
+static bool too_high(uint32_t lost_segs, uint32_t flight_segs)
+{
+    struct slt_cc_ack ack = {.mss = 1000};
+
+    ack.rate.any = true;
+    ack.rate.lost_bytes = lost_segs * 1000;
+    ack.rate.flight_bytes = flight_segs * 1000;
+    return bbr_inflight_too_high(&ack);
+}
+
+/* BBR-05: two per cent, three segments more, and an eighth of a flight that is small. */
+static void t_bbr_05_what_is_too_much(void **ctx)
+{
+    (void)ctx;
+    assert_false(too_high(23, 1000));
+    assert_true(too_high(24, 1000));
+    assert_false(too_high(4, 80));
+    assert_true(too_high(5, 80));
+    assert_false(too_high(2, 16));
+    assert_true(too_high(3, 16));
+    assert_false(too_high(0, 4));
+    assert_true(too_high(1, 4));
+}
+
+/* BBR-03: what Startup's last round delivered is known in Drain; the bound learns it. */
+static void t_bbr_03_drain_completes_the_bound(void **ctx)
+{
+    struct cc_path *path = make(25000000, 50, 25);
+    struct slt_cc_bbr *b = &path->cc.of.bbr;
+
+    (void)ctx;
+    for (int i = 0; i < 2000 && b->phase == BBR_STARTUP; i++) {
+        cc_path_run(path, SLT_NS_PER_MS);
+    }
+    assert_int_equal(b->phase, BBR_DRAIN);
+    b->inflight_longterm = cc_path_bdp(path) / 2; /* as if the rate had not been known yet */
+    for (int i = 0; i < 2000 && b->phase == BBR_DRAIN; i++) {
+        cc_path_run(path, SLT_NS_PER_MS);
+    }
+    assert_true(b->inflight_longterm >= cc_path_bdp(path) / 100 * 98);
     cc_path_free(path);
 }
 
+/* BBR-08: a shallow queue teaches the long-term bound. */
 static void t_bbr_08_a_shallow_queue(void **ctx)
 {
     struct cc_path *path = make(2500000, 50, 25);
@@ -263,6 +318,8 @@ int main(void)
         cmocka_unit_test(t_bbr_keeps_the_queue_small),
         cmocka_unit_test(t_bbr_04_bbr_06_the_cycle_turns),
         cmocka_unit_test(t_bbr_05_bears_one_per_cent),
+        cmocka_unit_test(t_bbr_05_what_is_too_much),
+        cmocka_unit_test(t_bbr_03_drain_completes_the_bound),
         cmocka_unit_test(t_bbr_08_a_shallow_queue),
         cmocka_unit_test(t_bbr_08_application_limited),
         cmocka_unit_test(t_bbr_follows_the_path),
