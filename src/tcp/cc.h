@@ -80,6 +80,7 @@ struct slt_cc_cubic {
     uint32_t undo_w_est_bytes;
     int64_t undo_epoch_at_ns;
     struct slt_hystart hystart;
+    bool undo_hystart_over;
 };
 
 /* cc_bbr*.c. Rates are in units of 16 octets per second, round trips in us, instants in the low 32

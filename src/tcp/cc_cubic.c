@@ -188,6 +188,7 @@ static void remember(struct slt_cc_cubic *q)
     q->undo_w_epoch_bytes = q->w_epoch_bytes;
     q->undo_w_est_bytes = q->w_est_bytes;
     q->undo_epoch_at_ns = q->epoch_at_ns;
+    q->undo_hystart_over = q->hystart.over;
 }
 
 /* What the sender really used: RFC 9438 4.6 multiplies the flight size, which an acknowledgement
@@ -254,6 +255,7 @@ static void undo(struct slt_tcp_cc *cc, uint32_t mss)
     q->w_epoch_bytes = q->undo_w_epoch_bytes;
     q->w_est_bytes = q->undo_w_est_bytes;
     q->epoch_at_ns = q->undo_epoch_at_ns;
+    q->hystart.over = q->undo_hystart_over; /* the first slow start goes on, and is watched */
     cc->acked_bytes = 0;
 }
 

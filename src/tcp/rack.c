@@ -7,6 +7,13 @@
  * the peer reports duplicates (we were wrong) widens it by another quarter, and sixteen
  * recoveries without one bring it back.
  *
+ * RACK.rtt is one segment's round trip. It falls at once where the sender had paused (its user, or
+ * the peer's window, had nothing for it): what left before the pause waited in a queue that what
+ * left after it found short. Judged by the fallen value, all that was overtaken just before that
+ * place would have had its time the moment the first segment behind it is delivered. So the largest
+ * RACK.rtt counts for a reordering window's time more: an overtaken segment has the whole window
+ * from when its own neighbours came, and no more than a smoothed round trip in all.
+ *
  * Transmissions are numbered: a turn reads the clock once, so that what leaves in it, again or new,
  * has one instant; the number says what the RFC leaves to the sequence number, which came first.
  * FLIGHT records are chained in that order: detection walks from the oldest and stops at
@@ -54,6 +61,28 @@ static bool is_first_copys(const struct slt_tcp_conn *c, const struct slt_record
     return c->rtt.min_us != UINT32_MAX && rtt_us < (int64_t)c->rtt.min_us;
 }
 
+/* The reordering window by its rule alone: once reordering is known. */
+static int64_t plain_window_us(const struct slt_tcp_conn *c, const struct slt_rack *rack)
+{
+    if (c->rtt.min_us == UINT32_MAX) {
+        return 0;
+    }
+    return (int64_t)c->rtt.min_us * rack->window_quarters / QUARTERS_AT_ONE;
+}
+
+/* Two periods in turn, each a reordering window long: what is forgotten is older than one. */
+static void note_peak(struct slt_rack *rack, int64_t period_ns, int64_t now_ns)
+{
+    int64_t since_ns = now_ns - rack->peak_since_ns;
+
+    if (since_ns > period_ns) {
+        rack->peak_last_us = since_ns > 2 * period_ns ? 0 : rack->peak_us;
+        rack->peak_us = 0;
+        rack->peak_since_ns = now_ns;
+    }
+    rack->peak_us = slt_max32(rack->peak_us, rack->rtt_us);
+}
+
 /* RFC 8985 6.2 steps 2 and 3, for octets of the record up to `end`. */
 void slt_rack_on_delivered(struct slt_tcp_conn *c, const struct slt_record *record, int64_t end,
                            const struct slt_tcp_in *in)
@@ -74,6 +103,7 @@ void slt_rack_on_delivered(struct slt_tcp_conn *c, const struct slt_record *reco
         rack->order = record->order;
         rack->end = end;
         rack->rtt_us = (uint32_t)slt_min64(rtt_us, UINT32_MAX);
+        note_peak(rack, plain_window_us(c, rack) * SLT_NS_PER_US, in->now_ns);
     }
 }
 
@@ -110,11 +140,12 @@ int64_t slt_rack_window_us(const struct slt_tcp_conn *c, const struct slt_tcp_re
     if (!r->rack.reordering_seen && (recovering || r->records.sacked_segs >= DUP_THRESH)) {
         return 0;
     }
-    if (c->rtt.min_us == UINT32_MAX) {
-        return 0;
+    int64_t window_us = plain_window_us(c, &r->rack);
+    if (window_us > 0 && r->rack.reordering_seen && r->rack.end != 0) {
+        int64_t peak_us = slt_max32(r->rack.peak_us, r->rack.peak_last_us);
+        window_us += slt_max64(peak_us - r->rack.rtt_us, 0);
     }
-    int64_t window_us = (int64_t)c->rtt.min_us * r->rack.window_quarters / QUARTERS_AT_ONE;
-    return slt_min64(window_us, c->rtt.srtt8_us >> 3);
+    return slt_min64(window_us, c->rtt.srtt8_us >> 3); /* RFC 8985 6.2.4: bounded by SRTT */
 }
 
 /* RFC 8985 6.2 step 5 (R8985-07): what is lost, and when to look again. */

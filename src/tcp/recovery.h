@@ -26,8 +26,11 @@ struct slt_rack {
     int64_t end;             /* of the newest delivered octets: RACK.end_seq; 0: none yet */
     uint32_t order;          /* ... which transmission they were: for RACK.xmit_ts */
     int64_t fack;            /* highest position delivered */
+    int64_t peak_since_ns;   /* since when peak_us counts */
     int64_t dsack_round;     /* window growth: not again before this is acknowledged; 0: any time */
     uint32_t rtt_us;         /* round trip of the newest delivered: RACK.rtt */
+    uint32_t peak_us;        /* the largest RACK.rtt of this reordering window's time */
+    uint32_t peak_last_us;   /* ... and of the one before */
     uint8_t window_quarters; /* reordering window in quarters of the smallest round trip */
     uint8_t persist;         /* recoveries until the window shrinks again */
     bool reordering_seen;

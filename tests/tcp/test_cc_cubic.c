@@ -277,6 +277,26 @@ static void t_r9438_08_undo(void **ctx)
     assert_true(f.cc.of.cubic.epoch_at_ns == before.of.cubic.epoch_at_ns);
 }
 
+/* R9438-08, R9406-04: a reduction that was spurious did not end the first slow start, which goes on
+ * under HyStart++'s eye; one that was not, did. */
+static void t_r9438_08_undo_leaves_the_first_slow_start_watched(void **ctx)
+{
+    struct fixture f;
+
+    (void)ctx;
+    start(&f, 20 * MSS);
+    uint32_t ssthresh_bytes = f.cc.ssthresh_bytes;
+    slt_cc_on_congestion(&f.cc, &f.loss, SLT_CC_LOSS);
+    assert_true(f.cc.of.cubic.hystart.over);
+    slt_cc_undo(&f.cc, MSS);
+    assert_int_equal(f.cc.ssthresh_bytes, ssthresh_bytes);
+    assert_false(f.cc.of.cubic.hystart.over);
+    lose(&f);
+    slt_cc_on_congestion(&f.cc, &f.loss, SLT_CC_LOSS);
+    slt_cc_undo(&f.cc, MSS);
+    assert_true(f.cc.of.cubic.hystart.over);
+}
+
 /* Its share of a path: nearly all of it, with a quarter of a BDP of queue, too. */
 static void t_cubic_fills_paths(void **ctx)
 {
@@ -317,6 +337,7 @@ int main(void)
         cmocka_unit_test(t_r9438_07_timeout),
         cmocka_unit_test(t_r9438_03_idle_time_does_not_count),
         cmocka_unit_test(t_r9438_08_undo),
+        cmocka_unit_test(t_r9438_08_undo_leaves_the_first_slow_start_watched),
         cmocka_unit_test(t_cubic_fills_paths),
     };
 

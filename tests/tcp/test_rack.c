@@ -110,9 +110,35 @@ static void t_r8985_05_a_spurious_recovery_is_reordering_seen(void **ctx)
     tear_down(&f);
 }
 
+/* R8985-07: where the round trip fell, what left before has the window from when its neighbours
+ * came, and no more than SRTT. */
+static void t_r8985_07_a_fallen_round_trip_widens_it(void **ctx)
+{
+    struct fixture f;
+
+    (void)ctx;
+    set_up(&f);
+    f.r->rack.end = 1;
+    f.r->rack.peak_us = 130000;
+    f.r->rack.peak_last_us = 120000;
+    f.r->rack.rtt_us = 100000;
+    f.r->records.sacked_segs = 3;
+    assert_int_equal(slt_rack_window_us(f.c, f.r), 0); /* there is none yet */
+    f.r->rack.reordering_seen = true;
+    assert_int_equal(slt_rack_window_us(f.c, f.r), 50000);
+    f.r->rack.peak_us = 90000;
+    assert_int_equal(slt_rack_window_us(f.c, f.r), 40000);
+    f.r->rack.peak_last_us = 90000;
+    assert_int_equal(slt_rack_window_us(f.c, f.r), 20000);
+    f.r->rack.peak_us = 400000;
+    assert_int_equal(slt_rack_window_us(f.c, f.r), 100000);
+    tear_down(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(t_r8985_07_a_fallen_round_trip_widens_it),
         cmocka_unit_test(t_r8985_05_a_spurious_recovery_is_reordering_seen),
         cmocka_unit_test(t_r8985_06_no_window_without_reordering),
         cmocka_unit_test(t_r8985_06_duplicates_widen_it_once_a_round),

@@ -40,11 +40,14 @@ struct path {
     unsigned ack_count;
     struct slt_prng chance;
     int64_t param;
+    int64_t free_at_ns; /* when the bottleneck has sent what waits there */
+    size_t lump_bytes;  /* the user writes when half of so much is acknowledged; 0: at once */
     size_t sent;
     size_t received;
     size_t total;
     unsigned episodes;
     unsigned timeouts;
+    uint32_t rtt_top_us;
     uint8_t ca_state;
     uint8_t timeouts_before;
     bool finished;
@@ -105,6 +108,7 @@ static void watch(struct path *path)
         path->ca_state = SALUT_CA_OPEN;
         return;
     }
+    path->rtt_top_us = slt_max32(path->rtt_top_us, c->rtt.srtt8_us >> 3);
     const struct slt_tcp_recovery *r = &c->cold->recovery;
     if (r->ca_state >= SALUT_CA_RECOVERY && path->ca_state < SALUT_CA_RECOVERY) {
         path->episodes++;
@@ -127,13 +131,28 @@ static void say(struct path *path)
     watch(path);
 }
 
+/* How far the user writes now. */
+static size_t written_end(struct path *path)
+{
+    size_t acked = (size_t)(pair_conn(&path->pair, 0)->snd.una - 1);
+
+    if (path->lump_bytes == 0) {
+        return path->total;
+    }
+    if (path->sent - acked > path->lump_bytes / 2) {
+        return path->sent;
+    }
+    size_t end = acked + path->lump_bytes;
+    return end < path->total ? end : path->total;
+}
+
 static void use(struct path *path)
 {
     uint8_t bytes[4096];
+    size_t written = written_end(path);
 
-    while (path->sent < path->total) {
-        size_t n =
-            path->total - path->sent < sizeof(bytes) ? path->total - path->sent : sizeof(bytes);
+    while (path->sent < written) {
+        size_t n = written - path->sent < sizeof(bytes) ? written - path->sent : sizeof(bytes);
         for (size_t i = 0; i < n; i++) {
             bytes[i] = pattern(path->sent + i);
         }
@@ -450,6 +469,38 @@ static void t_r8985_05_one_spurious_recovery_is_enough(void **ctx)
     free(path);
 }
 
+/* A bottleneck of a segment each half millisecond; behind it one in ten takes longer. */
+static int64_t queue_and_reorder(struct path *path, unsigned n, const struct slt_tcp_segment *seg)
+{
+    int64_t now_ns = path->pair.now_ns;
+
+    (void)seg;
+    path->free_at_ns = slt_max64(path->free_at_ns, now_ns) + SLT_NS_PER_MS / 2;
+    return path->free_at_ns - now_ns + (n >= 20 && n % 10 == 0 ? path->param : 0);
+}
+
+/* R8985-07: the user writes in lumps, so that the round trip falls where one ends and the next
+ * begins: the first segments of the next do not make those lost that were overtaken in the last. */
+static void t_r8985_07_a_round_trip_that_falls_loses_nothing(void **ctx)
+{
+    struct path *path = malloc(sizeof(*path));
+
+    (void)ctx;
+    path_init(path, 3000000);
+    path->pair.config.send_buffer_bytes = 400000;
+    path->pair.config.recv_buffer_bytes = 800000;
+    path->lump_bytes = 400000;
+    path->fate = queue_and_reorder;
+    path->param = 10 * SLT_NS_PER_MS; /* less than a quarter of the smallest round trip */
+    path_run(path);
+    assert_true(path->rtt_top_us > 75000); /* the lumps did wait */
+    assert_int_equal(path->timeouts, 0);
+    assert_true(path->episodes <= 1); /* before reordering was known */
+    assert_true(retransmits(path) <= 2);
+    path_deinit(path);
+    free(path);
+}
+
 /* The duplicates are reported a round trip after the fact: where the next episode has begun by then
  * the first can no longer be undone. */
 static void t_r3708_reordering_is_undone_by_dsack(void **ctx)
@@ -597,6 +648,7 @@ int main(void)
         cmocka_unit_test(t_loss_of_three_per_cent_is_repaired_in_time),
         cmocka_unit_test(t_r3522_reordering_is_undone_by_timestamps),
         cmocka_unit_test(t_r8985_05_one_spurious_recovery_is_enough),
+        cmocka_unit_test(t_r8985_07_a_round_trip_that_falls_loses_nothing),
         cmocka_unit_test(t_r3708_reordering_is_undone_by_dsack),
         cmocka_unit_test(t_r5682_spurious_timeout_by_timestamps),
         cmocka_unit_test(t_r5682_03_spurious_timeout_by_frto),
