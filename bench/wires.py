@@ -29,6 +29,7 @@ SALUT = os.path.abspath(os.environ.get("SALUT", os.path.join(ROOT, "build/salut"
 ADDRESS = {"a": "10.98.0.1", "b": "10.98.0.2"}
 SALUT_ADDRESS = {"a": "10.98.0.3", "b": "10.98.0.4"}
 SOURCE_PORT = {"cubic": 19, "reno": 21, "bbr": 22}  # of the kernel's, as in paths_host.py
+BUFFER_MAX = "64M"  # as the kernels' in paths_host.py
 SKIPPED = 77
 LATE_MAX_US = 500
 TRIES = 8
@@ -146,7 +147,8 @@ def start_salut(hosts, end, service, congestion="cubic"):
     inside = ["nsenter", "-t", str(hosts[end].pid), "-n"]
     return Process(inside + [SALUT, "serve", "--sink"] + service +
                    ["--packet", f"w{end}", "--address", f"{SALUT_ADDRESS[end]}/24",
-                    "--congestion", congestion, "--connections", "64"])
+                    "--congestion", congestion, "--connections", "64",
+                    "--buffer-max", BUFFER_MAX])
 
 
 # ---- before a series -------------------------------------------------------------------------

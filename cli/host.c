@@ -12,6 +12,8 @@
 
 #define VERBOSE_RING 65536U
 
+#define BUFFER_MAX_BYTES (INT64_C(1) << 30) /* RFC 7323 2.3 */
+
 const char slt_host_help[] =
     "The host it runs on:\n"
     "  --tap NAME         a TAP device: Ethernet to this machine's kernel (default: salut0)\n"
@@ -31,7 +33,8 @@ const char slt_host_help[] =
     "  --congestion NAME  cubic, reno or bbr (default: cubic; reno with --rfc)\n"
     "  --verbose          one line for every change of state\n"
     "  --stats            at the end, every counter that is not zero\n"
-    "  --connections N    how many there may be (default: 65536)\n";
+    "  --connections N    how many there may be (default: 65536)\n"
+    "  --buffer-max BYTES how far a connection's buffers may grow, each way (default: 4M, 6M)\n";
 
 void slt_host_options(struct slt_host_words *words, struct slt_arg table[SLT_HOST_OPTIONS])
 {
@@ -52,6 +55,7 @@ void slt_host_options(struct slt_host_words *words, struct slt_arg table[SLT_HOS
         {"--verbose", SLT_ARG_FLAG, &words->verbose, 0, 0},
         {"--stats", SLT_ARG_FLAG, &words->stats, 0, 0},
         {"--connections", SLT_ARG_NUMBER, &words->connections, 1, 16000000},
+        {"--buffer-max", SLT_ARG_BYTES, &words->buffer_max, 0, 0},
     };
     memcpy(table, options, sizeof(options));
 }
@@ -208,6 +212,10 @@ static void set_limits(struct slt_host *host)
     c->conns_max = n;
     c->time_wait_max = slt_max32(c->time_wait_max, n);
     c->buffers_max = slt_max32(c->buffers_max, n);
+    if (host->words->buffer_max > 0) {
+        c->send_buffer_max_bytes = (uint32_t)host->words->buffer_max;
+        c->recv_buffer_max_bytes = (uint32_t)host->words->buffer_max;
+    }
     c->event_ring = host->words->verbose ? VERBOSE_RING : c->event_ring;
 }
 
@@ -260,6 +268,9 @@ static int check_words(const struct slt_host *host)
     if (w->packet != NULL && w->kernel.count > 0) {
         return slt_usage_error(
             host->verb, "--kernel is for a TAP or TUN; %s keeps its own addresses", w->packet);
+    }
+    if (w->buffer_max < 0 || w->buffer_max > BUFFER_MAX_BYTES) {
+        return slt_usage_error(host->verb, "--buffer-max is at most 1G: no TCP window is larger");
     }
     uint8_t which;
     if (w->congestion != NULL &&

@@ -9,7 +9,7 @@
 #include "observe/narrate.h"
 #include "salut/runner.h"
 
-#define SLT_HOST_OPTIONS 15U
+#define SLT_HOST_OPTIONS 16U
 
 /* What the command line said about the host. */
 struct slt_host_words {
@@ -28,6 +28,7 @@ struct slt_host_words {
     bool verbose;
     bool stats;
     int64_t connections;
+    int64_t buffer_max; /* bytes; 0: the defaults */
 };
 
 struct slt_host {

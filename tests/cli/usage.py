@@ -39,6 +39,7 @@ USAGE = (
     ("serve --echo --packet lo --kernel 10.0.0.1", "--kernel is for a TAP or TUN"),
     ("serve --echo --tap averyveryverylongname", "at most 15 characters"),
     ("serve --echo --mtu 10", "--mtu must be 68 to 65535, not 10"),
+    ("serve --echo --buffer-max 2G", "--buffer-max is at most 1G: no TCP window is larger"),
     ("serve --echo --congestion vegas", "--congestion wants cubic, reno or bbr, not 'vegas'"),
     ("serve --echo --impair loss=200%", "a chance is at most 100%"),
     ("serve --echo --impair loss", "name=number"),
