@@ -146,7 +146,7 @@ static void avoid_congestion(struct slt_tcp_cc *cc, const struct slt_cc_ack *ack
 /* Slow start, the first one under HyStart++'s eye; returns what is left for the cubic. */
 static uint32_t slow_start(struct slt_tcp_cc *cc, const struct slt_cc_ack *ack, uint32_t bytes)
 {
-    enum slt_hystart_phase phase = slt_hystart_on_ack(&cc->of.cubic.hystart, ack);
+    enum slt_hystart_phase phase = slt_hystart_on_ack(&cc->of.cubic.hystart, ack, cc->cwnd_bytes);
     uint32_t step = slt_min32(bytes, BURST_SEGMENTS * ack->mss);
 
     if (phase == SLT_HYSTART_LEAVE) {

@@ -37,7 +37,8 @@ extern const struct slt_cc_ops slt_cc_bbr;
 /* hystart.c (RFC 9406) */
 enum slt_hystart_phase { SLT_HYSTART_SLOW_START, SLT_HYSTART_CONSERVATIVE, SLT_HYSTART_LEAVE };
 void slt_hystart_init(struct slt_hystart *h);
-enum slt_hystart_phase slt_hystart_on_ack(struct slt_hystart *h, const struct slt_cc_ack *ack);
+enum slt_hystart_phase slt_hystart_on_ack(struct slt_hystart *h, const struct slt_cc_ack *ack,
+                                          uint32_t cwnd_bytes);
 
 /* cc_cubic.c: the largest integer whose cube is not above `x`, and W_cubic's offset from W_max. */
 uint32_t slt_cc_cube_root(uint64_t x);

@@ -4,6 +4,11 @@
  * eight or more samples of a round lies above the last round's by an eighth (4 to 16 ms), a queue
  * is building: growth slows to a quarter (conservative slow start) for at most five rounds. When
  * the round trip falls below what made us slow down, that was jitter, and slow start resumes.
+ *
+ * That finds a queue a round trip after it began to build, when the window has doubled again, and
+ * a queue as large as the path's own product overflows. So the older HyStart's other sign counts,
+ * too, as it does in Linux: acknowledgements that come close together for half of a round trip tell
+ * that half of the path's product was sent in one go; then slow start is over.
  */
 #include "tcp/cc_ops.h"
 
@@ -12,6 +17,9 @@
 #define MIN_RTT_DIVISOR   8
 #define N_RTT_SAMPLE      8
 #define CSS_ROUNDS        5
+#define TRAIN_GAP_NS      (2 * SLT_NS_PER_MS) /* acknowledgements of one train follow so closely */
+#define TRAIN_SLACK_US    1000 /* what a batch at either end may add: no sign on a short path */
+#define TRAIN_SEGMENTS    16   /* nor with a small window */
 
 void slt_hystart_init(struct slt_hystart *h)
 {
@@ -68,19 +76,36 @@ static void judge_delay(struct slt_hystart *h)
     }
 }
 
-enum slt_hystart_phase slt_hystart_on_ack(struct slt_hystart *h, const struct slt_cc_ack *ack)
+/* Acknowledgements have come without a gap for half of a round trip. Nothing is learnt from those
+ * of a sender that has not filled its window: they keep its own pace. */
+static bool train_is_long(struct slt_hystart *h, const struct slt_cc_ack *ack, uint32_t cwnd_bytes)
+{
+    if (ack->now_ns - h->train_until_ns > TRAIN_GAP_NS || !ack->cwnd_limited) {
+        h->train_from_ns = ack->now_ns;
+    }
+    h->train_until_ns = ack->now_ns;
+    int64_t half_ns = ((int64_t)ack->min_rtt_us + TRAIN_SLACK_US) * SLT_NS_PER_US / 2;
+    return cwnd_bytes >= TRAIN_SEGMENTS * ack->mss && ack->now_ns - h->train_from_ns > half_ns;
+}
+
+enum slt_hystart_phase slt_hystart_on_ack(struct slt_hystart *h, const struct slt_cc_ack *ack,
+                                          uint32_t cwnd_bytes)
 {
     if (h->over) {
         return SLT_HYSTART_SLOW_START;
     }
     if (h->window_end == 0) {
         h->window_end = ack->nxt; /* the first round: everything sent so far */
+        h->train_from_ns = ack->now_ns;
+        h->train_until_ns = ack->now_ns;
     }
     if (ack->rtt_us > 0) {
         note_sample(h, ack->rtt_us);
     }
     judge_delay(h);
-    if (ack->una >= h->window_end && begin_round(h, ack->nxt)) {
+    bool full = train_is_long(h, ack, cwnd_bytes);
+    bool over = ack->una >= h->window_end && begin_round(h, ack->nxt);
+    if (full || over) {
         h->over = true;
         return SLT_HYSTART_LEAVE;
     }

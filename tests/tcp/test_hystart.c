@@ -37,7 +37,7 @@ static enum slt_hystart_phase whole_round(struct fixture *f, uint32_t rtt_us)
     do {
         f->ack.una += MSS;
         f->ack.nxt = f->ack.una + 20 * MSS;
-        phase = slt_hystart_on_ack(&f->h, &f->ack);
+        phase = slt_hystart_on_ack(&f->h, &f->ack, 20 * MSS);
     } while (!f->h.over && f->h.window_end == end);
     return phase;
 }
@@ -73,7 +73,7 @@ static void t_r9406_02_eight_samples(void **ctx)
     f.ack.rtt_us = 90000;
     for (int i = 1; i <= 8; i++) {
         f.ack.una += MSS;
-        enum slt_hystart_phase phase = slt_hystart_on_ack(&f.h, &f.ack);
+        enum slt_hystart_phase phase = slt_hystart_on_ack(&f.h, &f.ack, 20 * MSS);
         assert_int_equal(phase, i < 8 ? SLT_HYSTART_SLOW_START : SLT_HYSTART_CONSERVATIVE);
     }
 }
@@ -154,12 +154,57 @@ static void t_slow_start_ends_before_the_queue_overflows(void **ctx)
     }
 }
 
+/* Acknowledgements `gap_us` apart, one segment each, for `for_us`; true when slow start ended. */
+static bool train(struct fixture *f, int64_t gap_us, int64_t for_us, uint32_t cwnd_bytes)
+{
+    f->ack.min_rtt_us = 50000;
+    f->ack.cwnd_limited = true;
+    for (int64_t at_us = 0; at_us < for_us; at_us += gap_us) {
+        f->ack.now_ns += gap_us * SLT_NS_PER_US;
+        f->ack.una += MSS;
+        f->ack.nxt = f->ack.una + cwnd_bytes;
+        if (slt_hystart_on_ack(&f->h, &f->ack, cwnd_bytes) == SLT_HYSTART_LEAVE) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Half of a round trip (25.5 ms with the slack) without a gap, over the rounds' borders; neither a
+ * pause within, nor a small window, nor a sender that had nothing to send tells anything. */
+static void t_r9406_03_a_long_train_ends_slow_start(void **ctx)
+{
+    struct fixture f;
+
+    (void)ctx;
+    start(&f);
+    assert_false(train(&f, 1000, 25000, 20 * MSS));
+    assert_true(train(&f, 1000, 2000, 20 * MSS));
+    assert_true(f.h.over);
+    start(&f);
+    for (int i = 0; i < 10; i++) { /* with pauses */
+        assert_false(train(&f, 1000, 20000, 20 * MSS));
+        f.ack.now_ns += 3 * SLT_NS_PER_MS;
+    }
+    start(&f);
+    assert_false(train(&f, 1000, 200000, 15 * MSS));
+    start(&f);
+    f.ack.min_rtt_us = 50000;
+    for (int i = 0; i < 200; i++) {
+        f.ack.now_ns += SLT_NS_PER_MS;
+        f.ack.una += MSS;
+        f.ack.nxt = f.ack.una + 20 * MSS;
+        assert_int_equal(slt_hystart_on_ack(&f.h, &f.ack, 20 * MSS), SLT_HYSTART_SLOW_START);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(t_r9406_02_thresholds),
         cmocka_unit_test(t_r9406_02_eight_samples),
         cmocka_unit_test(t_r9406_03_five_rounds),
+        cmocka_unit_test(t_r9406_03_a_long_train_ends_slow_start),
         cmocka_unit_test(t_r9406_04_jitter),
         cmocka_unit_test(t_slow_start_ends_before_the_queue_overflows),
     };
