@@ -30,18 +30,27 @@ static struct slt_tcp_conn *enter(struct salut_stack *stack, salut_conn handle,
     return find(stack, handle);
 }
 
+/* The same for a call that queues bytes. */
+static struct slt_tcp_conn *enter_to_send(struct salut_stack *stack, salut_conn handle,
+                                          unsigned flags, enum salut_status *status)
+{
+    struct slt_tcp_conn *c = enter(stack, handle, status);
+    if (c && (flags & ~(unsigned)(SALUT_SEND_URGENT | SALUT_SEND_MORE)) != 0) {
+        *status = SALUT_INVALID;
+        return NULL;
+    }
+    return c;
+}
+
 enum salut_status salut_sendv(struct salut_stack *stack, salut_conn conn,
                               const struct salut_iovec *pieces, size_t count, unsigned flags,
                               size_t *accepted)
 {
     enum salut_status status;
-    struct slt_tcp_conn *c = enter(stack, conn, &status);
+    struct slt_tcp_conn *c = enter_to_send(stack, conn, flags, &status);
     *accepted = 0;
     if (!c) {
         return status;
-    }
-    if ((flags & ~(unsigned)(SALUT_SEND_URGENT | SALUT_SEND_MORE)) != 0) {
-        return SALUT_INVALID;
     }
     status = slt_tcp_send(&stack->tcp, c, pieces, count, flags, accepted, stack->now_ns);
     slt_after(stack, c);
@@ -71,12 +80,9 @@ enum salut_status salut_send_commit(struct salut_stack *stack, salut_conn conn, 
                                     unsigned flags)
 {
     enum salut_status status;
-    struct slt_tcp_conn *c = enter(stack, conn, &status);
+    struct slt_tcp_conn *c = enter_to_send(stack, conn, flags, &status);
     if (!c) {
         return status;
-    }
-    if ((flags & ~(unsigned)(SALUT_SEND_URGENT | SALUT_SEND_MORE)) != 0) {
-        return SALUT_INVALID;
     }
     status = slt_tcp_send_commit(&stack->tcp, c, bytes, flags, stack->now_ns);
     slt_after(stack, c);
@@ -87,12 +93,9 @@ enum salut_status salut_send_lend(struct salut_stack *stack, salut_conn conn,
                                   const struct salut_loan *loan, unsigned flags)
 {
     enum salut_status status;
-    struct slt_tcp_conn *c = enter(stack, conn, &status);
+    struct slt_tcp_conn *c = enter_to_send(stack, conn, flags, &status);
     if (!c) {
         return status;
-    }
-    if ((flags & ~(unsigned)(SALUT_SEND_URGENT | SALUT_SEND_MORE)) != 0) {
-        return SALUT_INVALID;
     }
     status = slt_tcp_send_lend(&stack->tcp, c, loan, flags, stack->now_ns);
     slt_after(stack, c);

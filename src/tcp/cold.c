@@ -88,13 +88,12 @@ void slt_tcp_cold_give(struct slt_tcp *tcp, struct slt_tcp_conn *c)
 static bool is_idle(const struct slt_tcp_conn *c, int64_t now_ns)
 {
     const struct slt_tcp_cold *cold = c->cold;
-    bool fin_waits = slt_tcp_has(c, SLT_CONN_FIN_QUEUED) && !slt_tcp_has(c, SLT_CONN_FIN_SENT);
 
     if (c->state == SALUT_STATE_CLOSED || c->state == SALUT_STATE_TIME_WAIT) {
         return true;
     }
-    return c->state >= SALUT_STATE_ESTABLISHED && c->snd.una == c->snd.nxt && !fin_waits &&
-           c->snd.queue.bytes == 0 && cold->held.runs.count == 0 &&
+    return c->state >= SALUT_STATE_ESTABLISHED && c->snd.una == c->snd.nxt &&
+           !slt_tcp_fin_waits(c) && c->snd.queue.bytes == 0 && cold->held.runs.count == 0 &&
            cold->held.dup_start == cold->held.dup_end && !slt_tcp_tune_runs(c, cold) &&
            slt_tcp_pacing_rests(&cold->pacing, now_ns);
 }

@@ -447,6 +447,18 @@ static inline int64_t slt_tcp_snd_end(const struct slt_tcp_conn *c)
     return slt_max64(c->snd.una, 1) + c->snd.queue.bytes;
 }
 
+/* Bytes queued and never sent, when everything below `nxt` has been. */
+static inline int64_t slt_tcp_unsent_bytes(const struct slt_tcp_conn *c, int64_t nxt)
+{
+    return slt_tcp_snd_end(c) - slt_max64(nxt, 1);
+}
+
+/* The user has closed, and our FIN has not been sent yet. */
+static inline bool slt_tcp_fin_waits(const struct slt_tcp_conn *c)
+{
+    return slt_tcp_has(c, SLT_CONN_FIN_QUEUED) && !slt_tcp_has(c, SLT_CONN_FIN_SENT);
+}
+
 /* Octets in flight: sent, and neither acknowledged nor SACKed nor taken as lost. */
 static inline int64_t slt_tcp_flight(const struct slt_tcp_conn *c, const struct slt_tcp_recovery *r)
 {

@@ -45,7 +45,7 @@ static void fill_negotiated(const struct slt_tcp *tcp, const struct slt_tcp_conn
 
 static void fill_sending(const struct slt_tcp_conn *c, struct salut_info *info)
 {
-    int64_t unsent = slt_tcp_snd_end(c) - slt_max64(c->snd.nxt, 1);
+    int64_t unsent = slt_tcp_unsent_bytes(c, c->snd.nxt);
 
     info->send_isn = c->snd.isn;
     info->send_una = c->snd.una;

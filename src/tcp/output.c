@@ -36,12 +36,6 @@ static bool can_send_text(const struct slt_tcp_conn *c)
     return false;
 }
 
-/* Bytes queued and never sent. */
-static int64_t unsent_bytes(const struct slt_tcp_conn *c, int64_t nxt)
-{
-    return slt_tcp_snd_end(c) - slt_max64(nxt, 1);
-}
-
 static bool fin_unsent(const struct slt_tcp_conn *c, const struct slt_tcp_burst *b)
 {
     return slt_tcp_has(c, SLT_CONN_FIN_QUEUED) && !b->fin_sent;
@@ -167,7 +161,7 @@ static bool plan_probe(const struct slt_tcp *tcp, const struct slt_tcp_conn *c,
     if (!(b->due & SLT_DUE_PROBE)) {
         return false;
     }
-    int64_t unsent = unsent_bytes(c, b->nxt);
+    int64_t unsent = slt_tcp_unsent_bytes(c, b->nxt);
     int64_t usable = slt_tcp_snd_usable(c, b->nxt);
 
     b->due &= (uint16_t)~SLT_DUE_PROBE;
@@ -245,7 +239,7 @@ static uint32_t beyond_whole(uint32_t bytes, uint32_t mss)
 static int64_t new_bytes(const struct slt_tcp *tcp, const struct slt_tcp_conn *c,
                          const struct slt_tcp_burst *b, uint32_t mss)
 {
-    int64_t rest = unsent_bytes(c, b->nxt);
+    int64_t rest = slt_tcp_unsent_bytes(c, b->nxt);
     int64_t room = slt_min64(slt_tcp_snd_usable(c, b->nxt), b->left_bytes);
     int64_t super = slt_max64(mss, slt_min64(tcp->config->gso_max_bytes, slt_tcp_super_bytes(tcp)));
     int64_t bytes = slt_min64(slt_min64(rest, room), super);
@@ -268,7 +262,7 @@ static int64_t new_bytes(const struct slt_tcp *tcp, const struct slt_tcp_conn *c
 static uint32_t mtu_probe_bytes(const struct slt_tcp *tcp, const struct slt_tcp_conn *c,
                                 struct slt_tcp_burst *b, uint32_t mss)
 {
-    int64_t ready = slt_min64(slt_tcp_snd_usable(c, b->nxt), unsent_bytes(c, b->nxt));
+    int64_t ready = slt_min64(slt_tcp_snd_usable(c, b->nxt), slt_tcp_unsent_bytes(c, b->nxt));
 
     if (b->mtu_probed) {
         return 0;
@@ -302,7 +296,7 @@ static bool plan_new(const struct slt_tcp *tcp, const struct slt_tcp_conn *c,
                      struct slt_tcp_burst *b, struct slt_tcp_plan *plan)
 {
     if (!can_send_text(c) || c->cold == NULL || b->nxt < 1 ||
-        (unsent_bytes(c, b->nxt) > 0 && pace_holds(b))) {
+        (slt_tcp_unsent_bytes(c, b->nxt) > 0 && pace_holds(b))) {
         return false;
     }
     uint32_t mss = slt_tcp_data_mss(tcp, c);
@@ -310,11 +304,11 @@ static bool plan_new(const struct slt_tcp *tcp, const struct slt_tcp_conn *c,
     if (probe > 0 && (b->left_bytes >= probe || b->nxt > c->snd.una)) {
         return plan_mtu_probe(b, mss, probe, plan);
     }
-    int64_t bytes = unsent_bytes(c, b->nxt) > 0 ? new_bytes(tcp, c, b, mss) : 0;
+    int64_t bytes = slt_tcp_unsent_bytes(c, b->nxt) > 0 ? new_bytes(tcp, c, b, mss) : 0;
     if (b->cwr_due) { /* RFC 3168 6.1.2 (R3168-04): in one segment, never repeated by a cut */
         bytes = slt_min64(bytes, mss);
     }
-    bool last = bytes == unsent_bytes(c, b->nxt);
+    bool last = bytes == slt_tcp_unsent_bytes(c, b->nxt);
     bool fin = last && fin_unsent(c, b) && slt_tcp_snd_usable(c, b->nxt + bytes) > 0;
 
     if (bytes == 0 && !fin) {
@@ -383,8 +377,8 @@ static void acknowledge(const struct slt_tcp *tcp, const struct slt_tcp_conn *c,
 static bool text_waits(const struct slt_tcp_conn *c, int64_t nxt, bool fin_sent)
 {
     return c->cold != NULL &&
-           (unsent_bytes(c, nxt) > 0 || (slt_tcp_has(c, SLT_CONN_FIN_QUEUED) && !fin_sent) ||
-            slt_tcp_resend_waits(c));
+           (slt_tcp_unsent_bytes(c, nxt) > 0 ||
+            (slt_tcp_has(c, SLT_CONN_FIN_QUEUED) && !fin_sent) || slt_tcp_resend_waits(c));
 }
 
 bool slt_tcp_plan(const struct slt_tcp *tcp, const struct slt_tcp_conn *c, struct slt_tcp_burst *b,
@@ -549,8 +543,7 @@ static void commit_octets(struct slt_tcp *tcp, struct slt_tcp_conn *c,
  * probe it (MUST-36). */
 static void watch_window(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t now_ns)
 {
-    bool waiting = c->snd.queue.bytes > 0 ||
-                   (slt_tcp_has(c, SLT_CONN_FIN_QUEUED) && !slt_tcp_has(c, SLT_CONN_FIN_SENT));
+    bool waiting = c->snd.queue.bytes > 0 || slt_tcp_fin_waits(c);
 
     if (waiting && c->snd.una > 0 && c->snd.una == c->snd.nxt &&
         slt_tcp_timer_due(c, SLT_TIMER_CORK) == SLT_NEVER &&
@@ -563,7 +556,7 @@ static void watch_window(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t no
  * one before it is not acknowledged: neither for ever. */
 static void watch_partial(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t now_ns)
 {
-    bool unsent = unsent_bytes(c, c->snd.nxt) > 0;
+    bool unsent = slt_tcp_unsent_bytes(c, c->snd.nxt) > 0;
     bool may_hold = unsent && !slt_tcp_has(c, SLT_CONN_CORK_EXPIRED | SLT_CONN_FIN_QUEUED) &&
                     slt_tcp_snd_usable(c, c->snd.nxt) > 0;
     bool nagle = tcp->config->nagle_slack_ns > 0 && !slt_tcp_has(c, SLT_CONN_NODELAY) &&
@@ -604,7 +597,7 @@ static bool watch_pace(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t now_
 static enum salut_limit limit_of(const struct slt_tcp *tcp, const struct slt_tcp_conn *c,
                                  uint32_t left_bytes)
 {
-    int64_t unsent = unsent_bytes(c, c->snd.nxt);
+    int64_t unsent = slt_tcp_unsent_bytes(c, c->snd.nxt);
     uint32_t mss = slt_tcp_full_mss(tcp, c);
 
     if (slt_tcp_timer_due(c, SLT_TIMER_PACING) != SLT_NEVER) {

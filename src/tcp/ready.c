@@ -21,7 +21,7 @@ static bool is_readable(const struct slt_tcp_conn *c)
 static bool has_room(const struct slt_tcp_conn *c)
 {
     uint32_t room = slt_tcp_snd_room(c);
-    int64_t unsent = slt_tcp_snd_end(c) - slt_max64(c->snd.nxt, 1);
+    int64_t unsent = slt_tcp_unsent_bytes(c, c->snd.nxt);
 
     if (room == 0) {
         return false;

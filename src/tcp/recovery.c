@@ -207,8 +207,7 @@ static bool new_waits(const struct slt_tcp *tcp, const struct slt_tcp_conn *c)
 {
     int64_t mss = slt_tcp_full_mss(tcp, c);
 
-    return slt_tcp_snd_end(c) - slt_max64(c->snd.nxt, 1) >= mss &&
-           slt_tcp_snd_usable(c, c->snd.nxt) >= mss;
+    return slt_tcp_unsent_bytes(c, c->snd.nxt) >= mss && slt_tcp_snd_usable(c, c->snd.nxt) >= mss;
 }
 
 /* RFC 5682, 3522, 3708: true when the episode was spurious, and is undone. */

@@ -222,8 +222,7 @@ void slt_tcp_timers_on_acked(struct slt_tcp *tcp, struct slt_tcp_conn *c, bool e
         stop(c, SLT_TIMER_PERSIST);
         arm(c, SLT_TIMER_RETRANSMIT, slt_time_add(now_ns, slt_tcp_rto_ns(tcp, c)));
     }
-    bool fin_waits = slt_tcp_has(c, SLT_CONN_FIN_QUEUED) && !slt_tcp_has(c, SLT_CONN_FIN_SENT);
-    if (everything && c->snd.queue.bytes == 0 && !fin_waits) {
+    if (everything && c->snd.queue.bytes == 0 && !slt_tcp_fin_waits(c)) {
         stop(c, SLT_TIMER_PERSIST); /* the last probe carried all that waited */
     }
     if (everything && c->snd.queue.bytes == 0) {

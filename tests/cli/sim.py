@@ -164,6 +164,22 @@ def check_options(checks, folder):
     checks.check(got.returncode == 2 and "no ready scenario" in got.stderr, got.stderr)
 
 
+def check_fast_and_reordered(checks, folder):
+    """200 Mb/s, 50 ms, a queue of one BDP, 5 % late by 10 ms: slow start must end before the queue
+    overflows, or what is late is refused behind each repair, and the rate falls to a quarter."""
+    with open(os.path.join(folder, "s.scn"), "w", encoding="ascii") as file:
+        file.write("host a; host b\n"
+                   "link a b rate 200Mb/s delay 25ms queue 1bdp reorder 5%,10ms "
+                   "back queue none reorder 0%,1ms\n"
+                   "app bulk a -> b\nrun 6s\n")
+    for seed in ("1", "2", "3"):
+        flow = next(o for o in objects(sim("s.scn", "--json", "--seed", seed, cwd=folder).stdout)
+                    if o["kind"] == "flow")
+        checks.check(flow["goodput_bps"] > 150e6 and flow["retransmits"] < 100,
+                    f"seed {seed}: {flow['goodput_bps'] / 1e6:.0f} Mb/s, "
+                    f"{flow['retransmits']} sent again, over 200 Mb/s with reordering")
+
+
 def check_installed(checks, folder):
     """As make install leaves them, also when the tree was moved, and where a variable says."""
     binary = os.path.join(folder, "usr", "bin", "salut")
@@ -215,6 +231,7 @@ def main():
         check_messages(checks, folder)
         check_files(checks, folder)
         check_options(checks, folder)
+        check_fast_and_reordered(checks, folder)
         os.remove(os.path.join(folder, "s.scn"))
         check_installed(checks, folder)
     print(f"{checks.done} things about salut sim are right, {checks.failed} are not")

@@ -17,12 +17,6 @@ struct loans {
     uint32_t back;
 };
 
-struct ends {
-    salut_listener listener;
-    salut_conn client; /* end 0 */
-    salut_conn server; /* end 1 */
-};
-
 static uint8_t pattern(uint64_t at)
 {
     return (uint8_t)(at * 131 + (at >> 8) * 17 + (at >> 16) * 5);
@@ -104,16 +98,6 @@ static struct world *new_world(void (*change)(struct salut_config *config))
     return world;
 }
 
-static struct ends open_pair(struct world *world)
-{
-    struct ends ends;
-    ends.listener = world_listen(world, 1, 80, 4, 0);
-    ends.client = world_connect(world, 0, &world->addr4[1], 80);
-    world_settle(world);
-    assert_int_equal(salut_accept(world->end[1], ends.listener, 7, &ends.server), SALUT_OK);
-    return ends;
-}
-
 /* Read what is there and check it; returns the place reached. */
 static uint64_t read_all(struct world *world, salut_conn server, uint64_t at)
 {
@@ -169,7 +153,7 @@ static uint64_t write_piece(struct world *world, salut_conn conn, struct loans *
 static void transfer(void (*change)(struct salut_config *config), uint64_t seed, bool lossy)
 {
     struct world *world = new_world(change);
-    struct ends ends = open_pair(world);
+    struct world_ends ends = world_open_pair(world, &world->addr4[1]);
     struct loans *loans = new_loans();
     const uint64_t total = 3000000;
     uint64_t wrote = 0;
@@ -240,7 +224,7 @@ static void t_loans_and_single_bytes_fit_in_frames(void **state)
     void (*const changes[])(struct salut_config *) = {NULL, small_buffers, super_frames};
     for (size_t k = 0; k < SLT_ARRAY_COUNT(changes); k++) {
         struct world *world = new_world(changes[k]);
-        struct ends ends = open_pair(world);
+        struct world_ends ends = world_open_pair(world, &world->addr4[1]);
         struct loans *loans = new_loans();
         size_t shortest = 2 * world->end[0]->config.buffer_bytes;
         uint64_t wrote = 0;
@@ -271,9 +255,9 @@ static void t_loans_and_single_bytes_fit_in_frames(void **state)
 /* ---- when loans come back ------------------------------------------------------------------- */
 
 /* Three loans in the queue of a connection whose peer hears nothing any more. */
-static struct ends lend_three(struct world *world, struct loans *loans)
+static struct world_ends lend_three(struct world *world, struct loans *loans)
 {
-    struct ends ends = open_pair(world);
+    struct world_ends ends = world_open_pair(world, &world->addr4[1]);
     world->cut = true;
     for (uint64_t i = 0; i < 3; i++) {
         assert_int_equal(lend(world->end[0], ends.client, loans, i * 20000, 20000), SALUT_OK);
@@ -283,43 +267,44 @@ static struct ends lend_three(struct world *world, struct loans *loans)
     return ends;
 }
 
+/* The peer hears again: all three arrive, and come back. */
+static void expect_delivery(struct world *world, struct loans *loans, const struct world_ends *ends)
+{
+    world->cut = false;
+    world_run(world, 10 * SLT_NS_PER_S);
+    assert_int_equal(take_back(world->end[0], loans), 3);
+    assert_int_equal(read_all(world, ends->server, 0), 60000);
+    expect_all_back(world->end[0], loans);
+    world_delete(world);
+}
+
 static void t_acknowledged(void **state)
 {
     struct world *world = new_world(NULL);
     struct loans *loans = new_loans();
-    struct ends ends = lend_three(world, loans);
+    struct world_ends ends = lend_three(world, loans);
 
     (void)state;
-    world->cut = false;
-    world_run(world, 10 * SLT_NS_PER_S);
-    assert_int_equal(take_back(world->end[0], loans), 3);
-    assert_int_equal(read_all(world, ends.server, 0), 60000);
-    expect_all_back(world->end[0], loans);
-    world_delete(world);
+    expect_delivery(world, loans, &ends);
 }
 
 static void t_closed_with_bytes_queued(void **state)
 {
     struct world *world = new_world(NULL);
     struct loans *loans = new_loans();
-    struct ends ends = lend_three(world, loans);
+    struct world_ends ends = lend_three(world, loans);
 
     (void)state;
     assert_int_equal(salut_close(world->end[0], ends.client), SALUT_OK);
     assert_int_equal(take_back(world->end[0], loans), 0); /* they are still to be delivered */
-    world->cut = false;
-    world_run(world, 10 * SLT_NS_PER_S);
-    assert_int_equal(take_back(world->end[0], loans), 3);
-    assert_int_equal(read_all(world, ends.server, 0), 60000);
-    expect_all_back(world->end[0], loans);
-    world_delete(world);
+    expect_delivery(world, loans, &ends);
 }
 
 static void t_aborted(void **state)
 {
     struct world *world = new_world(NULL);
     struct loans *loans = new_loans();
-    struct ends ends = lend_three(world, loans);
+    struct world_ends ends = lend_three(world, loans);
 
     (void)state;
     assert_int_equal(salut_abort(world->end[0], ends.client), SALUT_OK);
@@ -333,7 +318,7 @@ static void t_reset_by_the_peer(void **state)
 {
     struct world *world = new_world(NULL);
     struct loans *loans = new_loans();
-    struct ends ends = lend_three(world, loans);
+    struct world_ends ends = lend_three(world, loans);
     struct salut_loan loan = {.base = world, .bytes = 1};
 
     (void)state;
@@ -351,7 +336,7 @@ static void t_timed_out(void **state)
 {
     struct world *world = new_world(NULL);
     struct loans *loans = new_loans();
-    struct ends ends = lend_three(world, loans);
+    struct world_ends ends = lend_three(world, loans);
 
     (void)state;
     world_run(world, 3000 * SLT_NS_PER_S);
@@ -381,7 +366,7 @@ static void t_all_aborted_and_destroyed(void **state)
 {
     struct world *world = new_world(NULL);
     struct loans *loans = new_loans();
-    struct ends ends = lend_three(world, loans);
+    struct world_ends ends = lend_three(world, loans);
     salut_conn closed = world_connect(world, 0, &world->addr4[1], 80);
     uint32_t ready;
 
@@ -416,7 +401,7 @@ static void t_not_under_a_batch_of_output(void **state)
     static struct salut_tx_frame frames[8];
     struct world *world = new_world(NULL);
     struct loans *loans = new_loans();
-    struct ends ends = open_pair(world);
+    struct world_ends ends = world_open_pair(world, &world->addr4[1]);
 
     (void)state;
     assert_int_equal(lend(world->end[0], ends.client, loans, 0, 20000), SALUT_OK);
@@ -446,7 +431,7 @@ static void t_the_send_buffer_counts_loans(void **state)
 {
     struct world *world = new_world(few_loans);
     struct loans *loans = new_loans();
-    struct ends ends = open_pair(world);
+    struct world_ends ends = world_open_pair(world, &world->addr4[1]);
     size_t accepted;
     uint32_t ready;
 
@@ -493,7 +478,7 @@ static void t_short_loans_are_copied_or_refused(void **state)
 {
     struct world *world = new_world(few_buffers);
     struct loans *loans = new_loans();
-    struct ends ends = open_pair(world);
+    struct world_ends ends = world_open_pair(world, &world->addr4[1]);
     size_t accepted;
 
     (void)state;
@@ -521,7 +506,7 @@ static void t_what_cannot_be_lent(void **state)
 {
     struct world *world = new_world(NULL);
     struct loans *loans = new_loans();
-    struct ends ends = open_pair(world);
+    struct world_ends ends = world_open_pair(world, &world->addr4[1]);
     struct salut_loan loan = {.base = loans, .bytes = SALUT_LOAN_BYTES_MAX + 1};
 
     (void)state;
@@ -659,7 +644,7 @@ static void t_a_snapshot_brings_loans_back(void **state)
     config.memory_bytes = salut_block_bytes(&config);
     config.memory = malloc(config.memory_bytes);
     world_join(world, 0, world_create(&config));
-    struct ends ends = open_pair(world);
+    struct world_ends ends = world_open_pair(world, &world->addr4[1]);
     static uint8_t body[30000];
     struct salut_loan loan = {.base = body, .bytes = sizeof(body), .user = 5};
     fill(body, 0, sizeof(body));

@@ -1,31 +1,13 @@
 /* Two instances talk: handshake, transfer, close, in both families, with nothing left behind. */
 #include "world.h"
 
-struct ends {
-    salut_listener listener;
-    salut_conn client; /* end 0 */
-    salut_conn server; /* end 1 */
-};
-
-static struct ends open_pair(struct world *world, const salut_addr *to)
-{
-    struct ends ends;
-    ends.listener = world_listen(world, 1, 80, 4, 0);
-    ends.client = world_connect(world, 0, to, 80);
-    world_settle(world);
-    assert_int_equal(world_state(world, 0, ends.client), SALUT_STATE_ESTABLISHED);
-    assert_int_equal(salut_accept(world->end[1], ends.listener, 7, &ends.server), SALUT_OK);
-    assert_int_equal(world_state(world, 1, ends.server), SALUT_STATE_ESTABLISHED);
-    return ends;
-}
-
 static uint8_t pattern(uint64_t at)
 {
     return (uint8_t)(at * 131 + (at >> 8) * 17);
 }
 
 /* Send `total` bytes from end 0 to end 1 and compare every one. */
-static void transfer(struct world *world, const struct ends *ends, uint64_t total)
+static void transfer(struct world *world, const struct world_ends *ends, uint64_t total)
 {
     static uint8_t out[30000];
     static uint8_t in[30000];
@@ -75,7 +57,7 @@ static void expect_empty(struct world *world)
     }
 }
 
-static void close_both(struct world *world, const struct ends *ends)
+static void close_both(struct world *world, const struct world_ends *ends)
 {
     size_t received;
     uint8_t byte;
@@ -99,7 +81,7 @@ static void opens_transfers_and_closes_over_ipv4(void **state)
 {
     (void)state;
     struct world *world = world_new(SALUT_PROFILE_LINUX);
-    struct ends ends = open_pair(world, &world->addr4[1]);
+    struct world_ends ends = world_open_pair(world, &world->addr4[1]);
     transfer(world, &ends, 1000000);
     close_both(world, &ends);
     world_delete(world);
@@ -109,7 +91,7 @@ static void opens_transfers_and_closes_over_ipv6(void **state)
 {
     (void)state;
     struct world *world = world_new(SALUT_PROFILE_LINUX);
-    struct ends ends = open_pair(world, &world->addr6[1]);
+    struct world_ends ends = world_open_pair(world, &world->addr6[1]);
     transfer(world, &ends, 1000000);
     close_both(world, &ends);
     world_delete(world);
@@ -119,7 +101,7 @@ static void transfers_when_the_link_takes_little(void **state)
 {
     (void)state;
     struct world *world = world_new(SALUT_PROFILE_LINUX);
-    struct ends ends = open_pair(world, &world->addr4[1]);
+    struct world_ends ends = world_open_pair(world, &world->addr4[1]);
     world->take_at_most = 1;
     transfer(world, &ends, 200000);
     world->take_at_most = 3;
@@ -145,7 +127,7 @@ static void transfers_over_a_lossy_wire(void **state)
 {
     (void)state;
     struct world *world = world_new(SALUT_PROFILE_LINUX);
-    struct ends ends = open_pair(world, &world->addr6[1]);
+    struct world_ends ends = world_open_pair(world, &world->addr6[1]);
     world->filter = lose_some;
     transfer(world, &ends, 300000);
     world->filter = NULL;
@@ -166,7 +148,7 @@ static void super_frames_carry_a_bulk_transfer(void **state)
         config.tx_checksum = 1;
         world_join(world, end, world_create(&config));
     }
-    struct ends ends = open_pair(world, &world->addr4[1]);
+    struct world_ends ends = world_open_pair(world, &world->addr4[1]);
     transfer(world, &ends, 4000000);
     assert_true(world->frames[0] < 4000000 / 1448);
     close_both(world, &ends);
@@ -177,7 +159,7 @@ static void abort_resets_the_peer(void **state)
 {
     (void)state;
     struct world *world = world_new(SALUT_PROFILE_LINUX);
-    struct ends ends = open_pair(world, &world->addr4[1]);
+    struct world_ends ends = world_open_pair(world, &world->addr4[1]);
     struct salut_event event;
     size_t received;
     uint8_t byte;
@@ -200,7 +182,7 @@ static void events_are_told_once_a_turn_while_they_last(void **state)
 {
     (void)state;
     struct world *world = world_new(SALUT_PROFILE_LINUX);
-    struct ends ends = open_pair(world, &world->addr4[1]);
+    struct world_ends ends = world_open_pair(world, &world->addr4[1]);
     struct salut_event event;
     uint8_t buffer[16];
     size_t n;
@@ -227,7 +209,7 @@ static void calls_are_refused_while_output_is_unanswered(void **state)
 {
     (void)state;
     struct world *world = world_new(SALUT_PROFILE_LINUX);
-    struct ends ends = open_pair(world, &world->addr4[1]);
+    struct world_ends ends = world_open_pair(world, &world->addr4[1]);
     static struct salut_tx_frame frames[4];
     size_t n;
     assert_int_equal(salut_send(world->end[0], ends.client, "hello", 5, 0, &n), SALUT_OK);
@@ -264,7 +246,7 @@ static void a_snapshot_brings_the_instance_back(void **state)
         config.memory = block[end] = malloc(config.memory_bytes);
         world_join(world, end, world_create(&config));
     }
-    struct ends ends = open_pair(world, &world->addr4[1]);
+    struct world_ends ends = world_open_pair(world, &world->addr4[1]);
     transfer(world, &ends, 10000);
     int64_t then_ns = world->now_ns;
     for (int end = 0; end < 2; end++) {

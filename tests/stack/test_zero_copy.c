@@ -3,23 +3,7 @@
  */
 #include "world.h"
 
-struct ends {
-    salut_listener listener;
-    salut_conn client; /* end 0 */
-    salut_conn server; /* end 1 */
-};
-
-static struct ends open_pair(struct world *world)
-{
-    struct ends ends;
-    ends.listener = world_listen(world, 1, 80, 4, 0);
-    ends.client = world_connect(world, 0, &world->addr4[1], 80);
-    world_settle(world);
-    assert_int_equal(salut_accept(world->end[1], ends.listener, 7, &ends.server), SALUT_OK);
-    return ends;
-}
-
-static void close_all(struct world *world, const struct ends *ends)
+static void close_all(struct world *world, const struct world_ends *ends)
 {
     assert_int_equal(salut_abort(world->end[0], ends->client), SALUT_OK);
     assert_int_equal(salut_abort(world->end[1], ends->server), SALUT_OK);
@@ -40,7 +24,7 @@ static uint8_t pattern(uint64_t at)
 }
 
 /* Write up to `limit` bytes in place, as the room comes; returns how many. */
-static uint64_t write_in_place(struct world *world, const struct ends *ends, uint64_t from,
+static uint64_t write_in_place(struct world *world, const struct world_ends *ends, uint64_t from,
                                uint64_t limit)
 {
     uint64_t wrote = 0;
@@ -61,7 +45,7 @@ static uint64_t write_in_place(struct world *world, const struct ends *ends, uin
 }
 
 /* Read all there is where it lies, in bites of odd sizes. */
-static uint64_t read_in_place(struct world *world, const struct ends *ends, uint64_t from)
+static uint64_t read_in_place(struct world *world, const struct world_ends *ends, uint64_t from)
 {
     uint64_t got = 0;
     struct salut_iovec pieces[4];
@@ -89,7 +73,7 @@ static uint64_t read_in_place(struct world *world, const struct ends *ends, uint
 static void t_bytes_written_and_read_in_place(void **state)
 {
     struct world *world = world_new(SALUT_PROFILE_LINUX);
-    struct ends ends = open_pair(world);
+    struct world_ends ends = world_open_pair(world, &world->addr4[1]);
     const uint64_t total = 2000000;
     uint64_t wrote = 0;
     uint64_t got = 0;
@@ -109,7 +93,7 @@ static void t_bytes_written_and_read_in_place(void **state)
 static void t_reading_in_place_opens_the_window(void **state)
 {
     struct world *world = world_new(SALUT_PROFILE_LINUX);
-    struct ends ends = open_pair(world);
+    struct world_ends ends = world_open_pair(world, &world->addr4[1]);
     struct salut_info info;
     uint64_t wrote = 0;
 
@@ -135,7 +119,7 @@ static void t_reading_in_place_opens_the_window(void **state)
 static void t_what_was_not_lent_cannot_be_committed(void **state)
 {
     struct world *world = world_new(SALUT_PROFILE_LINUX);
-    struct ends ends = open_pair(world);
+    struct world_ends ends = world_open_pair(world, &world->addr4[1]);
     struct salut_iovec_mut room;
     size_t accepted;
 
@@ -161,7 +145,7 @@ static void t_what_was_not_lent_cannot_be_committed(void **state)
 static void t_consume_takes_no_more_than_there_is(void **state)
 {
     struct world *world = world_new(SALUT_PROFILE_LINUX);
-    struct ends ends = open_pair(world);
+    struct world_ends ends = world_open_pair(world, &world->addr4[1]);
     struct salut_iovec piece;
     size_t count;
     size_t bytes;

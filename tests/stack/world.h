@@ -231,6 +231,25 @@ static inline enum salut_state world_state(struct world *world, int end, salut_c
     return (enum salut_state)info.state;
 }
 
+/* A connection between the two ends, from end 0 to the address `to` of end 1. */
+struct world_ends {
+    salut_listener listener;
+    salut_conn client; /* end 0 */
+    salut_conn server; /* end 1 */
+};
+
+static inline struct world_ends world_open_pair(struct world *world, const salut_addr *to)
+{
+    struct world_ends ends;
+    ends.listener = world_listen(world, 1, 80, 4, 0);
+    ends.client = world_connect(world, 0, to, 80);
+    world_settle(world);
+    assert_int_equal(world_state(world, 0, ends.client), SALUT_STATE_ESTABLISHED);
+    assert_int_equal(salut_accept(world->end[1], ends.listener, 7, &ends.server), SALUT_OK);
+    assert_int_equal(world_state(world, 1, ends.server), SALUT_STATE_ESTABLISHED);
+    return ends;
+}
+
 static inline uint64_t world_count(struct world *world, int end, enum slt_reason reason)
 {
     return salut_counter(world->end[end], (unsigned)reason);
