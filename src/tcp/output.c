@@ -11,8 +11,22 @@
  * persist timer overrides after a while (rule 4). Nagle's rule meets its match in a peer that
  * delays the acknowledgement until it has the whole request: so it waits a round trip and a little
  * (nagle_slack_ns), and then lets the partial segment go.
+ *
+ * On a link that cuts frames into segments an unpaced sender whose window is full does not answer
+ * each acknowledgement with the two segments that it lets go, but waits until up to a millisecond's
+ * worth may leave in one frame, as Linux does. That saves the work of many frames, and is what
+ * makes us even with others in a full queue: a sender of pairs finds room where ten segments at
+ * once overflow, so that they have the losses and it has their share. But what waits must not be
+ * missed at the bottleneck: a frame is worth no more than an eighth of what stands in the queue
+ * there. Nothing waits while an episode lasts, nor when the next acknowledgement may be half of a
+ * round trip away.
  */
 #include "tcp/engine.h"
+
+#define WORTH_US       1000 /* pacing's burst */
+#define WORTH_SEGMENTS 2    /* what an acknowledgement lets go anyway */
+#define WORTH_OF_QUEUE 8
+#define WORTH_OF_CWND  3 /* the rest is in flight, and will be acknowledged */
 
 static bool can_send_text(const struct slt_tcp_conn *c)
 {
@@ -234,6 +248,38 @@ static uint32_t beyond_whole(uint32_t bytes, uint32_t mss)
     return bytes == mss ? 0 : bytes % mss;
 }
 
+/* What a frame should carry while the window fills it bit by bit; 0: as much as may leave. */
+static int64_t worth_bytes(const struct slt_tcp *tcp, const struct slt_tcp_conn *c, int64_t now_ns)
+{
+    const struct slt_tcp_cold *cold = c->cold;
+    uint32_t oldest = cold->recovery.records.flight.head;
+    int64_t srtt_us = c->rtt.srtt8_us >> 3;
+    int64_t queued_us = slt_max64(srtt_us - c->rtt.min_us, 0);
+    uint32_t mss = slt_tcp_data_mss(tcp, c);
+
+    if (tcp->config->gso_max_bytes < WORTH_SEGMENTS * mss || cold->pacing.bytes_per_s != 0 ||
+        cold->recovery.ca_state != SALUT_CA_OPEN || oldest == SLT_NIL) {
+        return 0;
+    }
+    int64_t out_ns = now_ns - slt_record_at(tcp, oldest)->stamp.sent_at_ns;
+    if (out_ns < srtt_us * SLT_NS_PER_US / 2) {
+        return 0;
+    }
+    uint64_t rate = slt_cc_pacing_bytes_per_s(&cold->cc, (uint32_t)srtt_us, mss);
+    int64_t for_us = slt_min64(WORTH_US, queued_us / WORTH_OF_QUEUE);
+    int64_t worth = (int64_t)(rate * (uint64_t)for_us / 1000000);
+    worth = slt_min64(worth, cold->cc.cwnd_bytes / WORTH_OF_CWND);
+    worth = slt_min64(worth, slt_min64(tcp->config->gso_max_bytes, slt_tcp_super_bytes(tcp)));
+    return worth < WORTH_SEGMENTS * (int64_t)mss ? 0 : worth / mss * mss;
+}
+
+/* More than the window lets go now is to be sent, and that is too little for a frame. */
+static bool waits_for_more(const struct slt_tcp *tcp, const struct slt_tcp_conn *c, int64_t rest,
+                           int64_t left_bytes, int64_t now_ns)
+{
+    return left_bytes < rest && left_bytes < worth_bytes(tcp, c, now_ns);
+}
+
 /* How many new bytes the next segment takes, 0 for none: as large as the peer and the path take
  * (SHLD-28), none beyond an edge that has moved left (SHLD-15). */
 static int64_t new_bytes(const struct slt_tcp *tcp, const struct slt_tcp_conn *c,
@@ -247,7 +293,8 @@ static int64_t new_bytes(const struct slt_tcp *tcp, const struct slt_tcp_conn *c
     if (b->paced) {
         bytes = slt_min64(bytes, slt_tcp_pacing_quantum(&c->cold->pacing, mss));
     }
-    if (bytes <= 0) {
+    if (bytes <= 0 ||
+        (room == b->left_bytes && waits_for_more(tcp, c, rest, b->left_bytes, b->now_ns))) {
         return 0;
     }
     if (bytes >= mss) {
@@ -595,7 +642,7 @@ static bool watch_pace(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t now_
 
 /* What keeps the sender from sending more, now that all that may leave has left. */
 static enum salut_limit limit_of(const struct slt_tcp *tcp, const struct slt_tcp_conn *c,
-                                 uint32_t left_bytes)
+                                 uint32_t left_bytes, int64_t now_ns)
 {
     int64_t unsent = slt_tcp_unsent_bytes(c, c->snd.nxt);
     uint32_t mss = slt_tcp_full_mss(tcp, c);
@@ -614,7 +661,8 @@ static enum salut_limit limit_of(const struct slt_tcp *tcp, const struct slt_tcp
     if (slt_tcp_snd_usable(c, c->snd.nxt) < wanted) {
         return SALUT_LIMIT_PEER_WINDOW;
     }
-    return left_bytes < wanted ? SALUT_LIMIT_CWND : SALUT_LIMIT_APPLICATION;
+    bool held = left_bytes < wanted || waits_for_more(tcp, c, unsent, left_bytes, now_ns);
+    return held ? SALUT_LIMIT_CWND : SALUT_LIMIT_APPLICATION;
 }
 
 /* The sender is kept from sending by something other than the path. */
@@ -634,7 +682,7 @@ static void watch_limits(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t no
     uint32_t left_bytes = 0;
 
     slt_tcp_recovery_room(c, &left_bytes);
-    enum salut_limit limit = limit_of(tcp, c, left_bytes);
+    enum salut_limit limit = limit_of(tcp, c, left_bytes, now_ns);
     bool starved = is_starved(limit) && left_bytes > 0;
     if (starved && slt_tcp_wants_output(tcp, c, now_ns)) {
         return;
