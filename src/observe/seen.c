@@ -1,0 +1,287 @@
+/* See seen.h. */
+#include "observe/seen.h"
+
+#include "base/compiler.h"
+#include "tcp/conn.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+static const char *const rfc_names[SALUT_STATE_COUNT] = {
+    "CLOSED",     "LISTEN",     "SYN-SENT", "SYN-RECEIVED", "ESTABLISHED", "FIN-WAIT-1",
+    "FIN-WAIT-2", "CLOSE-WAIT", "CLOSING",  "LAST-ACK",     "TIME-WAIT",
+};
+
+void slt_seen_init(struct slt_seen *seen, enum slt_source source)
+{
+    memset(seen, 0, sizeof(*seen));
+    seen->version = SLT_SEEN_VERSION;
+    seen->bytes = sizeof(*seen);
+    seen->source = (uint8_t)source;
+    seen->pid = seen->fd = SLT_UNKNOWN;
+    seen->uid = SLT_UNKNOWN;
+    seen->owner = SLT_OWNER_KERNEL;
+    seen->accepted = seen->orphan = seen->passive = seen->fin_unread = SLT_DONT_KNOW;
+    seen->sack = seen->timestamps = seen->window_scale = seen->ecn = SLT_DONT_KNOW;
+    seen->app_limited = seen->keepalive = seen->nodelay = seen->cause_certain = SLT_DONT_KNOW;
+    seen->timer = SLT_SEEN_TIMER_UNKNOWN;
+    int64_t *const facts[] = {
+        &seen->unread,
+        &seen->unacked,
+        &seen->unsent,
+        &seen->queue,
+        &seen->queue_limit,
+        &seen->half_open,
+        &seen->drops,
+        &seen->rtt_us,
+        &seen->rtt_var_us,
+        &seen->rtt_min_us,
+        &seen->rto_us,
+        &seen->send_mss,
+        &seen->recv_mss,
+        &seen->pmtu,
+        &seen->cwnd_bytes,
+        &seen->ssthresh_bytes,
+        &seen->send_window,
+        &seen->recv_window,
+        &seen->send_buffer,
+        &seen->recv_buffer,
+        &seen->bytes_sent,
+        &seen->bytes_acked,
+        &seen->bytes_received,
+        &seen->bytes_retransmitted,
+        &seen->segs_in,
+        &seen->segs_out,
+        &seen->retransmits,
+        &seen->lost,
+        &seen->reordering,
+        &seen->dsacks,
+        &seen->delivery_rate,
+        &seen->pacing_rate,
+        &seen->busy_us,
+        &seen->window_limited_us,
+        &seen->buffer_limited_us,
+    };
+    for (size_t i = 0; i < SLT_ARRAY_COUNT(facts); i++) {
+        *facts[i] = SLT_UNKNOWN;
+    }
+}
+
+/* ---- names of states ------------------------------------------------------------------------ */
+
+const char *slt_seen_rfc_name(enum salut_state state)
+{
+    return (unsigned)state < SALUT_STATE_COUNT ? rfc_names[state] : "?";
+}
+
+struct state_word {
+    const char *word;
+    enum salut_state state;
+};
+
+/* What ss and netstat say where it is neither the RFC's name nor that with other joints. */
+static const struct state_word state_words[] = {
+    {"estab", SALUT_STATE_ESTABLISHED},     {"listening", SALUT_STATE_LISTEN},
+    {"syn-recv", SALUT_STATE_SYN_RECEIVED}, {"close", SALUT_STATE_CLOSED},
+    {"unconn", SALUT_STATE_CLOSED},         {"fin-wait1", SALUT_STATE_FIN_WAIT_1},
+    {"fin-wait2", SALUT_STATE_FIN_WAIT_2},  {"syn-rcvd", SALUT_STATE_SYN_RECEIVED},
+    {"timewait", SALUT_STATE_TIME_WAIT},    {"closewait", SALUT_STATE_CLOSE_WAIT},
+};
+
+/* Equal, whatever the case, and with '_' for '-'. */
+static bool same_word(const char *a, const char *b)
+{
+    for (; *a != '\0' && *b != '\0'; a++, b++) {
+        char x = *a == '_' ? '-' : *a;
+        char y = *b == '_' ? '-' : *b;
+        if (strncasecmp(&x, &y, 1) != 0) {
+            return false;
+        }
+    }
+    return *a == *b;
+}
+
+bool slt_seen_parse_state(const char *word, enum salut_state *state)
+{
+    for (unsigned i = 0; i < SALUT_STATE_COUNT; i++) {
+        if (same_word(word, rfc_names[i])) {
+            *state = (enum salut_state)i;
+            return true;
+        }
+    }
+    for (size_t i = 0; i < SLT_ARRAY_COUNT(state_words); i++) {
+        if (same_word(word, state_words[i].word)) {
+            *state = state_words[i].state;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* ---- from an instance ----------------------------------------------------------------------- */
+
+static uint8_t kind_of(const struct salut_info *info)
+{
+    switch ((enum salut_object_kind)info->object) {
+    case SALUT_IS_HALF_OPEN:
+        return SLT_SEEN_HALF_OPEN;
+    case SALUT_IS_TIME_WAIT:
+        return SLT_SEEN_TIME_WAIT;
+    case SALUT_IS_LISTENER:
+        return SLT_SEEN_LISTENER;
+    case SALUT_IS_CONN:
+        break;
+    }
+    return SLT_SEEN_CONN;
+}
+
+static uint8_t timer_of(uint8_t timer)
+{
+    if (timer == 0) {
+        return SLT_SEEN_TIMER_NONE;
+    }
+    switch ((enum slt_tcp_timer)(timer - 1)) {
+    case SLT_TIMER_TAIL_PROBE:
+    case SLT_TIMER_RETRANSMIT:
+    case SLT_TIMER_REORDER:
+        return SLT_SEEN_TIMER_RETRANSMIT;
+    case SLT_TIMER_PERSIST:
+        return SLT_SEEN_TIMER_PERSIST;
+    case SLT_TIMER_KEEPALIVE:
+        return SLT_SEEN_TIMER_KEEPALIVE;
+    case SLT_TIMER_FIN_WAIT_2:
+        return SLT_SEEN_TIMER_FIN_WAIT_2;
+    case SLT_TIMER_TIME_WAIT:
+        return SLT_SEEN_TIMER_TIME_WAIT;
+    case SLT_TIMER_DELAYED_ACK:
+        return SLT_SEEN_TIMER_DELAYED_ACK;
+    case SLT_TIMER_USER_TIMEOUT:
+    case SLT_TIMER_TUNE:
+    case SLT_TIMER_PACING:
+    case SLT_TIMER_CORK:
+    case SLT_TIMER_COUNT:
+        break;
+    }
+    return SLT_SEEN_TIMER_OTHER;
+}
+
+static void fill_path(struct slt_seen *seen, const struct salut_info *info)
+{
+    bool measured = info->srtt_us > 0;
+    seen->rtt_us = measured ? (int64_t)info->srtt_us : SLT_UNKNOWN;
+    seen->rtt_var_us = measured ? (int64_t)info->rttvar_us : SLT_UNKNOWN;
+    seen->rtt_min_us = measured ? (int64_t)info->rtt_min_us : SLT_UNKNOWN;
+    seen->rto_us = info->rto_us;
+    seen->send_mss = info->send_mss;
+    seen->recv_mss = info->recv_mss;
+    seen->pmtu = info->pmtu;
+    seen->cwnd_bytes = info->cwnd_bytes;
+    seen->ssthresh_bytes = info->ssthresh_bytes;
+    seen->send_window = info->send_window;
+    seen->recv_window = info->recv_window;
+    seen->send_buffer = info->send_buffer;
+    seen->recv_buffer = info->recv_buffer;
+    seen->reordering = info->reordering;
+    seen->lost = info->lost_segments;
+    seen->delivery_rate = (int64_t)info->delivery_rate;
+    seen->pacing_rate = (int64_t)info->pacing_rate;
+    seen->app_limited = info->delivery_app_limited ? SLT_YES : SLT_NO;
+    seen->busy_us = info->busy_ns / 1000;
+    seen->window_limited_us = info->limited_ns[SALUT_LIMIT_PEER_WINDOW] / 1000;
+    seen->buffer_limited_us = info->limited_ns[SALUT_LIMIT_SEND_BUFFER] / 1000;
+}
+
+static void fill_totals(struct slt_seen *seen, const struct salut_info *info)
+{
+    seen->bytes_sent = (int64_t)info->bytes_sent;
+    seen->bytes_acked = (int64_t)info->bytes_acked;
+    seen->bytes_received = (int64_t)info->bytes_received;
+    seen->bytes_retransmitted = (int64_t)info->bytes_retransmitted;
+    seen->segs_in = info->segs_in;
+    seen->segs_out = info->segs_out;
+    seen->retransmits = info->retransmits;
+    seen->dsacks = info->dsack_dups;
+}
+
+static void fill_conn(struct slt_seen *seen, const struct salut_info *info)
+{
+    seen->unread = info->recv_queued;
+    seen->unsent = info->send_unsent;
+    seen->unacked = (int64_t)info->send_queued - info->send_unsent;
+    seen->fin_unread = info->fin_received && info->recv_queued > 0 ? SLT_YES : SLT_NO;
+    seen->shut = info->fin_queued ? 2 : 0;
+    seen->sack = info->sack_ok ? SLT_YES : SLT_NO;
+    seen->timestamps = info->timestamps_ok ? SLT_YES : SLT_NO;
+    seen->window_scale = info->wscale_ok ? SLT_YES : SLT_NO;
+    seen->ecn = info->ecn_ok ? SLT_YES : SLT_NO;
+    seen->send_scale = info->send_wscale;
+    seen->recv_scale = info->recv_wscale;
+    fill_path(seen, info);
+    fill_totals(seen, info);
+}
+
+static void fill_history(struct slt_seen *seen, const struct salut_info *info)
+{
+    seen->history_count = (uint8_t)info->history_count;
+    memcpy(seen->history, info->history, sizeof(seen->history));
+    seen->cause =
+        info->history_count > 0 ? info->history[info->history_count - 1].reason : info->end_reason;
+    seen->cause_certain = SLT_YES;
+}
+
+void slt_seen_from_info(struct slt_seen *seen, const struct salut_info *info, uint64_t instance)
+{
+    slt_seen_init(seen, SLT_SOURCE_STACK);
+    seen->kind = kind_of(info);
+    seen->state = info->state;
+    seen->instance = instance;
+    seen->local = info->local;
+    seen->remote = info->remote;
+    seen->local_port = info->local_port;
+    seen->remote_port = info->remote_port;
+    seen->family = slt_seen_is_ipv4(&info->local) && slt_seen_is_ipv4(&info->remote) ? 4 : 6;
+    seen->passive = info->passive ? SLT_YES : SLT_NO;
+    seen->orphan = info->orphan ? SLT_YES : SLT_NO;
+    seen->age = (struct slt_span){info->age_ns, SLT_SPAN_EXACT};
+    seen->timer = timer_of(info->timer);
+    seen->timer_in = (struct slt_span){info->timer_in_ns, SLT_SPAN_EXACT};
+    seen->backoff = info->backoff;
+    seen->retries = info->probes > 0 ? info->probes : info->backoff;
+    if (seen->kind == SLT_SEEN_LISTENER) {
+        seen->queue = info->recv_queued;
+        seen->queue_limit = info->send_queued;
+    } else if (seen->kind == SLT_SEEN_CONN) {
+        fill_conn(seen, info);
+    }
+    fill_history(seen, info);
+}
+
+bool slt_seen_is_ipv4(const salut_addr *addr)
+{
+    static const uint8_t mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+    return memcmp(addr->b, mapped, sizeof(mapped)) == 0;
+}
+
+/* ---- lists ---------------------------------------------------------------------------------- */
+
+bool slt_seen_list_add(struct slt_seen_list *list, const struct slt_seen *seen)
+{
+    if (list->count == list->room) {
+        size_t room = list->room == 0 ? 256 : list->room * 2;
+        struct slt_seen *items = realloc(list->items, room * sizeof(*items));
+        if (items == NULL) {
+            return false;
+        }
+        list->items = items;
+        list->room = room;
+    }
+    list->items[list->count++] = *seen;
+    return true;
+}
+
+void slt_seen_list_free(struct slt_seen_list *list)
+{
+    free(list->items);
+    *list = (struct slt_seen_list){.items = NULL};
+}
