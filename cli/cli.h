@@ -31,6 +31,7 @@ extern const struct slt_cli_verb slt_cli_bench;
 extern const struct slt_cli_verb slt_cli_test;
 extern const struct slt_cli_verb slt_cli_sim;
 extern const struct slt_cli_verb slt_cli_wire;
+extern const struct slt_cli_verb slt_cli_status;
 
 /* ---- args.c: the command line ---- */
 

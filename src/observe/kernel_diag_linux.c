@@ -177,8 +177,10 @@ static void fill_queues(struct slt_seen *seen, const struct diag_message *m)
     bool fin = has_received_fin(seen->state) && m->receive_queue > 0;
     seen->fin_unread = has_received_fin(seen->state) ? (fin ? SLT_YES : SLT_NO) : SLT_NO;
     seen->unread = (int64_t)m->receive_queue - (fin ? 1 : 0);
-    seen->unacked = m->send_queue;
-    seen->unsent = SLT_UNKNOWN;
+    /* Likewise ours is in wqueue until it is acknowledged. */
+    bool ours = seen->state == SALUT_STATE_FIN_WAIT_1 || seen->state == SALUT_STATE_CLOSING ||
+                seen->state == SALUT_STATE_LAST_ACK;
+    seen->unacked = (int64_t)m->send_queue - (ours && m->send_queue > 0 ? 1 : 0);
 }
 
 static void fill_owner(struct slt_seen *seen, const struct diag_message *m)

@@ -184,7 +184,7 @@ bool slt_owner_each(const uint64_t *inodes, size_t count, bool all, struct slt_o
 
 /* ---- owners of records ---------------------------------------------------------------------- */
 
-void slt_owner_name(int32_t pid, char name[SLT_SEEN_NAME_MAX])
+void slt_program_name(int32_t pid, char name[SLT_SEEN_NAME_MAX])
 {
     char path[40];
     (void)snprintf(path, sizeof(path), "/proc/%d/comm", pid);
@@ -253,7 +253,7 @@ static void on_sight(void *ctx, const struct slt_owner_sight *sight)
         return;
     }
     if (fill->named_pid != sight->pid) {
-        slt_owner_name(sight->pid, fill->name);
+        slt_program_name(sight->pid, fill->name);
         fill->named_pid = sight->pid;
     }
     seen->pid = sight->pid;

@@ -35,6 +35,6 @@ bool slt_owner_each(const uint64_t *inodes, size_t count, bool all, struct slt_o
                     void (*on_sight)(void *ctx, const struct slt_owner_sight *sight), void *ctx);
 
 /* What a process is called (/proc/PID/comm); empty when it is gone. */
-void slt_owner_name(int32_t pid, char name[SLT_SEEN_NAME_MAX]);
+void slt_program_name(int32_t pid, char name[SLT_SEEN_NAME_MAX]);
 
 #endif

@@ -1,0 +1,35 @@
+/* How salut status shows records: a table for people, objects for machines, counts per state.
+ */
+#ifndef SLT_CLI_STATUS_PRINT_H
+#define SLT_CLI_STATUS_PRINT_H
+
+#include "cli/cli.h"
+#include "observe/look_linux.h"
+
+struct slt_status_style {
+    struct slt_term term;
+    bool no_why; /* leave the sentences out */
+    bool no_header;
+};
+
+/* The table: listeners, then connections. */
+void slt_status_table(const struct slt_look *look, const struct slt_status_style *style, FILE *to);
+
+/* How many there are in each of the eleven states, zeros included. */
+void slt_status_summary(const struct slt_look *look, const struct slt_status_style *style,
+                        FILE *to);
+
+/* One object a line; `schema` is 1. What is not known is left out. */
+void slt_status_json(const struct slt_look *look, FILE *to);
+void slt_status_json_record(const struct slt_seen *seen, FILE *to);
+void slt_status_json_summary(const struct slt_look *look, FILE *to);
+
+/* "10.0.0.1:80", "[fd00::1]:80", "*:80". Returns `out`. */
+#define SLT_ENDPOINT_MAX 64
+const char *slt_status_endpoint(const salut_addr *addr, uint16_t port, char out[SLT_ENDPOINT_MAX]);
+
+/* "nginx/1234:7", "hidden", "-". Returns `out`. */
+#define SLT_OWNER_TEXT_MAX 48
+const char *slt_status_owner(const struct slt_seen *seen, char out[SLT_OWNER_TEXT_MAX]);
+
+#endif

@@ -1,0 +1,94 @@
+/* See look_linux.h.
+ *
+ * A filter may ask about owners, so they are found first: one walk costs the same for any number
+ * of sockets.
+ */
+#include "observe/look_linux.h"
+
+#include "base/time.h"
+#include "observe/kernel_diag_linux.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+static void keep_passing(struct slt_seen_list *list, const struct slt_filter *filter)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < list->count; i++) {
+        if (slt_filter_passes(filter, &list->items[i])) {
+            list->items[kept++] = list->items[i];
+        }
+    }
+    list->count = kept;
+}
+
+/* Listeners first, by port; then by state in the order of a connection's life, the oldest first. */
+static int in_order(const void *a, const void *b)
+{
+    const struct slt_seen *x = a;
+    const struct slt_seen *y = b;
+    bool listens_x = x->kind == SLT_SEEN_LISTENER;
+    bool listens_y = y->kind == SLT_SEEN_LISTENER;
+    if (listens_x != listens_y) {
+        return listens_x ? -1 : 1;
+    }
+    if (x->state != y->state) {
+        return x->state < y->state ? -1 : 1;
+    }
+    if (x->age.ns != y->age.ns) {
+        return x->age.ns > y->age.ns ? -1 : 1;
+    }
+    if (x->local_port != y->local_port) {
+        return x->local_port < y->local_port ? -1 : 1;
+    }
+    if (x->remote_port != y->remote_port) {
+        return x->remote_port < y->remote_port ? -1 : 1;
+    }
+    return memcmp(x->local.b, y->local.b, sizeof(x->local.b));
+}
+
+static uint32_t count_hidden(const struct slt_seen_list *list)
+{
+    uint32_t hidden = 0;
+    for (size_t i = 0; i < list->count; i++) {
+        hidden += list->items[i].owner == SLT_OWNER_HIDDEN;
+    }
+    return hidden;
+}
+
+static int64_t now_ns(void)
+{
+    struct timespec now;
+    (void)clock_gettime(CLOCK_REALTIME, &now);
+    return (int64_t)now.tv_sec * SLT_NS_PER_S + now.tv_nsec;
+}
+
+int slt_look_take(const struct slt_look_ask *ask, struct slt_look *look)
+{
+    *look = (struct slt_look){.at_ns = now_ns()};
+    if (ask->kernel) {
+        struct slt_kernel_ask kernel = {.brief = ask->brief};
+        int result = slt_kernel_diag(&kernel, &look->list);
+        if (result < 0) {
+            return result;
+        }
+    }
+    if (ask->owners && !slt_owner_fill(&look->list, &look->walk)) {
+        return -ENOMEM;
+    }
+    if (ask->filter != NULL) {
+        keep_passing(&look->list, ask->filter);
+    }
+    look->hidden = ask->owners ? count_hidden(&look->list) : 0;
+    if (look->list.count > 1) {
+        qsort(look->list.items, look->list.count, sizeof(*look->list.items), in_order);
+    }
+    return 0;
+}
+
+void slt_look_free(struct slt_look *look)
+{
+    slt_seen_list_free(&look->list);
+}

@@ -1,0 +1,28 @@
+/* One look at everything there is: the sources' records in one list, with owners, filtered and
+ * sorted. Every verb that shows or judges connections begins with this.
+ */
+#ifndef SLT_OBSERVE_LOOK_LINUX_H
+#define SLT_OBSERVE_LOOK_LINUX_H
+
+#include "observe/filter.h"
+#include "observe/owner_linux.h"
+
+struct slt_look_ask {
+    const struct slt_filter *filter; /* NULL: everything */
+    bool kernel;                     /* the host's sockets, of this network namespace */
+    bool owners;                     /* find the processes */
+    bool brief;                      /* states and queues alone: half the cost */
+};
+
+struct slt_look {
+    struct slt_seen_list list;
+    struct slt_owner_walk walk; /* what the search for owners came to */
+    uint32_t hidden;            /* records whose owner may not be seen */
+    int64_t at_ns;              /* CLOCK_REALTIME, when it was taken */
+};
+
+/* Take one. Returns 0 or a negative errno value of the source that failed; free it either way. */
+int slt_look_take(const struct slt_look_ask *ask, struct slt_look *look);
+void slt_look_free(struct slt_look *look);
+
+#endif
