@@ -6,13 +6,12 @@
 #include "observe/counters_linux.h"
 
 #include "base/compiler.h"
-#include "base/time.h"
+#include "sock/runner_clock.h"
 
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #define FILE_BYTES 16384U
@@ -124,9 +123,7 @@ static bool read_file(struct slt_counters *counters, const char *path, const cha
 
 bool slt_counters_read(struct slt_counters *counters)
 {
-    struct timespec now;
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    counters->at_ns = (int64_t)now.tv_sec * SLT_NS_PER_S + now.tv_nsec;
+    counters->at_ns = slt_runner_clock();
     for (unsigned i = 0; i < SLT_COUNTER_COUNT; i++) {
         counters->value[i] = SLT_UNKNOWN;
     }

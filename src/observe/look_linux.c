@@ -5,13 +5,12 @@
  */
 #include "observe/look_linux.h"
 
-#include "base/time.h"
 #include "observe/kernel_diag_linux.h"
+#include "sock/runner_clock.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 static void keep_passing(struct slt_seen_list *list, const struct slt_filter *filter)
 {
@@ -58,16 +57,9 @@ static uint32_t count_hidden(const struct slt_seen_list *list)
     return hidden;
 }
 
-static int64_t now_ns(void)
-{
-    struct timespec now;
-    (void)clock_gettime(CLOCK_REALTIME, &now);
-    return (int64_t)now.tv_sec * SLT_NS_PER_S + now.tv_nsec;
-}
-
 int slt_look_take(const struct slt_look_ask *ask, struct slt_look *look)
 {
-    *look = (struct slt_look){.at_ns = now_ns()};
+    *look = (struct slt_look){.at_ns = slt_runner_clock()};
     if (ask->kernel) {
         struct slt_kernel_ask kernel = {.brief = ask->brief};
         int result = slt_kernel_diag(&kernel, &look->list);

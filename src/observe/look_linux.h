@@ -18,7 +18,7 @@ struct slt_look {
     struct slt_seen_list list;
     struct slt_owner_walk walk; /* what the search for owners came to */
     uint32_t hidden;            /* records whose owner may not be seen */
-    int64_t at_ns;              /* CLOCK_REALTIME, when it was taken */
+    int64_t at_ns;              /* CLOCK_MONOTONIC, when it was taken */
 };
 
 /* Take one. Returns 0 or a negative errno value of the source that failed; free it either way. */
