@@ -35,6 +35,8 @@ extern const struct slt_cli_verb slt_cli_status;
 extern const struct slt_cli_verb slt_cli_stats;
 extern const struct slt_cli_verb slt_cli_metrics;
 extern const struct slt_cli_verb slt_cli_check;
+extern const struct slt_cli_verb slt_cli_doctor;
+extern const struct slt_cli_verb slt_cli_explain;
 
 /* ---- args.c: the command line ---- */
 

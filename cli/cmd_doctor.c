@@ -1,0 +1,244 @@
+/* salut doctor: what is wrong with this machine's connections, the evidence, the cause, the remedy.
+ */
+#include "cli/cli.h"
+
+#include "base/time.h"
+#include "cli/finding_page.h"
+#include "observe/findings.h"
+
+#include <inttypes.h>
+#include <string.h>
+#include <time.h>
+
+#define SCHEMA    1
+#define WORDS_MAX 64U
+
+static const char help[] =
+    "usage: salut doctor [options] [FILTER]\n"
+    "       salut doctor --list\n"
+    "\n"
+    "Looks at every connection and at the kernel's counters over a second, and says what is "
+    "wrong:\n"
+    "a line for each finding, then the cause, how it is told from its neighbours, and the remedy.\n"
+    "\n"
+    "  --interval T     how long the counters are watched (1s; 0 leaves them out)\n"
+    "  --brief          the lines alone\n"
+    "  --list           every finding there is, and whether it is judged here\n"
+    "  --json           one object a line\n"
+    "\n"
+    "What is worth telling:\n"
+    "  --close-wait T   CLOSE-WAIT and half-closed for longer (60s)\n"
+    "  --idle T         silent for longer without keep-alive (2h)\n"
+    "  --unaccepted T   complete and not accepted for longer (1s)\n"
+    "  --many N         connections of a kind that make a pattern (3)\n"
+    "  --flood N        half-open connections that make a flood (64)\n"
+    "  --time-waits N   connections in TIME-WAIT to be worth a word (1000)\n"
+    "\n"
+    "FILTER is as in salut status, for the connections; counters are the machine's. Exit status: "
+    "0\n"
+    "nothing was found, 1 something was. `salut explain CW-1` prints all about one finding.\n";
+
+struct words {
+    bool brief;
+    bool list;
+    bool json;
+    int64_t interval_ns;
+    struct slt_limits_of_health limits;
+    const char *filter[WORDS_MAX];
+};
+
+static const char *severity_name(uint8_t severity)
+{
+    static const char *const names[] = {"info", "warning", "critical"};
+    return names[severity % SLT_ARRAY_COUNT(names)];
+}
+
+static int list_findings(void)
+{
+    for (unsigned i = 0; i < SLT_FIND_COUNT; i++) {
+        const struct slt_finding *row = slt_finding_row((enum slt_finding_id)i);
+        bool judged = slt_finding_is_judged((enum slt_finding_id)i);
+        (void)printf("%-7s %-8s %c  %-7s %s\n", row->id, severity_name(row->severity),
+                     row->confidence, judged ? "judged" : "-", row->seen);
+    }
+    return SLT_EXIT_FINE;
+}
+
+/* ---- one finding ---------------------------------------------------------------------------- */
+
+static void print_hit(const struct slt_hit *hit, const struct words *words,
+                      const struct slt_term *term)
+{
+    static const char *const paints[] = {"\033[36m", "\033[33m", "\033[31m"};
+    const struct slt_finding *row = slt_finding_row((enum slt_finding_id)hit->id);
+    (void)printf("%s%-7s %-8s%s  %s\n", term->colour ? paints[row->severity] : "", row->id,
+                 severity_name(row->severity), term->colour ? "\033[0m" : "", hit->evidence);
+    if (!words->brief) {
+        slt_finding_print_part("why", row->cause, term);
+        slt_finding_print_part("told apart", row->tell, term);
+        slt_finding_print_part("do", row->remedy, term);
+        slt_finding_print_part("sure", slt_finding_confidence(row->confidence), term);
+        (void)fputc('\n', stdout);
+    }
+}
+
+static void put_text(const char *name, const char *text)
+{
+    (void)printf(",\"%s\":\"", name);
+    for (const char *c = text; *c != '\0'; c++) {
+        if (*c == '"' || *c == '\\') {
+            (void)putchar('\\');
+        }
+        (void)putchar((unsigned char)*c < 0x20 ? ' ' : *c);
+    }
+    (void)putchar('"');
+}
+
+static void print_hit_json(const struct slt_hit *hit)
+{
+    const struct slt_finding *row = slt_finding_row((enum slt_finding_id)hit->id);
+    char confidence[2] = {row->confidence, '\0'};
+    char addr[48];
+    (void)printf("{\"schema\":%d,\"source\":\"kernel\"", SCHEMA);
+    put_text("id", row->id);
+    put_text("severity", severity_name(row->severity));
+    put_text("confidence", confidence);
+    (void)printf(",\"count\":%" PRId64, hit->count);
+    put_text("evidence", hit->evidence);
+    if (hit->worst != NULL) {
+        (void)salut_addr_print(&hit->worst->local, addr, sizeof(addr));
+        put_text("local_address", addr);
+        (void)printf(",\"local_port\":%u", hit->worst->local_port);
+        (void)salut_addr_print(&hit->worst->remote, addr, sizeof(addr));
+        put_text("remote_address", addr);
+        (void)printf(",\"remote_port\":%u", hit->worst->remote_port);
+    }
+    if (hit->worst != NULL && hit->worst->pid != SLT_UNKNOWN) {
+        (void)printf(",\"pid\":%d", hit->worst->pid);
+        put_text("program", hit->worst->program);
+    }
+    put_text("cause", row->cause);
+    put_text("advice", row->remedy);
+    (void)puts("}");
+}
+
+/* ---- the look ------------------------------------------------------------------------------- */
+
+static void wait_for(int64_t ns)
+{
+    struct timespec pause = {.tv_sec = ns / SLT_NS_PER_S, .tv_nsec = ns % SLT_NS_PER_S};
+    (void)nanosleep(&pause, NULL);
+}
+
+/* Watch the counters, then look at the connections: what the first show is still there. */
+static int take_case(const struct words *words, const struct slt_filter *filter,
+                     struct slt_look *look, struct slt_case *about)
+{
+    struct slt_host_facts at_first;
+    struct slt_look_ask ask = {.filter = filter, .kernel = true, .owners = true};
+    *about = (struct slt_case){.look = look, .limits = words->limits};
+    slt_host_facts_read(&at_first);
+    (void)slt_counters_read(&about->before);
+    if (words->interval_ns > 0) {
+        wait_for(words->interval_ns);
+    }
+    (void)slt_counters_read(&about->after);
+    slt_host_facts_read(&about->host);
+    if (about->host.softnet_dropped != SLT_UNKNOWN) {
+        about->host.softnet_dropped -= at_first.softnet_dropped;
+    }
+    return slt_look_take(&ask, look);
+}
+
+/* The gravest first. */
+static uint64_t tell(const struct words *words, const struct slt_case *about)
+{
+    struct slt_term term = slt_term_look(stdout);
+    struct slt_hit hit;
+    uint64_t found = 0;
+    for (int severity = SLT_SEVERITY_CRITICAL; severity >= SLT_SEVERITY_INFO; severity--) {
+        for (unsigned i = 0; i < SLT_FIND_COUNT; i++) {
+            const struct slt_finding *row = slt_finding_row((enum slt_finding_id)i);
+            if (row->severity != severity ||
+                !slt_finding_judge(about, (enum slt_finding_id)i, &hit)) {
+                continue;
+            }
+            found++;
+            if (words->json) {
+                print_hit_json(&hit);
+            } else {
+                print_hit(&hit, words, &term);
+            }
+        }
+    }
+    return found;
+}
+
+static int examine(const struct words *words, const struct slt_filter *filter)
+{
+    struct slt_look look;
+    struct slt_case about;
+    int trouble = take_case(words, filter, &look, &about);
+    if (trouble < 0) {
+        slt_look_free(&look);
+        return slt_fail(&slt_cli_doctor, SLT_EXIT_MISSING,
+                        "the kernel does not tell about its sockets: %s", strerror(-trouble));
+    }
+    uint64_t found = tell(words, &about);
+    if (found == 0 && !words->json) {
+        (void)printf("nothing is wrong with %zu connections and listeners\n", look.list.count);
+    }
+    if (look.hidden > 0) {
+        (void)fprintf(stderr,
+                      "salut doctor: the owners of %u sockets are hidden: they belong to other "
+                      "users (root, or CAP_SYS_PTRACE, sees them)\n",
+                      look.hidden);
+    }
+    slt_look_free(&look);
+    return found > 0 ? SLT_EXIT_FAILURE : SLT_EXIT_FINE;
+}
+
+static int run(int argc, char **argv)
+{
+    struct words words = {.interval_ns = SLT_NS_PER_S};
+    struct slt_limits_of_health *limits = &words.limits;
+    char why[200];
+    const struct slt_arg options[] = {
+        {"--close-wait", SLT_ARG_TIME, &limits->close_wait_ns, 0, 0},
+        {"--idle", SLT_ARG_TIME, &limits->idle_ns, 0, 0},
+        {"--unaccepted", SLT_ARG_TIME, &limits->unaccepted_ns, 0, 0},
+        {"--many", SLT_ARG_NUMBER, &limits->many, 1, 1000000},
+        {"--flood", SLT_ARG_NUMBER, &limits->flood, 1, 1000000},
+        {"--time-waits", SLT_ARG_NUMBER, &limits->time_waits, 1, 1000000},
+        {"--interval", SLT_ARG_TIME, &words.interval_ns, 0, 0},
+        {"--brief", SLT_ARG_FLAG, &words.brief, 0, 0},
+        {"--list", SLT_ARG_FLAG, &words.list, 0, 0},
+        {"--json", SLT_ARG_FLAG, &words.json, 0, 0},
+    };
+    struct slt_args args = {.verb = &slt_cli_doctor,
+                            .options = options,
+                            .option_count = SLT_ARRAY_COUNT(options),
+                            .words = words.filter,
+                            .words_max = WORDS_MAX};
+    slt_case_defaults(limits);
+    int result = slt_args_parse(&args, argc, argv);
+    if (result != SLT_EXIT_FINE) {
+        return result < 0 ? SLT_EXIT_FINE : result;
+    }
+    if (words.list) {
+        return list_findings();
+    }
+    struct slt_filter *filter = slt_filter_compile(words.filter, args.word_count, why, sizeof(why));
+    if (filter == NULL) {
+        return slt_usage_error(&slt_cli_doctor, "the filter is wrong %s", why);
+    }
+    result = examine(&words, filter);
+    slt_filter_free(filter);
+    return result;
+}
+
+const struct slt_cli_verb slt_cli_doctor = {.name = "doctor",
+                                            .summary = "what is wrong with them: evidence, cause, "
+                                                       "remedy",
+                                            .help = help,
+                                            .run = run};

@@ -1,0 +1,95 @@
+/* See finding_page.h. */
+#include "cli/finding_page.h"
+
+#include "observe/findings.h"
+
+#include <ctype.h>
+#include <string.h>
+
+#define INDENT     4U
+#define NAME_WIDTH 12U
+#define WIDTH_MIN  60U
+#define WIDTH_MOST 110U
+
+static size_t width_of(const struct slt_term *term)
+{
+    size_t width = term->width < WIDTH_MIN ? WIDTH_MIN : term->width;
+    return (width > WIDTH_MOST ? WIDTH_MOST : width) - INDENT - NAME_WIDTH - 1;
+}
+
+/* How much of `text` fits a line: up to a blank, where there is one. */
+static size_t line_length(const char *text, size_t width)
+{
+    size_t n = strlen(text);
+    if (n <= width) {
+        return n;
+    }
+    for (n = width; n > 0 && text[n] != ' '; n--) {
+    }
+    return n > 0 ? n : width;
+}
+
+void slt_finding_print_part(const char *name, const char *text, const struct slt_term *term)
+{
+    size_t width = width_of(term);
+    char label[NAME_WIDTH + 1];
+    if (text[0] == '\0') {
+        return;
+    }
+    (void)snprintf(label, sizeof(label), "%s:", name);
+    while (*text != '\0') {
+        size_t n = line_length(text, width);
+        (void)printf("%*s%-*s%.*s\n", (int)INDENT, "", (int)NAME_WIDTH, label, (int)n, text);
+        label[0] = '\0';
+        text += n + (text[n] == ' ');
+    }
+}
+
+const char *slt_finding_confidence(char confidence)
+{
+    switch (confidence) {
+    case 'A':
+        return "certain, given these facts";
+    case 'B':
+        return "very likely";
+    case 'C':
+        return "plausible; one more observation is needed";
+    default:
+        return "a hint, no more";
+    }
+}
+
+bool slt_finding_is_named(const char *word)
+{
+    size_t letters = strspn(word, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz");
+    size_t more = strspn(word + letters, "0123456789");
+    const char *hyphen = word + letters + more;
+    size_t digits = hyphen[0] == '-' ? strspn(hyphen + 1, "0123456789") : 0;
+    return letters >= 2 && letters <= 4 && more <= 1 && digits > 0 && hyphen[1 + digits] == '\0';
+}
+
+int slt_finding_print_page(const struct slt_cli_verb *verb, const char *id)
+{
+    static const char *const severities[] = {"info", "warning", "critical"};
+    struct slt_term term = slt_term_look(stdout);
+    enum slt_finding_id found = slt_finding_parse(id);
+    if (found == SLT_FIND_COUNT) {
+        return slt_usage_error(verb,
+                               "there is no finding %s; salut doctor --list names them, and "
+                               "./%s is a file",
+                               id, id);
+    }
+    const struct slt_finding *row = slt_finding_row(found);
+    (void)printf("%s (%s)\n", row->id, severities[row->severity]);
+    slt_finding_print_part("seen", row->seen, &term);
+    slt_finding_print_part("why", row->cause, &term);
+    slt_finding_print_part("told apart", row->tell, &term);
+    slt_finding_print_part("do", row->remedy, &term);
+    slt_finding_print_part("sure", slt_finding_confidence(row->confidence), &term);
+    slt_finding_print_part("judged",
+                           slt_finding_is_judged(found)
+                               ? "by salut doctor, for the kernel's connections"
+                               : "not by salut doctor: the kernel's sockets do not tell",
+                           &term);
+    return SLT_EXIT_FINE;
+}

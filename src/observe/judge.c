@@ -1,0 +1,114 @@
+/* See judge.h. */
+#include "observe/judge.h"
+
+#include "observe/why.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+void slt_hit_say(struct slt_hit *hit, const char *format, ...)
+{
+    size_t used = strlen(hit->evidence);
+    va_list list;
+    va_start(list, format);
+    (void)vsnprintf(hit->evidence + used, sizeof(hit->evidence) - used, format, list);
+    va_end(list);
+}
+
+void slt_hit_say_owner(struct slt_hit *hit, const struct slt_seen *seen)
+{
+    if (seen->pid != SLT_UNKNOWN) {
+        slt_hit_say(hit, " in %s(%d)", seen->program, seen->pid);
+    } else if (seen->owner == SLT_OWNER_HIDDEN) {
+        slt_hit_say(hit, " in a program that may not be seen");
+    }
+}
+
+void slt_hit_count(const struct slt_case *about,
+                   bool (*is)(const struct slt_case *about, const struct slt_seen *seen),
+                   struct slt_hit *hit)
+{
+    for (size_t i = 0; i < about->look->list.count; i++) {
+        const struct slt_seen *seen = &about->look->list.items[i];
+        if (is(about, seen)) {
+            hit->count++;
+            hit->worst =
+                hit->worst == NULL || seen->age.ns > hit->worst->age.ns ? seen : hit->worst;
+        }
+    }
+}
+
+const char *slt_judge_endpoint(const salut_addr *addr, uint16_t port,
+                               char out[SLT_JUDGE_ENDPOINT_MAX])
+{
+    char text[48];
+    (void)salut_addr_print(addr, text, sizeof(text));
+    (void)snprintf(out, SLT_JUDGE_ENDPOINT_MAX, slt_seen_is_ipv4(addr) ? "%s:%u" : "[%s]:%u", text,
+                   port);
+    return out;
+}
+
+void slt_hit_tell(struct slt_hit *hit, const char *what)
+{
+    char local[SLT_JUDGE_ENDPOINT_MAX];
+    char remote[SLT_JUDGE_ENDPOINT_MAX];
+    char age[SLT_DURATION_MAX];
+    const struct slt_seen *w = hit->worst;
+    if (hit->count == 0 || w == NULL) {
+        return;
+    }
+    slt_hit_say(hit, "%" PRId64 " connection%s %s; ", hit->count, hit->count == 1 ? "" : "s", what);
+    slt_hit_say(hit, "%s%s to %s", hit->count == 1 ? "" : "the oldest: ",
+                slt_judge_endpoint(&w->local, w->local_port, local),
+                slt_judge_endpoint(&w->remote, w->remote_port, remote));
+    slt_hit_say_owner(hit, w);
+    if (w->age.how != SLT_SPAN_UNKNOWN) {
+        slt_hit_say(hit, ", for %s", slt_print_span(&w->age, age));
+    }
+}
+
+int64_t slt_judge_rise(const struct slt_case *about, enum slt_counter counter)
+{
+    int64_t delta = slt_counter_delta(&about->before, &about->after, counter);
+    return delta > 0 ? delta : 0;
+}
+
+size_t slt_judge_examined(const struct slt_case *about, size_t most)
+{
+    return about->look->list.count < most ? about->look->list.count : most;
+}
+
+bool slt_judge_is_local(const struct slt_seen *seen)
+{
+    static const uint8_t loopback6[16] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1};
+    if (slt_seen_is_ipv4(&seen->remote)) {
+        return seen->remote.b[12] == 127;
+    }
+    return memcmp(seen->remote.b, loopback6, sizeof(loopback6)) == 0;
+}
+
+bool slt_judge_lasts(const struct slt_span *span, int64_t ns)
+{
+    return (span->how == SLT_SPAN_EXACT || span->how == SLT_SPAN_AT_LEAST) && span->ns >= ns;
+}
+
+const struct slt_seen *slt_judge_listener_of(const struct slt_case *about,
+                                             const struct slt_seen *seen)
+{
+    static const salut_addr nothing;
+    for (size_t i = 0; i < about->look->list.count; i++) {
+        const struct slt_seen *l = &about->look->list.items[i];
+        if (l->kind != SLT_SEEN_LISTENER) {
+            break; /* they stand first */
+        }
+        bool any = slt_seen_is_ipv4(&l->local) ? memcmp(l->local.b + 12, nothing.b, 4) == 0
+                                               : memcmp(l->local.b, nothing.b, 16) == 0;
+        if (l->local_port == seen->local_port &&
+            (any || memcmp(l->local.b, seen->local.b, 16) == 0)) {
+            return l;
+        }
+    }
+    return NULL;
+}

@@ -1,0 +1,226 @@
+/* Findings about connections that are being closed: CW-n, FW1-n, FW2-n, CLS-1, LA-1, TW-n, ZW-4. */
+#include "observe/judge.h"
+
+#include "base/time.h"
+#include "observe/why.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#define LINGERS_NS   (5 * SLT_NS_PER_S) /* what lasts as long is no passing state */
+#define EXAMINED_MAX 2000U
+
+static int64_t to_deliver(const struct slt_seen *seen)
+{
+    return (seen->unacked > 0 ? seen->unacked : 0) + (seen->unsent > 0 ? seen->unsent : 0);
+}
+
+static bool is_stuck_close_wait(const struct slt_case *about, const struct slt_seen *seen)
+{
+    return seen->state == SALUT_STATE_CLOSE_WAIT && seen->accepted != SLT_NO &&
+           to_deliver(seen) == 0 && slt_judge_lasts(&seen->age, about->limits.close_wait_ns);
+}
+
+static void judge_close_wait(const struct slt_case *about, struct slt_hit *hit)
+{
+    slt_hit_count(about, is_stuck_close_wait, hit);
+    slt_hit_tell(hit, "were closed by the peer and not by the program here");
+    if (hit->count == 0) {
+        return;
+    }
+    if (hit->worst->fd != SLT_UNKNOWN) {
+        slt_hit_say(hit, " (descriptor %d)", hit->worst->fd);
+    }
+    slt_hit_say(hit, "; %s",
+                hit->worst->unread > 0 ? "data is unread: the program is stuck, or reads no more"
+                : hit->worst->fin_unread == SLT_YES
+                    ? "the end of the stream is unread: the program does not look at the socket"
+                    : "everything was read: close() is missing");
+}
+
+static bool is_sending_close_wait(const struct slt_case *about, const struct slt_seen *seen)
+{
+    return seen->state == SALUT_STATE_CLOSE_WAIT && to_deliver(seen) > 0 &&
+           slt_judge_lasts(&seen->age, about->limits.close_wait_ns);
+}
+
+static void judge_sending_close_wait(const struct slt_case *about, struct slt_hit *hit)
+{
+    slt_hit_count(about, is_sending_close_wait, hit);
+    slt_hit_tell(hit, "were closed by the peer, and the answer is still being sent");
+}
+
+static bool is_fin_unanswered(const struct slt_case *about, const struct slt_seen *seen)
+{
+    (void)about;
+    return seen->state == SALUT_STATE_FIN_WAIT_1 && seen->timer == SLT_SEEN_TIMER_RETRANSMIT &&
+           seen->retries >= 1;
+}
+
+static void judge_fin_wait_1(const struct slt_case *about, struct slt_hit *hit)
+{
+    slt_hit_count(about, is_fin_unanswered, hit);
+    slt_hit_tell(hit, "were closed here, and the peer acknowledges neither data nor FIN");
+    if (hit->count > 0) {
+        slt_hit_say(hit, "; sent again %u times, %" PRId64 " bytes undelivered",
+                    hit->worst->retries, to_deliver(hit->worst));
+    }
+}
+
+static bool is_fin_shut_out(const struct slt_case *about, const struct slt_seen *seen)
+{
+    (void)about;
+    return seen->state == SALUT_STATE_FIN_WAIT_1 && seen->timer == SLT_SEEN_TIMER_PERSIST;
+}
+
+static void judge_fin_shut_out(const struct slt_case *about, struct slt_hit *hit)
+{
+    slt_hit_count(about, is_fin_shut_out, hit);
+    slt_hit_tell(hit, "were closed here, but the peer's window is closed: the FIN cannot be sent");
+}
+
+/* An orphan's timer began at tcp_fin_timeout. */
+static bool is_half_closed_orphan(const struct slt_case *about, const struct slt_seen *seen)
+{
+    bool orphan = seen->state == SALUT_STATE_FIN_WAIT_2 && seen->timer == SLT_SEEN_TIMER_FIN_WAIT_2;
+    int64_t whole_ns = about->host.fin_timeout_s * SLT_NS_PER_S;
+    return orphan && seen->timer_in.how == SLT_SPAN_EXACT &&
+           whole_ns - seen->timer_in.ns >= LINGERS_NS;
+}
+
+static void judge_fin_wait_2(const struct slt_case *about, struct slt_hit *hit)
+{
+    char text[SLT_DURATION_MAX];
+    slt_hit_count(about, is_half_closed_orphan, hit);
+    slt_hit_tell(hit, "were closed here, and the peer's program has not closed");
+    if (hit->count > 0) {
+        slt_hit_say(hit, "; the kernel drops it in %s",
+                    slt_print_duration(hit->worst->timer_in.ns, text));
+    }
+}
+
+static bool is_half_closed(const struct slt_case *about, const struct slt_seen *seen)
+{
+    return seen->state == SALUT_STATE_FIN_WAIT_2 && seen->inode != 0 &&
+           slt_judge_lasts(&seen->age, about->limits.close_wait_ns);
+}
+
+static void judge_half_closed(const struct slt_case *about, struct slt_hit *hit)
+{
+    slt_hit_count(about, is_half_closed, hit);
+    slt_hit_tell(hit, "were shut down for sending here, and wait for the peer without a limit");
+}
+
+static bool is_stuck_closing(const struct slt_case *about, const struct slt_seen *seen)
+{
+    (void)about;
+    return seen->state == SALUT_STATE_CLOSING &&
+           (seen->retries >= 1 || slt_judge_lasts(&seen->age, LINGERS_NS));
+}
+
+static void judge_closing(const struct slt_case *about, struct slt_hit *hit)
+{
+    slt_hit_count(about, is_stuck_closing, hit);
+    slt_hit_tell(hit, "were closed by both ends at the same time, and our FIN is not acknowledged");
+}
+
+static bool is_stuck_last_ack(const struct slt_case *about, const struct slt_seen *seen)
+{
+    (void)about;
+    return seen->state == SALUT_STATE_LAST_ACK && seen->retries >= 1;
+}
+
+static void judge_last_ack(const struct slt_case *about, struct slt_hit *hit)
+{
+    slt_hit_count(about, is_stuck_last_ack, hit);
+    slt_hit_tell(hit, "wait for the last ACK of a peer that has gone");
+    if (hit->count > 0) {
+        slt_hit_say(hit, "; the FIN was sent again %u times", hit->worst->retries);
+    }
+}
+
+/* ---- TIME-WAIT ------------------------------------------------------------------------------ */
+
+static bool is_served_time_wait(const struct slt_case *about, const struct slt_seen *seen)
+{
+    return seen->state == SALUT_STATE_TIME_WAIT && slt_judge_listener_of(about, seen) != NULL;
+}
+
+static void judge_server_time_wait(const struct slt_case *about, struct slt_hit *hit)
+{
+    slt_hit_count(about, is_served_time_wait, hit);
+    if (hit->count < about->limits.time_waits) {
+        hit->count = 0;
+        return;
+    }
+    slt_hit_say(hit,
+                "%" PRId64 " connections to port %u and others are in TIME-WAIT: this side "
+                "closes first",
+                hit->count, hit->worst->local_port);
+}
+
+static void judge_client_time_wait(const struct slt_case *about, struct slt_hit *hit)
+{
+    char text[SLT_JUDGE_ENDPOINT_MAX];
+    const struct slt_seen *items = about->look->list.items;
+    size_t examined = about->look->list.count;
+    /* Whoever has a thousand is met by looking at one in a hundred. */
+    for (size_t i = 0; i < examined && hit->count == 0; i += 1 + examined / EXAMINED_MAX) {
+        int64_t count = 0;
+        if (items[i].state != SALUT_STATE_TIME_WAIT ||
+            slt_judge_listener_of(about, &items[i]) != NULL) {
+            continue;
+        }
+        for (size_t j = 0; j < examined; j++) {
+            count += items[j].state == SALUT_STATE_TIME_WAIT &&
+                     items[j].remote_port == items[i].remote_port &&
+                     memcmp(items[j].remote.b, items[i].remote.b, 16) == 0;
+        }
+        if (count >= about->limits.time_waits) {
+            hit->count = count;
+            hit->worst = &items[i];
+            slt_hit_say(hit, "%" PRId64 " connections to %s are in TIME-WAIT: one for each request",
+                        count, slt_judge_endpoint(&items[i].remote, items[i].remote_port, text));
+        }
+    }
+}
+
+static void judge_time_wait_limit(const struct slt_case *about, struct slt_hit *hit)
+{
+    int64_t lost = slt_judge_rise(about, SLT_COUNTER_time_wait_overflows);
+    int64_t held = about->after.value[SLT_COUNTER_sockets_time_wait];
+    bool near = about->host.time_wait_max > 0 && held * 10 >= about->host.time_wait_max * 9;
+    if (lost > 0 || near) {
+        hit->count = lost > 0 ? lost : held;
+        slt_hit_say(hit,
+                    "%" PRId64 " connections are in TIME-WAIT, tcp_max_tw_buckets is %" PRId64
+                    "; %" PRId64 " skipped it just now",
+                    held, about->host.time_wait_max, lost);
+    }
+}
+
+static void judge_orphans(const struct slt_case *about, struct slt_hit *hit)
+{
+    int64_t orphans = about->after.value[SLT_COUNTER_sockets_orphan];
+    if (about->host.orphans_max > 0 && orphans * 2 >= about->host.orphans_max) {
+        hit->count = orphans;
+        slt_hit_say(hit, "%" PRId64 " connections have no program, tcp_max_orphans is %" PRId64,
+                    orphans, about->host.orphans_max);
+    }
+}
+
+const struct slt_judgement slt_judge_closing[] = {
+    {SLT_FIND_CW_1, judge_close_wait},
+    {SLT_FIND_CW_2, judge_sending_close_wait},
+    {SLT_FIND_FW1_1, judge_fin_wait_1},
+    {SLT_FIND_ZW_4, judge_fin_shut_out},
+    {SLT_FIND_FW2_1, judge_fin_wait_2},
+    {SLT_FIND_FW2_2, judge_half_closed},
+    {SLT_FIND_CLS_1, judge_closing},
+    {SLT_FIND_LA_1, judge_last_ack},
+    {SLT_FIND_TW_1, judge_server_time_wait},
+    {SLT_FIND_TW_2, judge_client_time_wait},
+    {SLT_FIND_TW_3, judge_time_wait_limit},
+    {SLT_FIND_OR_1, judge_orphans},
+    {SLT_FIND_COUNT, NULL},
+};

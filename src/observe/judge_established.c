@@ -1,0 +1,306 @@
+/* Findings about connections that are open: GH-n, RTO-n, ZW-n, BUF-n and others of findings.def. */
+#include "observe/judge.h"
+
+#include "base/time.h"
+#include "observe/why.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#define GHOST_SILENT_NS (60 * SLT_NS_PER_S)
+#define GHOSTS_OF_ONE   5U /* connections of one host that are silent, beside one that is not */
+#define RETRIES_MANY    3U
+#define SAMPLE_BYTES    (1024 * 1024)
+#define UNREAD_BYTES    8192
+#define FAR_RTT_US      20000
+#define BUSY_US         1000000
+#define EXAMINED_MAX    2000U
+
+static bool is_open(const struct slt_seen *seen)
+{
+    return seen->kind == SLT_SEEN_CONN &&
+           (seen->state == SALUT_STATE_ESTABLISHED || seen->state == SALUT_STATE_CLOSE_WAIT);
+}
+
+static bool owes_nothing(const struct slt_seen *seen)
+{
+    return seen->unread == 0 && seen->unacked == 0 && seen->unsent <= 0;
+}
+
+static bool is_idle_without_keepalive(const struct slt_case *about, const struct slt_seen *seen)
+{
+    return seen->state == SALUT_STATE_ESTABLISHED && seen->kind == SLT_SEEN_CONN &&
+           seen->accepted != SLT_NO && seen->keepalive == SLT_NO && owes_nothing(seen) &&
+           slt_judge_lasts(&seen->silent, about->limits.idle_ns);
+}
+
+static void judge_idle(const struct slt_case *about, struct slt_hit *hit)
+{
+    slt_hit_count(about, is_idle_without_keepalive, hit);
+    slt_hit_tell(hit, "heard nothing of their peer for very long, and keep-alive is off: nobody "
+                      "would notice that the peer is gone");
+}
+
+/* Many silent connections of one host to one port, beside a younger one that is alive. */
+static int64_t count_ghosts(const struct slt_case *about, const struct slt_seen *alive)
+{
+    int64_t ghosts = 0;
+    for (size_t i = 0; i < about->look->list.count; i++) {
+        const struct slt_seen *seen = &about->look->list.items[i];
+        ghosts += is_open(seen) && seen->local_port == alive->local_port &&
+                  memcmp(seen->remote.b, alive->remote.b, 16) == 0 &&
+                  slt_judge_lasts(&seen->silent, GHOST_SILENT_NS);
+    }
+    return ghosts;
+}
+
+static void judge_ghosts(const struct slt_case *about, struct slt_hit *hit)
+{
+    char text[48];
+    size_t examined = slt_judge_examined(about, EXAMINED_MAX);
+    for (size_t i = 0; i < examined && hit->count == 0; i++) {
+        const struct slt_seen *seen = &about->look->list.items[i];
+        bool alive = is_open(seen) && seen->silent.how == SLT_SPAN_EXACT &&
+                     seen->silent.ns < GHOST_SILENT_NS && slt_judge_listener_of(about, seen);
+        int64_t ghosts = alive ? count_ghosts(about, seen) : 0;
+        if (ghosts >= GHOSTS_OF_ONE) {
+            hit->count = ghosts;
+            hit->worst = seen;
+            (void)salut_addr_print(&seen->remote, text, sizeof(text));
+            slt_hit_say(hit,
+                        "%s has %" PRId64
+                        " connections to port %u that are silent, and a newer one "
+                        "that is not: it probably came back and its old ones are dead",
+                        text, ghosts, seen->local_port);
+        }
+    }
+}
+
+static bool is_idle_and_unwatched(const struct slt_case *about, const struct slt_seen *seen)
+{
+    (void)about;
+    return is_open(seen) && seen->keepalive == SLT_NO && owes_nothing(seen) &&
+           !slt_judge_is_local(seen) && slt_judge_lasts(&seen->silent, GHOST_SILENT_NS);
+}
+
+static void judge_keepalive_setting(const struct slt_case *about, struct slt_hit *hit)
+{
+    if (about->host.keepalive_time_s == SLT_UNKNOWN || about->host.keepalive_time_s == 7200) {
+        return;
+    }
+    slt_hit_count(about, is_idle_and_unwatched, hit);
+    if (hit->count < GHOSTS_OF_ONE) {
+        hit->count = 0;
+        return;
+    }
+    slt_hit_say(hit,
+                "net.ipv4.tcp_keepalive_time was set to %" PRId64 " s, but %" PRId64
+                " idle connections have SO_KEEPALIVE off and are not watched",
+                about->host.keepalive_time_s, hit->count);
+    slt_hit_say_owner(hit, hit->worst);
+}
+
+static bool is_probing(const struct slt_case *about, const struct slt_seen *seen)
+{
+    (void)about;
+    return is_open(seen) && seen->timer == SLT_SEEN_TIMER_KEEPALIVE && seen->retries > 0;
+}
+
+static void judge_keepalive_probes(const struct slt_case *about, struct slt_hit *hit)
+{
+    slt_hit_count(about, is_probing, hit);
+    slt_hit_tell(hit, "got no answer to keep-alive probes");
+}
+
+/* ---- the path ------------------------------------------------------------------------------- */
+
+static bool is_unanswered(const struct slt_case *about, const struct slt_seen *seen)
+{
+    (void)about;
+    return is_open(seen) && seen->timer == SLT_SEEN_TIMER_RETRANSMIT &&
+           seen->retries >= RETRIES_MANY && seen->unacked > 0;
+}
+
+static void judge_unanswered(const struct slt_case *about, struct slt_hit *hit)
+{
+    char text[SLT_DURATION_MAX];
+    slt_hit_count(about, is_unanswered, hit);
+    slt_hit_tell(hit, "sent data again and again without an answer");
+    if (hit->count > 0) {
+        slt_hit_say(hit, "; %u timeouts in a row", hit->worst->retries);
+    }
+    if (hit->count > 0 && hit->worst->silent.how == SLT_SPAN_EXACT) {
+        slt_hit_say(hit, ", nothing heard of the peer for %s",
+                    slt_print_duration(hit->worst->silent.ns, text));
+    }
+}
+
+static bool loses_much(const struct slt_case *about, const struct slt_seen *seen)
+{
+    return is_open(seen) && seen->bytes_sent >= SAMPLE_BYTES &&
+           seen->bytes_retransmitted * 1000 > seen->bytes_sent * about->limits.loss_permille;
+}
+
+static void judge_loss(const struct slt_case *about, struct slt_hit *hit)
+{
+    slt_hit_count(about, loses_much, hit);
+    slt_hit_tell(hit, "sent much of their data twice");
+    if (hit->count > 0) {
+        slt_hit_say(hit, "; %.1f %% of %" PRId64 " KB",
+                    100.0 * (double)hit->worst->bytes_retransmitted /
+                        (double)hit->worst->bytes_sent,
+                    hit->worst->bytes_sent / 1024);
+    }
+}
+
+static bool drops_here(const struct slt_case *about, const struct slt_seen *seen)
+{
+    (void)about;
+    return seen->kind == SLT_SEEN_CONN && seen->accepted != SLT_NO && seen->drops > 0;
+}
+
+static void judge_local_drops(const struct slt_case *about, struct slt_hit *hit)
+{
+    int64_t drops = slt_judge_rise(about, SLT_COUNTER_backlog_drops) +
+                    slt_judge_rise(about, SLT_COUNTER_receive_queue_drops) +
+                    slt_judge_rise(about, SLT_COUNTER_out_of_order_pruned);
+    slt_hit_count(about, drops_here, hit);
+    slt_hit_tell(hit, "had segments dropped by this host, for want of room");
+    if (hit->count > 0) {
+        slt_hit_say(hit, "; %" PRId64 " so far", hit->worst->drops);
+    } else if (drops > 0) {
+        hit->count = drops;
+        slt_hit_say(hit, "this host dropped %" PRId64 " segments for want of room just now", drops);
+    }
+}
+
+static bool has_tiny_segments(const struct slt_case *about, const struct slt_seen *seen)
+{
+    (void)about;
+    return is_open(seen) && !slt_judge_is_local(seen) && seen->send_mss > 0 &&
+           seen->send_mss <= 536 && seen->pmtu >= 1280;
+}
+
+static void judge_tiny_segments(const struct slt_case *about, struct slt_hit *hit)
+{
+    slt_hit_count(about, has_tiny_segments, hit);
+    slt_hit_tell(hit, "send segments of 536 bytes or less, though the path would take more");
+}
+
+static bool lacks_scaling(const struct slt_case *about, const struct slt_seen *seen)
+{
+    (void)about;
+    return is_open(seen) && seen->window_scale == SLT_NO && seen->rtt_us > FAR_RTT_US &&
+           !slt_judge_is_local(seen);
+}
+
+static void judge_scaling(const struct slt_case *about, struct slt_hit *hit)
+{
+    slt_hit_count(about, lacks_scaling, hit);
+    slt_hit_tell(hit, "go far, and have no window scaling: at most 64 KB a round trip");
+}
+
+static bool is_throttled(const struct slt_case *about, const struct slt_seen *seen)
+{
+    (void)about;
+    return is_open(seen) && seen->cwnd_bytes > 0 && seen->cwnd_bytes <= 2 * seen->send_mss &&
+           seen->retransmits >= (int64_t)RETRIES_MANY && seen->retries < RETRIES_MANY &&
+           seen->timer == SLT_SEEN_TIMER_RETRANSMIT && seen->bytes_sent >= SAMPLE_BYTES;
+}
+
+static void judge_tiny_window(const struct slt_case *about, struct slt_hit *hit)
+{
+    slt_hit_count(about, is_throttled, hit);
+    slt_hit_tell(hit, "may send one or two segments a round trip, after losses in a row");
+}
+
+/* ---- windows and buffers -------------------------------------------------------------------- */
+
+static bool is_shut_out(const struct slt_case *about, const struct slt_seen *seen)
+{
+    (void)about;
+    return is_open(seen) && seen->timer == SLT_SEEN_TIMER_PERSIST && seen->retries < RETRIES_MANY;
+}
+
+static void judge_closed_window(const struct slt_case *about, struct slt_hit *hit)
+{
+    slt_hit_count(about, is_shut_out, hit);
+    slt_hit_tell(hit, "cannot send: the peer's window is closed, for its program does not read");
+    if (hit->count > 0 && hit->worst->unsent > 0) {
+        slt_hit_say(hit, "; %" PRId64 " bytes wait", hit->worst->unsent);
+    }
+}
+
+static bool is_shut_out_and_alone(const struct slt_case *about, const struct slt_seen *seen)
+{
+    (void)about;
+    return is_open(seen) && seen->timer == SLT_SEEN_TIMER_PERSIST && seen->retries >= RETRIES_MANY;
+}
+
+static void judge_lost_with_closed_window(const struct slt_case *about, struct slt_hit *hit)
+{
+    slt_hit_count(about, is_shut_out_and_alone, hit);
+    slt_hit_tell(hit, "probe a closed window, and the probes are not answered");
+}
+
+static bool is_not_read(const struct slt_case *about, const struct slt_seen *seen)
+{
+    (void)about;
+    return seen->state == SALUT_STATE_ESTABLISHED && seen->kind == SLT_SEEN_CONN &&
+           seen->accepted != SLT_NO && seen->unread >= UNREAD_BYTES && seen->recv_buffer > 0 &&
+           seen->unread * 3 >= seen->recv_buffer && slt_judge_lasts(&seen->idle, SLT_NS_PER_S / 5);
+}
+
+static void judge_unread(const struct slt_case *about, struct slt_hit *hit)
+{
+    slt_hit_count(about, is_not_read, hit);
+    slt_hit_tell(hit, "have a receive queue that their program does not read");
+    if (hit->count > 0) {
+        slt_hit_say(hit, "; %" PRId64 " bytes wait", hit->worst->unread);
+    }
+}
+
+static bool is_short_of_buffer(const struct slt_case *about, const struct slt_seen *seen)
+{
+    (void)about;
+    return is_open(seen) && seen->busy_us > BUSY_US &&
+           seen->buffer_limited_us * 10 > seen->busy_us * 3;
+}
+
+static void judge_send_buffer(const struct slt_case *about, struct slt_hit *hit)
+{
+    slt_hit_count(about, is_short_of_buffer, hit);
+    slt_hit_tell(hit, "were held up by their send buffer for a third of the time and more");
+}
+
+static bool is_short_of_window(const struct slt_case *about, const struct slt_seen *seen)
+{
+    (void)about;
+    return is_open(seen) && seen->busy_us > BUSY_US && seen->timer != SLT_SEEN_TIMER_PERSIST &&
+           seen->window_limited_us * 10 > seen->busy_us * 3 && seen->rtt_us > FAR_RTT_US;
+}
+
+static void judge_receive_window(const struct slt_case *about, struct slt_hit *hit)
+{
+    slt_hit_count(about, is_short_of_window, hit);
+    slt_hit_tell(hit, "were held up by the peer's window for a third of the time and more");
+}
+
+const struct slt_judgement slt_judge_established[] = {
+    {SLT_FIND_GH_1, judge_idle},
+    {SLT_FIND_GH_2, judge_ghosts},
+    {SLT_FIND_GH_3, judge_keepalive_setting},
+    {SLT_FIND_GH_4, judge_keepalive_probes},
+    {SLT_FIND_RTO_1, judge_unanswered},
+    {SLT_FIND_LOSS_1, judge_loss},
+    {SLT_FIND_LOSS_5, judge_local_drops},
+    {SLT_FIND_MTU_2, judge_tiny_segments},
+    {SLT_FIND_WS_1, judge_scaling},
+    {SLT_FIND_CC_1, judge_tiny_window},
+    {SLT_FIND_ZW_1, judge_closed_window},
+    {SLT_FIND_ZW_2, judge_unread},
+    {SLT_FIND_ZW_3, judge_lost_with_closed_window},
+    {SLT_FIND_BUF_1, judge_send_buffer},
+    {SLT_FIND_BUF_2, judge_receive_window},
+    {SLT_FIND_COUNT, NULL},
+};
