@@ -29,10 +29,11 @@ static const char help[] =
     "What is worth telling:\n"
     "  --close-wait T   CLOSE-WAIT and half-closed for longer (60s)\n"
     "  --idle T         silent for longer without keep-alive (2h)\n"
+    "  --silent T       of one host beside a live one, or unwatched, for longer (60s)\n"
     "  --unaccepted T   complete and not accepted for longer (1s)\n"
     "  --many N         connections of a kind that make a pattern (3)\n"
     "  --flood N        half-open connections that make a flood (64)\n"
-    "  --time-waits N   connections in TIME-WAIT to be worth a word (1000)\n"
+    "  --time-waits N   connections in TIME-WAIT to be worth a word (5000)\n"
     "\n"
     "FILTER is as in salut status, for the connections; counters are the machine's. Exit status: "
     "0\n"
@@ -190,9 +191,9 @@ static int examine(const struct words *words, const struct slt_filter *filter)
     }
     if (look.hidden > 0) {
         (void)fprintf(stderr,
-                      "salut doctor: the owners of %u sockets are hidden: they belong to other "
-                      "users (root, or CAP_SYS_PTRACE, sees them)\n",
-                      look.hidden);
+                      "salut doctor: %u owner%s hidden: another user's sockets (root, or "
+                      "CAP_SYS_PTRACE, sees them)\n",
+                      look.hidden, look.hidden == 1 ? " is" : "s are");
     }
     slt_look_free(&look);
     return found > 0 ? SLT_EXIT_FAILURE : SLT_EXIT_FINE;
@@ -206,6 +207,7 @@ static int run(int argc, char **argv)
     const struct slt_arg options[] = {
         {"--close-wait", SLT_ARG_TIME, &limits->close_wait_ns, 0, 0},
         {"--idle", SLT_ARG_TIME, &limits->idle_ns, 0, 0},
+        {"--silent", SLT_ARG_TIME, &limits->silent_ns, 0, 0},
         {"--unaccepted", SLT_ARG_TIME, &limits->unaccepted_ns, 0, 0},
         {"--many", SLT_ARG_NUMBER, &limits->many, 1, 1000000},
         {"--flood", SLT_ARG_NUMBER, &limits->flood, 1, 1000000},

@@ -84,9 +84,9 @@ static void say_what_is_hidden(const struct slt_look *look)
 {
     if (look->hidden > 0) {
         (void)fprintf(stderr,
-                      "salut status: the owners of %u sockets are hidden: they belong to other "
-                      "users (root, or CAP_SYS_PTRACE, sees them)\n",
-                      look->hidden);
+                      "salut status: %u owner%s hidden: another user's sockets (root, or "
+                      "CAP_SYS_PTRACE, sees them)\n",
+                      look->hidden, look->hidden == 1 ? " is" : "s are");
     }
 }
 

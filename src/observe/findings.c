@@ -42,9 +42,10 @@ void slt_case_defaults(struct slt_limits_of_health *limits)
     *limits = (struct slt_limits_of_health){.close_wait_ns = 60 * SLT_NS_PER_S,
                                             .idle_ns = 7200 * SLT_NS_PER_S,
                                             .unaccepted_ns = SLT_NS_PER_S,
+                                            .silent_ns = 60 * SLT_NS_PER_S,
                                             .many = 3,
                                             .flood = 64,
-                                            .time_waits = 1000,
+                                            .time_waits = 5000,
                                             .loss_permille = 20};
 }
 

@@ -40,13 +40,14 @@ enum slt_finding_id slt_finding_parse(const char *id);
 
 /* From which amounts on something is worth telling. */
 struct slt_limits_of_health {
-    int64_t close_wait_ns;  /* CLOSE-WAIT older than that */
-    int64_t idle_ns;        /* connections silent for longer may be ghosts */
-    int64_t unaccepted_ns;  /* complete, and not accepted for longer */
-    uint32_t many;          /* of one kind, to be a pattern */
-    uint32_t flood;         /* half-open connections */
-    uint32_t time_waits;    /* to be worth a word */
-    uint32_t loss_permille; /* bytes sent again, of those sent */
+    int64_t close_wait_ns; /* CLOSE-WAIT older than that */
+    int64_t idle_ns;       /* connections silent for longer may be ghosts */
+    int64_t unaccepted_ns; /* complete, and not accepted for longer */
+    int64_t silent_ns;     /* nothing heard of the peer for longer */
+    int64_t many;          /* of one kind, to be a pattern */
+    int64_t flood;         /* half-open connections */
+    int64_t time_waits;    /* to be worth a word */
+    int64_t loss_permille; /* bytes sent again, of those sent */
 };
 
 /* What is judged. */

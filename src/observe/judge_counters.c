@@ -43,7 +43,9 @@ static void tell_rise(const struct slt_case *about, struct slt_hit *hit)
 
 static void judge_timeouts(const struct slt_case *about, struct slt_hit *hit)
 {
-    int64_t timeouts = slt_judge_rise(about, SLT_COUNTER_timeouts);
+    /* The kernel counts the timeouts of half-open connections, too: those say nothing of losses. */
+    int64_t timeouts = slt_judge_rise(about, SLT_COUNTER_timeouts) -
+                       slt_judge_rise(about, SLT_COUNTER_syn_retransmits);
     int64_t fast = slt_judge_rise(about, SLT_COUNTER_fast_retransmits);
     if (timeouts >= MANY && timeouts > 2 * fast) {
         hit->count = timeouts;

@@ -7,14 +7,13 @@
 #include <inttypes.h>
 #include <string.h>
 
-#define GHOST_SILENT_NS (60 * SLT_NS_PER_S)
-#define GHOSTS_OF_ONE   5U /* connections of one host that are silent, beside one that is not */
-#define RETRIES_MANY    3U
-#define SAMPLE_BYTES    (1024 * 1024)
-#define UNREAD_BYTES    8192
-#define FAR_RTT_US      20000
-#define BUSY_US         1000000
-#define EXAMINED_MAX    2000U
+#define GHOSTS_OF_ONE 5U /* connections of one host that are silent, beside one that is not */
+#define RETRIES_MANY  3U
+#define SAMPLE_BYTES  (1024 * 1024)
+#define UNREAD_BYTES  8192
+#define FAR_RTT_US    20000
+#define BUSY_US       1000000
+#define EXAMINED_MAX  2000U
 
 static bool is_open(const struct slt_seen *seen)
 {
@@ -49,7 +48,7 @@ static int64_t count_ghosts(const struct slt_case *about, const struct slt_seen 
         const struct slt_seen *seen = &about->look->list.items[i];
         ghosts += is_open(seen) && seen->local_port == alive->local_port &&
                   memcmp(seen->remote.b, alive->remote.b, 16) == 0 &&
-                  slt_judge_lasts(&seen->silent, GHOST_SILENT_NS);
+                  slt_judge_lasts(&seen->silent, about->limits.silent_ns);
     }
     return ghosts;
 }
@@ -61,7 +60,8 @@ static void judge_ghosts(const struct slt_case *about, struct slt_hit *hit)
     for (size_t i = 0; i < examined && hit->count == 0; i++) {
         const struct slt_seen *seen = &about->look->list.items[i];
         bool alive = is_open(seen) && seen->silent.how == SLT_SPAN_EXACT &&
-                     seen->silent.ns < GHOST_SILENT_NS && slt_judge_listener_of(about, seen);
+                     seen->silent.ns < about->limits.silent_ns &&
+                     slt_judge_listener_of(about, seen);
         int64_t ghosts = alive ? count_ghosts(about, seen) : 0;
         if (ghosts >= GHOSTS_OF_ONE) {
             hit->count = ghosts;
@@ -80,7 +80,7 @@ static bool is_idle_and_unwatched(const struct slt_case *about, const struct slt
 {
     (void)about;
     return is_open(seen) && seen->keepalive == SLT_NO && owes_nothing(seen) &&
-           !slt_judge_is_local(seen) && slt_judge_lasts(&seen->silent, GHOST_SILENT_NS);
+           !slt_judge_is_local(seen) && slt_judge_lasts(&seen->silent, about->limits.silent_ns);
 }
 
 static void judge_keepalive_setting(const struct slt_case *about, struct slt_hit *hit)
@@ -164,14 +164,14 @@ static void judge_local_drops(const struct slt_case *about, struct slt_hit *hit)
     int64_t drops = slt_judge_rise(about, SLT_COUNTER_backlog_drops) +
                     slt_judge_rise(about, SLT_COUNTER_receive_queue_drops) +
                     slt_judge_rise(about, SLT_COUNTER_out_of_order_pruned);
-    slt_hit_count(about, drops_here, hit);
-    slt_hit_tell(hit, "had segments dropped by this host, for want of room");
-    if (hit->count > 0) {
-        slt_hit_say(hit, "; %" PRId64 " so far", hit->worst->drops);
-    } else if (drops > 0) {
-        hit->count = drops;
-        slt_hit_say(hit, "this host dropped %" PRId64 " segments for want of room just now", drops);
+    if (drops == 0) {
+        return; /* a socket's own count holds segments with wrong checksums and the like, too */
     }
+    slt_hit_count(about, drops_here, hit);
+    slt_hit_tell(hit, "had segments dropped by this host");
+    slt_hit_say(hit, "%s%" PRId64 " segments were dropped for want of room just now",
+                hit->count > 0 ? "; " : "", drops);
+    hit->count = hit->count > 0 ? hit->count : drops;
 }
 
 static bool has_tiny_segments(const struct slt_case *about, const struct slt_seen *seen)

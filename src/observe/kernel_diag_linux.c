@@ -199,26 +199,39 @@ static void fill_owner(struct slt_seen *seen, const struct diag_message *m)
     }
 }
 
-static uint64_t smallest_ms(const struct kernel_tcp_info *t)
+/* How long the state has lasted, at least. An open connection was so when data last went; what
+ * waits for an acknowledgement has waited for the timeouts it has seen; and a state that a segment
+ * of the peer began is no younger than the last one that came. */
+static void fill_age(struct slt_seen *seen, const struct kernel_tcp_info *t, uint64_t idle_ms)
 {
-    uint32_t data =
-        t->last_data_sent_ms < t->last_data_recv_ms ? t->last_data_sent_ms : t->last_data_recv_ms;
-    return data;
+    switch (seen->state) {
+    case SALUT_STATE_ESTABLISHED:
+        seen->age = at_least(idle_ms);
+        break;
+    case SALUT_STATE_CLOSE_WAIT:
+    case SALUT_STATE_FIN_WAIT_2:
+        seen->age = at_least(t->last_ack_recv_ms);
+        break;
+    default:
+        if (t->backoff > 0 && t->backoff < 20) {
+            seen->age = at_least((t->rto_us - (t->rto_us >> t->backoff)) / 1000);
+        }
+        break;
+    }
 }
 
 static void fill_times(struct slt_seen *seen, const struct kernel_tcp_info *t)
 {
-    if (seen->state == SALUT_STATE_SYN_SENT || seen->state == SALUT_STATE_SYN_RECEIVED) {
-        return; /* the kernel counts from its start there */
+    uint64_t idle_ms =
+        t->last_data_sent_ms < t->last_data_recv_ms ? t->last_data_sent_ms : t->last_data_recv_ms;
+    /* Before the handshake is done the kernel counts these from its own start. */
+    if (seen->state != SALUT_STATE_SYN_SENT && seen->state != SALUT_STATE_SYN_RECEIVED) {
+        seen->idle = exactly(idle_ms);
+        seen->silent = exactly(t->last_ack_recv_ms < t->last_data_recv_ms ? t->last_ack_recv_ms
+                                                                          : t->last_data_recv_ms);
     }
-    seen->idle = exactly(smallest_ms(t));
-    seen->silent = exactly(t->last_ack_recv_ms < t->last_data_recv_ms ? t->last_ack_recv_ms
-                                                                      : t->last_data_recv_ms);
-    if (seen->age.how == SLT_SPAN_UNKNOWN && has_received_fin(seen->state)) {
-        /* Nothing but acknowledgements can have come since the FIN did. */
-        seen->age = at_least(t->last_ack_recv_ms);
-    } else if (seen->age.how == SLT_SPAN_UNKNOWN) {
-        seen->age = at_least(smallest_ms(t));
+    if (seen->age.how == SLT_SPAN_UNKNOWN) {
+        fill_age(seen, t, idle_ms);
     }
 }
 
