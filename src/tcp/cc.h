@@ -77,6 +77,7 @@ struct slt_cc_cubic {
     uint32_t w_est_part;    /* of one octet more, in 2^-16 */
     uint32_t k_ms;
     uint32_t undo_w_max_bytes;
+    uint32_t undo_w_prior_bytes;
     uint32_t undo_k_ms;
     uint32_t undo_w_epoch_bytes;
     uint32_t undo_w_est_bytes;

@@ -184,6 +184,7 @@ static void on_ack(struct slt_tcp_cc *cc, const struct slt_cc_ack *ack)
 static void remember(struct slt_cc_cubic *q)
 {
     q->undo_w_max_bytes = q->w_max_bytes;
+    q->undo_w_prior_bytes = q->w_prior_bytes;
     q->undo_k_ms = q->k_ms;
     q->undo_w_epoch_bytes = q->w_epoch_bytes;
     q->undo_w_est_bytes = q->w_est_bytes;
@@ -251,6 +252,7 @@ static void undo(struct slt_tcp_cc *cc, uint32_t mss)
 
     (void)mss;
     q->w_max_bytes = q->undo_w_max_bytes;
+    q->w_prior_bytes = q->undo_w_prior_bytes;
     q->k_ms = q->undo_k_ms;
     q->w_epoch_bytes = q->undo_w_epoch_bytes;
     q->w_est_bytes = q->undo_w_est_bytes;

@@ -272,6 +272,7 @@ static void t_r9438_08_undo(void **ctx)
     assert_int_equal(f.cc.cwnd_bytes, before.cwnd_bytes);
     assert_int_equal(f.cc.ssthresh_bytes, before.ssthresh_bytes);
     assert_int_equal(f.cc.of.cubic.w_max_bytes, before.of.cubic.w_max_bytes);
+    assert_int_equal(f.cc.of.cubic.w_prior_bytes, before.of.cubic.w_prior_bytes);
     assert_int_equal(f.cc.of.cubic.k_ms, before.of.cubic.k_ms);
     assert_int_equal(f.cc.of.cubic.w_est_bytes, before.of.cubic.w_est_bytes);
     assert_true(f.cc.of.cubic.epoch_at_ns == before.of.cubic.epoch_at_ns);
