@@ -61,6 +61,8 @@ enum salut_status {
     SALUT_ABORTED,               /* ended by a call of ours */
     SALUT_NOT_SUPPORTED,         /* the call has no meaning in this state or for this object */
     SALUT_PENDING_OUTPUT,        /* salut_output's batch was not answered by salut_output_taken */
+    SALUT_PROTOCOL_ERROR,        /* an ICMP error: parameter problem */
+    SALUT_TOO_BIG,               /* an ICMP error: packets were too big for the path */
     SALUT_STATUS_COUNT
 };
 

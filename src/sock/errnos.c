@@ -30,6 +30,8 @@ static const int errno_of[SALUT_STATUS_COUNT] = {
     [SALUT_ABORTED] = ECONNABORTED,
     [SALUT_NOT_SUPPORTED] = EOPNOTSUPP,
     [SALUT_PENDING_OUTPUT] = EBUSY,
+    [SALUT_PROTOCOL_ERROR] = EPROTO, /* SOCK-26, this one and the next */
+    [SALUT_TOO_BIG] = EMSGSIZE,
 };
 
 int salut_status_errno(enum salut_status status)

@@ -39,6 +39,8 @@ static const char *const status_texts[SALUT_STATUS_COUNT] = {
     [SALUT_ABORTED] = "the connection was aborted by a call",
     [SALUT_NOT_SUPPORTED] = "the call has no meaning here",
     [SALUT_PENDING_OUTPUT] = "the last batch of output was not answered",
+    [SALUT_PROTOCOL_ERROR] = "a router or the peer found a packet malformed",
+    [SALUT_TOO_BIG] = "packets are too big for the path",
 };
 
 const char *salut_state_name(enum salut_state state)

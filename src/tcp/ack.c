@@ -137,6 +137,7 @@ enum slt_reason slt_tcp_take_ack(struct slt_tcp *tcp, struct slt_tcp_conn *c, st
         return in_time_wait(tcp, c, in);
     }
     in->ack.old_right = old_right;
+    c->soft_status = SALUT_OK; /* L-17: who answers is there, whatever the network said before */
     if (in->ack_pos > c->snd.una) {
         advance(tcp, c, in);
     }

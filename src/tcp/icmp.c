@@ -25,9 +25,11 @@ static enum salut_status status_of(enum slt_tcp_notice_kind kind)
     case SLT_NOTICE_HOST_UNREACHABLE:
     case SLT_NOTICE_ADMIN:
     case SLT_NOTICE_TIME_EXCEEDED:
-    case SLT_NOTICE_PARAM_PROBLEM:
-    case SLT_NOTICE_TOO_BIG:
         return SALUT_HOST_UNREACHABLE;
+    case SLT_NOTICE_PARAM_PROBLEM: /* SOCK-26 */
+        return SALUT_PROTOCOL_ERROR;
+    case SLT_NOTICE_TOO_BIG:
+        return SALUT_TOO_BIG;
     }
     SLT_UNREACHABLE("not a notice");
 }
@@ -62,7 +64,11 @@ enum slt_reason slt_tcp_icmp(struct slt_tcp *tcp, struct slt_tcp_conn *c,
         return SLT_DROP_ICMP_OUT_OF_WINDOW;
     }
     if (notice->kind == SLT_NOTICE_TOO_BIG) {
-        return slt_tcp_pmtud_on_icmp(tcp, c, notice->mtu, now_ns);
+        enum slt_reason why = slt_tcp_pmtud_on_icmp(tcp, c, notice->mtu, now_ns);
+        if (why == SLT_NOTE_ICMP_PMTU) { /* SOCK-26: the cause, should it never recover */
+            c->soft_status = SALUT_TOO_BIG;
+        }
+        return why;
     }
     c->soft_status = (uint8_t)status_of(notice->kind); /* MUST-47 */
     c->flags |= SLT_CONN_ADVISED;

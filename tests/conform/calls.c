@@ -39,6 +39,8 @@ static const char *const status_names[SALUT_STATUS_COUNT] = {
     [SALUT_ABORTED] = "ABORTED",
     [SALUT_NOT_SUPPORTED] = "NOT_SUPPORTED",
     [SALUT_PENDING_OUTPUT] = "PENDING_OUTPUT",
+    [SALUT_PROTOCOL_ERROR] = "PROTOCOL_ERROR",
+    [SALUT_TOO_BIG] = "TOO_BIG",
 };
 
 const char *status_token(enum salut_status status)

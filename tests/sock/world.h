@@ -13,6 +13,7 @@
 #include "base/time.h"
 #include "link/memory.h"
 #include "salut/sock.h"
+#include "sock/inside.h"
 #include "sock/link_open.h"
 
 #include <arpa/inet.h>
@@ -33,7 +34,8 @@ struct world {
     struct salut_stack *stacks[2];
     struct salut_socks *socks[2];
     int64_t now_ns;
-    bool cut; /* nothing passes */
+    bool cut;                                              /* nothing passes */
+    void (*tweak)(struct salut_config *config, int which); /* NULL: the profile as it is */
 };
 
 static inline void *world_alloc(void *ctx, size_t bytes)
@@ -67,6 +69,9 @@ static inline void world_make(struct world *w, int which)
     config.free = world_free;
     config.seed[0] = (uint8_t)(which + 1);
     config.fast_open = SALUT_FAST_OPEN_CLIENT | SALUT_FAST_OPEN_SERVER;
+    if (w->tweak != NULL) {
+        w->tweak(&config, which);
+    }
     assert_int_equal(salut_create(&config, &w->stacks[which]), SALUT_OK);
     salut_addr a4 = world_addr(v4[which]);
     salut_addr a6 = world_addr(v6[which]);
@@ -77,15 +82,21 @@ static inline void world_make(struct world *w, int which)
     assert_int_equal(salut_socks_create(&params, &w->socks[which]), SALUT_OK);
 }
 
-static inline int world_setup(void **state)
+static inline struct world *world_open(void (*tweak)(struct salut_config *config, int which))
 {
     struct world *w = calloc(1, sizeof(*w));
     struct slt_memory_params params = {.kind = SALUT_LINK_ETHERNET, .mtu = 1500};
     assert_non_null(w);
+    w->tweak = tweak;
     assert_int_equal(slt_memory_pair(&params, &w->links[0], &w->links[1]), SALUT_OK);
     world_make(w, CLIENT);
     world_make(w, SERVER);
-    *state = w;
+    return w;
+}
+
+static inline int world_setup(void **state)
+{
+    *state = world_open(NULL);
     return 0;
 }
 
@@ -179,12 +190,17 @@ static inline int world_connect(struct world *w, int fd, uint16_t port)
     return salut_sock_connect(w->socks[CLIENT], fd, (const struct sockaddr *)&in, sizeof(in));
 }
 
-static inline int world_listen(struct world *w, uint16_t port)
+static inline int world_listen_for(struct world *w, uint16_t port, int backlog)
 {
     int fd = world_socket(w, SERVER);
     assert_int_equal(world_bind(w, SERVER, fd, "0.0.0.0", port), 0);
-    assert_int_equal(salut_sock_listen(w->socks[SERVER], fd, 8), 0);
+    assert_int_equal(salut_sock_listen(w->socks[SERVER], fd, backlog), 0);
     return fd;
+}
+
+static inline int world_listen(struct world *w, uint16_t port)
+{
+    return world_listen_for(w, port, 8);
 }
 
 /* A connection: its two descriptors, and the listener's. */
@@ -235,6 +251,17 @@ static inline void world_send(struct world *w, int which, int fd, const char *te
     size_t bytes = strlen(text);
     assert_int_equal(salut_sock_send(w->socks[which], fd, text, bytes, 0), bytes);
     world_turn(w);
+}
+
+static inline int world_accept(struct world *w, int listener)
+{
+    return salut_sock_accept(w->socks[SERVER], listener, NULL, NULL, SOCK_NONBLOCK);
+}
+
+/* How often something happened to a side. */
+static inline uint64_t world_count(const struct world *w, int which, enum slt_reason reason)
+{
+    return slt_inside_telemetry(w->stacks[which])->counters[reason];
 }
 
 static inline void world_expect(struct world *w, int which, int fd, const char *text)
