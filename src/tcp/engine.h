@@ -373,6 +373,8 @@ bool slt_tcp_cookie_check(struct slt_tcp *tcp, const struct slt_tcp_id *id,
 uint32_t slt_tcp_cookie_timestamp(const struct slt_tcp_half_open *h, uint32_t ts_val);
 
 /* handshake.c: SYN-SENT, SYN-RECEIVED */
+/* The receive buffer was changed: so is the window scale of a SYN that has not left. */
+void slt_tcp_open_rescale(const struct slt_tcp *tcp, struct slt_tcp_conn *c);
 enum slt_reason slt_tcp_syn_sent_input(struct slt_tcp *tcp, struct slt_tcp_conn *c,
                                        struct slt_tcp_in *in);
 enum slt_reason slt_tcp_syn_received_syn(struct slt_tcp *tcp, struct slt_tcp_conn *c,

@@ -33,6 +33,18 @@ static void take_syn(struct slt_tcp *tcp, struct slt_tcp_conn *c, const struct s
     slt_tcp_uto_note(tcp, c, in);
 }
 
+static uint8_t scale_for(const struct slt_tcp *tcp, const struct slt_tcp_conn *c)
+{
+    return tcp->config->window_scaling ? slt_tcp_own_wscale(tcp->config, c->rcv.buffer_max) : 0;
+}
+
+void slt_tcp_open_rescale(const struct slt_tcp *tcp, struct slt_tcp_conn *c)
+{
+    if (c->state == SALUT_STATE_SYN_SENT && c->snd.nxt == 0) {
+        c->rcv.wscale = scale_for(tcp, c);
+    }
+}
+
 enum salut_status slt_tcp_open(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t now_ns)
 {
     if (c->state != SALUT_STATE_CLOSED && c->state != SALUT_STATE_LISTEN) {
@@ -43,8 +55,7 @@ enum salut_status slt_tcp_open(struct slt_tcp *tcp, struct slt_tcp_conn *c, int6
     }
     slt_tcp_snd_start(c, slt_tcp_isn(tcp, &c->id, now_ns));
     c->ts.offset = slt_tcp_ts_offset(tcp, &c->id);
-    c->rcv.wscale =
-        tcp->config->window_scaling ? slt_tcp_own_wscale(tcp->config, c->rcv.buffer_max) : 0;
+    c->rcv.wscale = scale_for(tcp, c);
     slt_tcp_ecn_open(tcp, c);
     slt_tcp_set_state(tcp, c, SALUT_STATE_SYN_SENT, SLT_CAUSE_ACTIVE_OPEN, now_ns);
     c->due |= SLT_DUE_SYN;

@@ -199,6 +199,7 @@ enum salut_status slt_tcp_set_option(struct slt_tcp *tcp, struct slt_tcp_conn *c
         c->flags |= SLT_CONN_SNDBUF_SET; /* the user knows better: no tuning on this side */
     } else if (option == SALUT_OPT_RECV_BUFFER) {
         slt_tcp_rcv_buffer(c, (uint32_t)value);
+        slt_tcp_open_rescale(tcp, c); /* SOCK-81 */
         c->flags |= SLT_CONN_RCVBUF_SET;
     } else {
         write_field(&c->opts, option, value);

@@ -79,6 +79,68 @@ static void options_follow_the_connection(void **state)
     assert_int_equal(world_get_int(w, SERVER, child, IPPROTO_TCP, TCP_MAXSEG), 988);
 }
 
+/* Seconds of silence after which a connection with these options is given up. */
+static int64_t patience_s(struct world *w, int listener, unsigned user_timeout_ms)
+{
+    int fd = world_socket(w, CLIENT);
+    assert_int_equal(world_set_int(w, CLIENT, fd, SOL_SOCKET, SO_KEEPALIVE, 1), 0);
+    assert_int_equal(world_set_int(w, CLIENT, fd, IPPROTO_TCP, TCP_KEEPIDLE, 10), 0);
+    assert_int_equal(world_set_int(w, CLIENT, fd, IPPROTO_TCP, TCP_KEEPINTVL, 2), 0);
+    assert_int_equal(world_set_int(w, CLIENT, fd, IPPROTO_TCP, TCP_KEEPCNT, 3), 0);
+    assert_int_equal(
+        world_set_int(w, CLIENT, fd, IPPROTO_TCP, TCP_USER_TIMEOUT, (int)user_timeout_ms), 0);
+    assert_int_equal(world_connect(w, fd, PORT), -EINPROGRESS);
+    world_turn(w);
+    assert_true(world_accept(w, listener) > 0);
+    world_pass(w, 9 * SLT_NS_PER_S);
+    world_pass(w, 9 * SLT_NS_PER_S); /* the first probe was answered: it lives on */
+    assert_int_equal(world_connect(w, fd, PORT), 0);
+    w->cut = true;
+    int64_t from_ns = w->now_ns;
+    while ((salut_sock_ready(w->socks[CLIENT], fd) & POLLERR) == 0 &&
+           w->now_ns - from_ns < 100 * SLT_NS_PER_S) {
+        world_pass(w, 100 * SLT_NS_PER_MS);
+    }
+    w->cut = false;
+    assert_int_equal(world_error(w, CLIENT, fd), ETIMEDOUT);
+    return (w->now_ns - from_ns) / SLT_NS_PER_S;
+}
+
+/* SOCK-82: probes after 10 s of silence, then every 2 s; three that are not answered are enough,
+ * unless TCP_USER_TIMEOUT says how long it is. */
+static void keep_alive(void **state)
+{
+    struct world *w = *state;
+    int listener = world_listen(w, PORT);
+    int64_t by_count_s = patience_s(w, listener, 0);
+    assert_true(by_count_s >= 8 - 1 && by_count_s <= 16);
+    int64_t by_timeout_s = patience_s(w, listener, 30000);
+    assert_true(by_timeout_s >= 20 && by_timeout_s <= 32);
+}
+
+/* SOCK-81: what is set before the handshake counts for the window scale, where it is more than a
+ * buffer may grow to by itself (L-52). */
+static void buffers_set_the_scale(void **state)
+{
+    struct world *w = *state;
+    int listener = world_listen(w, PORT);
+    int sizes[2] = {4096, 32 << 20};
+    uint8_t scale[2];
+    for (int i = 0; i < 2; i++) {
+        struct salut_info info;
+        salut_conn conn;
+        int fd = world_socket(w, CLIENT);
+        assert_int_equal(world_set_int(w, CLIENT, fd, SOL_SOCKET, SO_RCVBUFFORCE, sizes[i]), 0);
+        assert_int_equal(world_connect(w, fd, PORT), -EINPROGRESS);
+        world_turn(w);
+        assert_true(world_accept(w, listener) > 0);
+        assert_int_equal(salut_sock_conn(w->socks[CLIENT], fd, &conn), SALUT_OK);
+        assert_int_equal(salut_get_info(w->stacks[CLIENT], conn, &info), SALUT_OK);
+        scale[i] = info.recv_wscale;
+    }
+    assert_true(scale[0] < scale[1]);
+}
+
 static void linger_and_timeouts(void **state)
 {
     struct world *w = *state;
@@ -187,6 +249,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         world_test(values_before_a_connection), world_test(limits),
         world_test(buffers_are_doubled),        world_test(options_follow_the_connection),
+        world_test(buffers_set_the_scale),      world_test(keep_alive),
         world_test(linger_and_timeouts),        world_test(tcp_info),
         world_test(what_packetdrill_asks_for),  world_test(pacing_has_an_upper_bound),
     };
