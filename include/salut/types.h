@@ -189,6 +189,8 @@ enum salut_option {
     SALUT_OPT_CONGESTION, /* enum salut_cc */
     SALUT_OPT_PACING,     /* 1: paced, whatever the algorithm */
     SALUT_OPT_PACING_MAX, /* bytes per second it never exceeds; 0: no limit (SO_MAX_PACING_RATE) */
+    SALUT_OPT_DEFER_ACCEPT, /* of a listener: SYN,ACKs during which a handshake without data is not
+                               complete; 0: none. TCP_DEFER_ACCEPT */
     SALUT_OPT_COUNT
 };
 

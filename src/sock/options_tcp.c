@@ -14,6 +14,10 @@
 #define MSS_DEFAULT   536
 #define LINGER2_MAX_S 120
 
+#define DEFER_RETRIES_MAX 255
+#define DEFER_DOUBLINGS   7 /* 1, 2, 4 ... 64 s, then */
+#define DEFER_STEP_MAX_S  120
+
 #define CONGESTION_NAME_MAX 16 /* TCP_CA_NAME_MAX */
 
 static bool get_info(const struct slt_sock_optcall *call, struct salut_info *info)
@@ -82,6 +86,36 @@ static int set_fast_open_connect(struct slt_sock_optcall *call)
         return -EOPNOTSUPP;
     }
     return call->sock->phase == SLT_SOCK_IDLE ? slt_opt_set_flag(call) : -EINVAL;
+}
+
+/* SOCK-56: seconds are counted in SYN,ACKs sent again (after 1, 2, 4 ... seconds), upwards. */
+static int defer_seconds(int64_t retries)
+{
+    int seconds = 0;
+    for (int64_t i = 0; i < retries; i++) {
+        seconds += i < DEFER_DOUBLINGS ? 1 << i : DEFER_STEP_MAX_S;
+    }
+    return seconds;
+}
+
+static int get_defer_accept(struct slt_sock_optcall *call)
+{
+    int64_t retries = slt_opt_engine(call->socks, call->sock, SALUT_OPT_DEFER_ACCEPT);
+    return slt_opt_put_int(call, defer_seconds(retries));
+}
+
+static int set_defer_accept(struct slt_sock_optcall *call)
+{
+    int value;
+    int64_t retries = 0;
+    int result = slt_opt_take_int(call, &value);
+    while (retries < DEFER_RETRIES_MAX && defer_seconds(retries) < value) {
+        retries++;
+    }
+    if (result < 0 || call->sock->has_conn) { /* on a connection it has nothing left to say */
+        return result;
+    }
+    return slt_opt_set_engine_value(call, SALUT_OPT_DEFER_ACCEPT, retries);
 }
 
 static int get_congestion(struct slt_sock_optcall *call)
@@ -197,7 +231,8 @@ const struct slt_sock_option slt_sock_options_tcp[] = {
     {IPPROTO_TCP, TCP_LINGER2, slt_opt_get_engine, set_linger2, SALUT_OPT_LINGER2_S, INT_MIN,
      INT_MAX},
     ENGINE(IPPROTO_TCP, TCP_USER_TIMEOUT, SALUT_OPT_USER_TIMEOUT_MS, 0, INT_MAX),
-    PLAIN(IPPROTO_TCP, TCP_DEFER_ACCEPT, SLT_PLAIN_DEFER_ACCEPT, INT_MIN, INT_MAX),
+    {IPPROTO_TCP, TCP_DEFER_ACCEPT, get_defer_accept, set_defer_accept, SALUT_OPT_DEFER_ACCEPT,
+     INT_MIN, INT_MAX},
     PLAIN(IPPROTO_TCP, TCP_WINDOW_CLAMP, SLT_PLAIN_WINDOW_CLAMP, 0, INT_MAX),
     PLAIN(IPPROTO_TCP, TCP_NOTSENT_LOWAT, SLT_PLAIN_NOT_SENT_LOWAT, INT_MIN, INT_MAX),
     {IPPROTO_TCP, TCP_FASTOPEN, slt_opt_get_engine, set_fast_open, SALUT_OPT_FAST_OPEN, 0, 65535},

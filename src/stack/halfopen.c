@@ -147,6 +147,26 @@ static uint32_t make_conn(struct salut_stack *stack, const struct slt_tcp_half_o
     return conn;
 }
 
+/* SOCK-56: the SYN,ACKs that must have been sent again before a bare ACK is enough; never more than
+ * are sent, so that the last of them brings the connection. */
+static uint8_t deferred_retries(const struct salut_stack *stack, const struct slt_tcp_half_open *h)
+{
+    const struct slt_listener *l = slt_listener_at(stack, h->listener);
+    return (uint8_t)slt_min32(l->defaults.defer_retries, stack->config.syn_ack_retries);
+}
+
+/* SOCK-56: a segment that brings nothing leaves the handshake of such a listener incomplete. */
+static bool is_deferred(const struct salut_stack *stack, const struct slt_rx_item *item,
+                        struct slt_tcp_half_open *h)
+{
+    bool bare = item->seg.payload_bytes == 0 && (item->seg.flags & SLT_TCP_FIN) == 0;
+    if (!bare || h->retries >= deferred_retries(stack, h)) {
+        return false;
+    }
+    h->flags |= SLT_HALF_DEFERRED;
+    return true;
+}
+
 /* The handshake is complete; `index` is SLT_NIL for a cookie, whose entry was never kept. */
 static void complete(struct salut_stack *stack, const struct slt_rx_item *item,
                      struct slt_tcp_half_open *h, uint32_t index)
@@ -318,7 +338,11 @@ void slt_half_open_segment(struct salut_stack *stack, const struct slt_rx_item *
         send_syn_ack(stack, h, false);
         break;
     case SLT_VERDICT_COMPLETE:
-        complete(stack, item, h, index);
+        if (is_deferred(stack, item, h)) {
+            slt_stack_drop_segment(stack, item, SLT_DROP_TCP_DEFERRED);
+        } else {
+            complete(stack, item, h, index);
+        }
         return;
     case SLT_VERDICT_REMOVE:
         end_entry(stack, index,
@@ -349,7 +373,10 @@ static void fire(struct salut_stack *stack, uint32_t index)
     if (wait_ns != SLT_NEVER) {
         h->due_at_ns = slt_time_add(stack->now_ns, wait_ns);
         enqueue(stack, index);
-        send_syn_ack(stack, h, false);
+        /* SOCK-56: who has acknowledged is asked again only when that ends the waiting. */
+        if ((h->flags & SLT_HALF_DEFERRED) == 0 || h->retries >= deferred_retries(stack, h)) {
+            send_syn_ack(stack, h, false);
+        }
         return;
     }
     h->retries--;

@@ -37,6 +37,7 @@ static const struct domain domains[SALUT_OPT_COUNT] = {
     [SALUT_OPT_CONGESTION] = {0, SALUT_CC_COUNT - 1},
     [SALUT_OPT_PACING] = {0, 1},
     [SALUT_OPT_PACING_MAX] = {0, UINT32_MAX},
+    [SALUT_OPT_DEFER_ACCEPT] = {0, 255},
 };
 
 static bool in_domain(enum salut_option option, int64_t value)
@@ -75,6 +76,7 @@ static uint32_t flag_of(enum salut_option option)
     case SALUT_OPT_CONGESTION:
     case SALUT_OPT_PACING:
     case SALUT_OPT_PACING_MAX:
+    case SALUT_OPT_DEFER_ACCEPT:
     case SALUT_OPT_COUNT:
         break;
     }
@@ -148,7 +150,7 @@ static int64_t read_field(const struct slt_tcp_opts *opts, enum salut_option opt
     if (option == SALUT_OPT_CONGESTION) {
         return opts->cc & ~SLT_OPTS_PACED;
     }
-    if (option == SALUT_OPT_FAST_OPEN) {
+    if (option == SALUT_OPT_FAST_OPEN || option == SALUT_OPT_DEFER_ACCEPT) {
         return 0; /* a listener's */
     }
     if (option == SALUT_OPT_PACING) {
@@ -188,7 +190,7 @@ enum salut_status slt_tcp_set_option(struct slt_tcp *tcp, struct slt_tcp_conn *c
     if (!in_domain(option, value)) {
         return SALUT_INVALID;
     }
-    if (option == SALUT_OPT_FAST_OPEN) {
+    if (option == SALUT_OPT_FAST_OPEN || option == SALUT_OPT_DEFER_ACCEPT) {
         return SALUT_NOT_SUPPORTED;
     }
     uint32_t flag = flag_of(option);
@@ -247,6 +249,8 @@ enum salut_status slt_tcp_set_default(struct slt_tcp_defaults *d, enum salut_opt
         d->flags |= SLT_CONN_RCVBUF_SET;
     } else if (option == SALUT_OPT_FAST_OPEN) {
         d->fast_open_max = (uint32_t)value;
+    } else if (option == SALUT_OPT_DEFER_ACCEPT) {
+        d->defer_retries = (uint8_t)value;
     } else {
         write_field(&d->opts, option, value);
         d->flags |= option == SALUT_OPT_USER_TIMEOUT_MS ? (uint32_t)SLT_CONN_UTO_SET : 0;

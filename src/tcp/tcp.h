@@ -39,6 +39,7 @@ struct slt_tcp_defaults {
     uint32_t send_buffer_max;
     uint32_t recv_buffer_max;
     uint32_t fast_open_max; /* of a listener: connections that SYN data made, at once; 0: none */
+    uint8_t defer_retries;  /* of a listener: SYN,ACKs sent again before a bare ACK counts */
 };
 
 void slt_tcp_defaults_init(struct slt_tcp_defaults *d, const struct salut_config *config);
@@ -290,12 +291,13 @@ enum slt_half_open_flag {
     SLT_HALF_WSCALE_OK = 1,
     SLT_HALF_SACK_OK = 2,
     SLT_HALF_TS_OK = 4,
-    SLT_HALF_DUE = 8,        /* its SYN,ACK is to be sent */
-    SLT_HALF_MSS = 16,       /* the peer sent an MSS option */
-    SLT_HALF_HELD = 32,      /* the final ACK came, but the accept queue was full */
-    SLT_HALF_ECN = 64,       /* RFC 3168 is agreed */
-    SLT_HALF_ACCECN = 128,   /* RFC 9768 is agreed; the SYN's code point stands in two bits */
-    SLT_HALF_FAST_OPEN = 256 /* the first SYN,ACK hands out a fast open cookie */
+    SLT_HALF_DUE = 8,         /* its SYN,ACK is to be sent */
+    SLT_HALF_MSS = 16,        /* the peer sent an MSS option */
+    SLT_HALF_HELD = 32,       /* the final ACK came, but the accept queue was full */
+    SLT_HALF_ECN = 64,        /* RFC 3168 is agreed */
+    SLT_HALF_ACCECN = 128,    /* RFC 9768 is agreed; the SYN's code point stands in two bits */
+    SLT_HALF_FAST_OPEN = 256, /* the first SYN,ACK hands out a fast open cookie */
+    SLT_HALF_DEFERRED = 512   /* a bare ACK came, and the listener wants data */
 };
 
 #define SLT_HALF_ARRIVED_SHIFT 9U
