@@ -207,6 +207,81 @@ static void urgent_byte_in_line(void **state)
     world_expect(w, SERVER, t.server, "X");
 }
 
+/* SOCK-74: announced, but not here yet: the window is closed. */
+static void urgent_byte_announced(void **state)
+{
+    struct world *w = *state;
+    static char block[40000];
+    char byte = 0;
+    int listener = world_listen(w, PORT);
+    assert_int_equal(world_set_int(w, SERVER, listener, SOL_SOCKET, SO_RCVBUF, 4000), 0);
+    int fd = world_socket(w, CLIENT);
+    assert_int_equal(world_connect(w, fd, PORT), -EINPROGRESS);
+    world_turn(w);
+    int child = world_accept(w, listener);
+    assert_int_equal(salut_sock_send(w->socks[CLIENT], fd, block, sizeof(block), 0), sizeof(block));
+    assert_int_equal(salut_sock_send(w->socks[CLIENT], fd, "X", 1, MSG_OOB), 1);
+    world_pass(w, SLT_NS_PER_S);
+    assert_int_equal(salut_sock_recv(w->socks[SERVER], child, &byte, 1, MSG_OOB), -EAGAIN);
+    size_t got = 0;
+    for (int i = 0; i < 1000 && got < sizeof(block); i++) {
+        ptrdiff_t n = salut_sock_recv(w->socks[SERVER], child, block, sizeof(block), 0);
+        got += n > 0 ? (size_t)n : 0;
+        world_pass(w, SLT_NS_PER_S);
+    }
+    assert_int_equal(got, sizeof(block)); /* all but the byte, which is here now */
+    assert_int_equal(salut_sock_recv(w->socks[SERVER], child, &byte, 1, MSG_OOB), 1);
+    assert_int_equal(byte, 'X');
+}
+
+/* SOCK-75: what MSG_MORE or TCP_CORK holds back leaves after 200 ms, or when TCP_NODELAY or the
+ * cork's end says so; never sooner. */
+static void held_back(void **state)
+{
+    struct world *w = *state;
+    struct trio t = world_trio(w);
+    char byte;
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(world_set_int(w, CLIENT, t.client, IPPROTO_TCP, TCP_CORK, i), 0);
+        int flags = i == 0 ? MSG_MORE : 0;
+        assert_int_equal(salut_sock_send(w->socks[CLIENT], t.client, "held", 4, flags), 4);
+        world_pass(w, 190 * SLT_NS_PER_MS);
+        assert_int_equal(salut_sock_recv(w->socks[SERVER], t.server, &byte, 1, 0), -EAGAIN);
+        world_pass(w, 20 * SLT_NS_PER_MS);
+        world_expect(w, SERVER, t.server, "held");
+    }
+    world_send(w, CLIENT, t.client, "corked");
+    assert_int_equal(world_set_int(w, CLIENT, t.client, IPPROTO_TCP, TCP_CORK, 0), 0);
+    world_turn(w);
+    world_expect(w, SERVER, t.server, "corked");
+    assert_int_equal(salut_sock_send(w->socks[CLIENT], t.client, "flush", 5, MSG_MORE), 5);
+    assert_int_equal(world_set_int(w, CLIENT, t.client, IPPROTO_TCP, TCP_NODELAY, 1), 0);
+    world_turn(w);
+    world_expect(w, SERVER, t.server, "flush");
+}
+
+/* SOCK-71: a peek takes nothing, so the window stays as small as it is. */
+static void peeking_opens_no_window(void **state)
+{
+    struct world *w = *state;
+    struct trio t = world_trio(w);
+    static char block[65536];
+    struct salut_info before;
+    struct salut_info after;
+    salut_conn conn;
+    world_send(w, CLIENT, t.client, "peeked at");
+    assert_int_equal(salut_sock_conn(w->socks[SERVER], t.server, &conn), SALUT_OK);
+    assert_int_equal(salut_get_info(w->stacks[SERVER], conn, &before), SALUT_OK);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(
+            salut_sock_recv(w->socks[SERVER], t.server, block, sizeof(block), MSG_PEEK), 9);
+    }
+    assert_int_equal(salut_get_info(w->stacks[SERVER], conn, &after), SALUT_OK);
+    assert_int_equal(before.recv_queued, after.recv_queued);
+    assert_int_equal(before.recv_window, after.recv_window);
+    world_expect(w, SERVER, t.server, "peeked at");
+}
+
 /* SOCK-27 */
 static void unconnected(void **state)
 {
@@ -345,6 +420,9 @@ int main(void)
         world_test(peek_and_trunc),
         world_test(urgent_byte),
         world_test(urgent_byte_in_line),
+        world_test(urgent_byte_announced),
+        world_test(held_back),
+        world_test(peeking_opens_no_window),
         world_test(unconnected),
         world_test(half_close),
         world_test(shutdown_reading),
