@@ -42,6 +42,7 @@ struct salut_link_params {
     const char *name;    /* of the interface; NULL: chosen (TAP, TUN) */
     uint32_t mtu;        /* 0: the interface's */
     bool no_offload;     /* wire frames with complete checksums both ways */
+    bool multi_queue;    /* one of several queues of the device (TAP, TUN); salut/shard.h */
     const char *impair;  /* "loss=1%,dup=1%,reorder=1%,corrupt=0.1%,delay=20ms,jitter=5ms,
                             rate=10mbit,queue=100,seed=7"; NULL: none */
     const char *capture; /* a file for every frame, in pcapng; NULL: none */

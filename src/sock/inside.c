@@ -27,3 +27,8 @@ enum salut_status slt_inside_waiting(const struct salut_stack *stack, salut_list
     *waiting = l->queue_count;
     return SALUT_OK;
 }
+
+bool slt_inside_owns(const struct salut_stack *stack, const struct slt_tcp_id *id)
+{
+    return slt_demux_has(stack, slt_demux_hash(stack, id), id);
+}

@@ -23,6 +23,7 @@ static enum slt_link_trouble open_tap(const struct slt_link_plan *plan, struct s
         .kind = plan->device == SALUT_DEVICE_TUN ? SALUT_LINK_IP : SALUT_LINK_ETHERNET,
         .mtu = plan->mtu,
         .no_offload = plan->no_offload,
+        .multi_queue = plan->multi_queue,
     };
     return slt_tap_open(&params, link, error);
 }
@@ -167,7 +168,8 @@ enum salut_status salut_link_open(const struct salut_link_params *params, struct
     struct slt_link_plan plan = {.device = params->device,
                                  .name = params->name,
                                  .mtu = params->mtu,
-                                 .no_offload = params->no_offload};
+                                 .no_offload = params->no_offload,
+                                 .multi_queue = params->multi_queue};
     if (params->impair != NULL) {
         const char *bad = slt_impair_spec_parse(params->impair, &impair);
         if (bad != NULL) {

@@ -16,6 +16,7 @@ struct slt_link_plan {
     const char *name;
     uint32_t mtu;
     bool no_offload;
+    bool multi_queue;
     const struct slt_impair_params *impair; /* NULL: none */
     struct slt_tee_sink *sink;              /* NULL: none; closed with the link, or on failure */
 };
