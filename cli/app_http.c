@@ -212,7 +212,7 @@ static size_t gather(char *to, size_t size, const struct salut_iovec *pieces, si
 
 static enum step read_head(struct http_conn *c)
 {
-    static char head[HEAD_MAX];
+    static _Thread_local char head[HEAD_MAX]; /* too much for the stack of a handler */
     struct salut_iovec pieces[PIECES];
     size_t count = 0;
     size_t bytes = 0;
@@ -265,7 +265,7 @@ static enum step read_body(struct http_conn *c)
 /* The next bytes of the body, at most CHUNK; NULL when the file has become shorter. */
 static const uint8_t *next_chunk(const struct http_conn *c, size_t *bytes)
 {
-    static uint8_t chunk[CHUNK];
+    static _Thread_local uint8_t chunk[CHUNK];
     uint64_t left = c->body.bytes - c->body_sent;
     *bytes = left < CHUNK ? (size_t)left : CHUNK;
     if (c->body.kind == SLT_HTTP_TEXT) {

@@ -79,7 +79,7 @@ _Static_assert(sizeof(" the quick brown fox\n") - 1 + 11 == 32, "a line of the p
 
 static enum slt_app_next move_source(struct slt_app_conn *c)
 {
-    static uint8_t chunk[CHUNK];
+    static _Thread_local uint8_t chunk[CHUNK];
     const struct slt_app_source_options *options = c->server->options;
     uint64_t limit = options->bytes < 0 ? UINT64_MAX : (uint64_t)options->bytes;
     if (slt_app_discard(c) == SLT_APP_HEARD_ERROR) {

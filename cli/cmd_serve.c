@@ -2,10 +2,14 @@
  */
 #include "cli/app_http.h"
 #include "cli/host.h"
+#include "cli/threads.h"
 
 #include "base/time.h"
 
+#include "salut/shard.h"
+
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -23,6 +27,8 @@ static const char help[] =
     "\n"
     "  --port N           the port, when there is one service\n"
     "  --idle-timeout T   cut clients that are silent for that long, for example 15s\n"
+    "  --threads N        that many threads, each with a stack and a queue of the TAP or TUN\n"
+    "                     device of its own\n"
     "\n";
 
 struct serve {
@@ -33,10 +39,12 @@ struct serve {
     struct slt_arg_maybe source;
     int64_t port;
     int64_t idle_ns;
+    int64_t threads;
     struct slt_http_options http;
     struct slt_app_source_options source_options;
     struct slt_app_server servers[SERVERS_MAX];
     size_t count;
+    struct slt_app_server *of_threads; /* --threads: count servers for each */
 };
 
 static struct slt_app_server *add(struct serve *s, const struct slt_app_protocol *protocol,
@@ -82,10 +90,10 @@ static int choose_services(struct serve *s)
                : SLT_EXIT_FINE;
 }
 
-static int listen_all(struct serve *s, const struct slt_host *host)
+static int listen_all(struct slt_app_server *servers, size_t count, const struct slt_host *host)
 {
-    for (size_t i = 0; i < s->count; i++) {
-        struct slt_app_server *server = &s->servers[i];
+    for (size_t i = 0; i < count; i++) {
+        struct slt_app_server *server = &servers[i];
         server->stack = host->stack;
         server->runner = host->runner;
         enum salut_status status = slt_app_listen(server);
@@ -109,12 +117,12 @@ static void print_addresses(const struct slt_host_words *words)
     }
 }
 
-static void announce(const struct serve *s, const struct slt_host *host)
+static void announce(const struct serve *s, const char *interface)
 {
     for (size_t i = 0; i < s->count; i++) {
         (void)printf("%s on port %u of", s->servers[i].protocol->name, s->servers[i].port);
         print_addresses(&s->host_words);
-        (void)printf(" (%s)\n", host->link->name);
+        (void)printf(" (%s)\n", interface);
     }
     (void)fflush(stdout);
 }
@@ -138,13 +146,13 @@ static int serve(struct serve *s)
     struct slt_host host;
     int result = slt_host_open(&host, &slt_cli_serve, &s->host_words);
     if (result == SLT_EXIT_FINE) {
-        result = listen_all(s, &host);
+        result = listen_all(s->servers, s->count, &host);
     }
     if (result == SLT_EXIT_FINE) {
         result = slt_host_run(&host, slt_app_on_event, NULL);
     }
     if (result == SLT_EXIT_FINE) {
-        announce(s, &host);
+        announce(s, host.link->name);
         while (slt_host_turn(&host, -1)) {
         }
         for (size_t i = 0; i < s->count; i++) {
@@ -154,6 +162,70 @@ static int serve(struct serve *s)
         print_totals(s);
     }
     slt_host_close(&host);
+    return result;
+}
+
+/* ---- on several threads --------------------------------------------------------------------- */
+
+static struct slt_app_server *servers_of(struct serve *s, uint32_t thread)
+{
+    return &s->of_threads[thread * s->count];
+}
+
+static int start_thread(void *ctx, const struct slt_host *host, uint32_t index)
+{
+    struct serve *s = ctx;
+    memcpy(servers_of(s, index), s->servers, s->count * sizeof(s->servers[0]));
+    return listen_all(servers_of(s, index), s->count, host);
+}
+
+static void announce_threads(void *ctx, const char *interface)
+{
+    announce(ctx, interface);
+}
+
+static void stop_thread(void *ctx, uint32_t index)
+{
+    struct serve *s = ctx;
+    for (size_t i = 0; i < s->count; i++) {
+        slt_app_stop(&servers_of(s, index)[i]);
+    }
+}
+
+static void add_up(struct slt_app_server *sum, const struct slt_app_server *part)
+{
+    sum->accepted += part->accepted;
+    sum->failed += part->failed;
+    sum->cut += part->cut;
+    sum->bytes_in += part->bytes_in;
+    sum->bytes_out += part->bytes_out;
+}
+
+static int serve_on_threads(struct serve *s)
+{
+    uint32_t count = (uint32_t)s->threads;
+    struct slt_threads threads = {.verb = &slt_cli_serve,
+                                  .words = &s->host_words,
+                                  .count = count,
+                                  .start = start_thread,
+                                  .ready = announce_threads,
+                                  .stop = stop_thread,
+                                  .on_event = slt_app_on_event,
+                                  .ctx = s};
+    s->of_threads = calloc(count * s->count, sizeof(*s->of_threads));
+    if (s->of_threads == NULL) {
+        return slt_fail(&slt_cli_serve, SLT_EXIT_FAILURE, "memory is short");
+    }
+    int result = slt_threads_run(&threads);
+    for (uint32_t i = 0; i < count; i++) {
+        for (size_t k = 0; k < s->count; k++) {
+            add_up(&s->servers[k], &servers_of(s, i)[k]);
+        }
+    }
+    if (result == SLT_EXIT_FINE) {
+        print_totals(s);
+    }
+    free(s->of_threads);
     return result;
 }
 
@@ -169,6 +241,7 @@ static int run(int argc, char **argv)
         {"--source", SLT_ARG_MAYBE, &s.source, 0, 0},
         {"--port", SLT_ARG_NUMBER, &s.port, 1, 65535},
         {"--idle-timeout", SLT_ARG_TIME, &s.idle_ns, 0, 0},
+        {"--threads", SLT_ARG_NUMBER, &s.threads, 1, SALUT_SHARDS_MAX},
     };
     struct slt_args args = {.verb = &slt_cli_serve,
                             .options = options,
@@ -182,7 +255,7 @@ static int run(int argc, char **argv)
     }
     result = choose_services(&s);
     if (result == SLT_EXIT_FINE) {
-        result = serve(&s);
+        result = s.threads > 1 ? serve_on_threads(&s) : serve(&s);
     }
     if (s.http.dir_fd >= 0) {
         (void)close(s.http.dir_fd);

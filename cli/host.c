@@ -120,14 +120,13 @@ static int open_link(struct slt_host *host)
 }
 
 /* The kernel's end of a device that is ours: addresses, and up. */
-static int set_up_kernel(const struct slt_host *host)
+int slt_host_set_up_kernel(const struct slt_host *host, const char *name)
 {
     static const struct slt_arg_list usual = {{"10.99.0.1/24", "fd99::1/64"}, 2};
     const struct slt_arg_list *given = &host->words->kernel;
     const struct slt_arg_list *list =
         given->count > 0 || host->words->addresses.count > 0 ? given : &usual;
     struct slt_link_error error;
-    const char *name = host->link->name;
     for (size_t i = 0; i < list->count; i++) {
         salut_addr addr;
         unsigned bits;
@@ -219,11 +218,22 @@ static void set_limits(struct slt_host *host)
     c->event_ring = host->words->verbose ? VERBOSE_RING : c->event_ring;
 }
 
-static int make_stack(struct slt_host *host)
+void slt_host_configure(struct slt_host *host)
 {
     salut_config_init(&host->config, host->words->rfc ? SALUT_PROFILE_RFC : SALUT_PROFILE_LINUX);
     set_limits(host);
     set_congestion(host);
+}
+
+int slt_host_furnish(const struct slt_host *host)
+{
+    int result = add_addresses(host);
+    return result == SLT_EXIT_FINE ? add_gateways(host) : result;
+}
+
+static int make_stack(struct slt_host *host)
+{
+    slt_host_configure(host);
     enum salut_status status =
         salut_runner_prepare(host->runner, slt_link_public(host->link), &host->config);
     if (status == SALUT_OK) {
@@ -234,8 +244,7 @@ static int make_stack(struct slt_host *host)
                         salut_status_text(status));
     }
     slt_commenter_attach(&host->commenter, host->stack);
-    int result = add_addresses(host);
-    return result == SLT_EXIT_FINE ? add_gateways(host) : result;
+    return slt_host_furnish(host);
 }
 
 /* ---- life ----------------------------------------------------------------------------------- */
@@ -258,7 +267,7 @@ static void catch_signals(struct salut_runner *runner)
     (void)signal(SIGPIPE, SIG_IGN);
 }
 
-static int check_words(const struct slt_host *host)
+int slt_host_check_words(const struct slt_host *host)
 {
     const struct slt_host_words *w = host->words;
     int devices = (w->tap != NULL) + (w->tun != NULL) + (w->packet != NULL);
@@ -285,7 +294,7 @@ int slt_host_open(struct slt_host *host, const struct slt_cli_verb *verb,
                   const struct slt_host_words *words)
 {
     *host = (struct slt_host){.verb = verb, .words = words};
-    int result = check_words(host);
+    int result = slt_host_check_words(host);
     if (result != SLT_EXIT_FINE) {
         return result;
     }
@@ -298,7 +307,7 @@ int slt_host_open(struct slt_host *host, const struct slt_cli_verb *verb,
         result = make_stack(host);
     }
     if (result == SLT_EXIT_FINE && is_device(host)) {
-        result = set_up_kernel(host);
+        result = slt_host_set_up_kernel(host, host->link->name);
     }
     if (result == SLT_EXIT_FINE && words->verbose) {
         slt_narrator_init(&host->narrator, host->stack, stderr);
@@ -350,10 +359,13 @@ void slt_host_settle(struct slt_host *host, int64_t most_ns)
     }
 }
 
-static void print_counters(const struct salut_stack *stack)
+void slt_host_print_counters(const struct slt_host *hosts, size_t host_count)
 {
     for (unsigned i = 1; i < salut_reason_count(); i++) {
-        uint64_t count = salut_counter(stack, i);
+        uint64_t count = 0;
+        for (size_t k = 0; k < host_count; k++) {
+            count += hosts[k].stack == NULL ? 0 : salut_counter(hosts[k].stack, i);
+        }
         if (count > 0) {
             (void)fprintf(stderr, "%12llu %-28s %s\n", (unsigned long long)count,
                           salut_reason_token(i), salut_reason_sentence(i));
@@ -365,7 +377,7 @@ void slt_host_close(struct slt_host *host)
 {
     char text[512];
     if (host->stack != NULL && host->words->stats) {
-        print_counters(host->stack);
+        slt_host_print_counters(host, 1);
     }
     if (host->impair != NULL) {
         (void)slt_impair_print(host->impair, text, sizeof(text));

@@ -66,6 +66,15 @@ bool slt_host_turn(struct slt_host *host, int64_t sleep_ns);
 /* Turn until nothing is left to be said (connections closed), for at most `most_ns`. */
 void slt_host_settle(struct slt_host *host, int64_t most_ns);
 
+/* The parts of the above, for whoever makes stacks in another way (threads.h). */
+int slt_host_check_words(const struct slt_host *host);
+void slt_host_configure(struct slt_host *host);                                 /* the limits */
+int slt_host_furnish(const struct slt_host *host);                              /* addresses */
+int slt_host_set_up_kernel(const struct slt_host *host, const char *interface); /* its end */
+
+/* Print the counters that are not zero, of all these together. */
+void slt_host_print_counters(const struct slt_host *hosts, size_t host_count);
+
 /* Print what impair did and, with --stats, the counters that are not zero; close everything. */
 void slt_host_close(struct slt_host *host);
 

@@ -62,6 +62,9 @@ check 2 '--echo takes no value' serve --echo=1
 check 2 '--idle-timeout wants a time' serve --echo --idle-timeout soon
 check 2 '--source wants bytes' serve --source=lots
 check 2 'one word too many' serve --echo word
+check 2 '--threads must be 1 to 64' serve --echo --threads 65
+check 2 '--threads is for a TAP or TUN' serve --echo --threads 2 --packet eth0
+check 2 '--threads is for a TAP or TUN' serve --echo --threads 2 --capture x.pcapng
 check 2 'choose one of' serve --echo --tap a --tun b
 check 2 '--kernel is for a TAP' serve --echo --packet eth0 --kernel 10.0.0.1/24
 check 2 '--mtu must be 68 to 65535' serve --echo --mtu 20

@@ -34,6 +34,8 @@ USAGE = (
     ("serve --echo=3", "--echo takes no value"),
     ("serve --source=x", "--source wants bytes, not 'x'"),
     ("serve --echo word", "'word'"),
+    ("serve --echo --threads 65", "--threads must be 1 to 64, not 65"),
+    ("serve --echo --threads 2 --verbose", "without --capture and --verbose"),
     ("serve --echo --idle-timeout 3parsecs", "--idle-timeout wants a time"),
     ("serve --echo --tap a --tun b", "choose one of --tap, --tun and --packet"),
     ("serve --echo --packet lo --kernel 10.0.0.1", "--kernel is for a TAP or TUN"),
