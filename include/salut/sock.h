@@ -2,7 +2,8 @@
  * (POSIX, and Linux where they differ), for descriptors of a table of their own.
  *
  * Nothing blocks: what a blocking socket would wait for is answered with -EAGAIN (-EINPROGRESS by
- * connect), whether O_NONBLOCK is set or not; salut_sock_blocks tells a caller that wants to wait.
+ * connect), whether O_NONBLOCK is set or not; salut_sock_blocks tells a caller that wants to wait,
+ * and salut/block.h waits.
  * Every call returns 0 or more, or a negative errno value; errno itself is never touched. No call
  * raises SIGPIPE.
  *

@@ -10,6 +10,7 @@
  *
  * Calls between the files of the socket layer go down this list only:
  *
+ *   block                                           calls that wait (and the runner)
  *   call_open call_data call_close call_options call_control poll epoll    the public doors
  *   oob                                             urgent data
  *   options_socket options_tcp tcp_info             rows of the option table
