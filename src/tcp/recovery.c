@@ -256,17 +256,12 @@ static void move(struct slt_tcp *tcp, struct slt_tcp_conn *c, const struct slt_t
 }
 
 /* Tell congestion control, and let proportional rate reduction set the window of an episode. */
-static void set_window(struct slt_tcp_conn *c, const struct slt_delivery *d, struct slt_cc_ack *ack,
-                       uint8_t before)
+static void set_window(struct slt_tcp_conn *c, const struct slt_delivery *d,
+                       const struct slt_cc_ack *ack)
 {
     struct slt_tcp_cold *cold = c->cold;
     struct slt_tcp_recovery *r = &cold->recovery;
 
-    ack->flight_bytes = slt_tcp_flight(c, r);
-    ack->lost_bytes = d->lost_bytes;
-    ack->delivered_bytes = d->delivered_bytes;
-    /* The last acknowledgement of a reduction does not grow what it has just settled. */
-    ack->ca_state = before >= SALUT_CA_CWR && before != SALUT_CA_LOSS ? before : r->ca_state;
     if (d->delivered_bytes > 0 || ack->ece) {
         slt_cc_on_ack(&cold->cc, ack);
     }
@@ -288,42 +283,105 @@ static void set_timers(struct slt_tcp *tcp, struct slt_tcp_conn *c, const struct
         slt_tcp_timers_on_acked(tcp, c, c->snd.una == c->snd.nxt, in->now_ns);
         r->newreno.partial_seen = partial;
     }
-    if (in->ack.advanced || r->ca_state != SALUT_CA_OPEN) {
+    bool all = c->snd.una == c->snd.nxt;
+    if (!all && (in->ack.advanced || r->ca_state != SALUT_CA_OPEN)) {
         slt_tlp_watch(tcp, c, in->now_ns);
     }
-    if (c->snd.una == c->snd.nxt || r->ca_state != SALUT_CA_OPEN) {
+    if (all || r->ca_state != SALUT_CA_OPEN) {
         c->due &= (uint16_t)~SLT_DUE_TAIL_PROBE; /* its question is answered */
     }
 }
 
-static struct slt_cc_ack describe_ack(struct slt_tcp *tcp, const struct slt_tcp_conn *c,
-                                      const struct slt_tcp_in *in, const struct slt_delivery *d)
+static void describe_ack(struct slt_tcp *tcp, const struct slt_tcp_conn *c,
+                         const struct slt_tcp_in *in, const struct slt_delivery *d,
+                         struct slt_cc_ack *ack)
 {
     struct slt_tcp_cold *cold = c->cold;
-    struct slt_cc_ack ack = {.now_ns = in->now_ns,
-                             .prior_flight_bytes = in->ack.flight_bytes,
-                             .flight_bytes = slt_tcp_flight(c, &cold->recovery),
-                             .una = c->snd.una,
-                             .nxt = c->snd.nxt,
-                             .acked_bytes = d->acked_bytes,
-                             .delivered_bytes = d->delivered_bytes,
-                             .mss = slt_tcp_full_mss(tcp, c),
-                             .srtt_us = c->rtt.srtt8_us >> 3,
-                             .min_rtt_us = min_rtt_us(c),
-                             .ce_bytes = in->ack.ce_bytes,
-                             .ca_state = cold->recovery.ca_state,
-                             .cwnd_limited = slt_cc_is_limited(&cold->cc),
-                             .ece = in->ack.ece,
-                             .reordering = cold->recovery.rack.reordering_seen};
 
-    slt_rate_sample(&cold->rate, ack.min_rtt_us, &ack.rate);
-    return ack;
+    ack->now_ns = in->now_ns;
+    ack->prior_flight_bytes = in->ack.flight_bytes;
+    ack->flight_bytes = slt_tcp_flight(c, &cold->recovery);
+    ack->una = c->snd.una;
+    ack->nxt = c->snd.nxt;
+    ack->acked_bytes = d->acked_bytes;
+    ack->delivered_bytes = d->delivered_bytes;
+    ack->lost_bytes = d->lost_bytes;
+    ack->mss = slt_tcp_full_mss(tcp, c);
+    ack->srtt_us = c->rtt.srtt8_us >> 3;
+    ack->min_rtt_us = min_rtt_us(c);
+    ack->ce_bytes = in->ack.ce_bytes;
+    ack->ca_state = cold->recovery.ca_state;
+    ack->cwnd_limited = slt_cc_is_limited(&cold->cc);
+    ack->ece = in->ack.ece;
+    ack->reordering = cold->recovery.rack.reordering_seen;
+    slt_rate_sample(&cold->rate, ack->min_rtt_us, &ack->rate);
+}
+
+/* What the acknowledgement says of losses, and what follows from it. */
+static void settle_losses(struct slt_tcp *tcp, struct slt_tcp_conn *c, struct slt_tcp_in *in,
+                          struct slt_delivery *d, struct slt_cc_ack *ack)
+{
+    struct slt_tcp_cold *cold = c->cold;
+    struct slt_tcp_recovery *r = &cold->recovery;
+    uint8_t before = r->ca_state;
+
+    if (slt_tlp_on_ack(&r->tlp, in, d) && !in_episode(r)) {
+        struct slt_cc_loss loss = describe_loss(tcp, c, d, in->now_ns); /* R8985-11 */
+        slt_cc_on_congestion(&cold->cc, &loss, SLT_CC_LOSS);
+        slt_cc_on_recovered(&cold->cc, ack);
+        slt_tcp_ecn_on_reduced(c);
+    }
+    judge(tcp, c, in, d);
+    detect(tcp, c, in, d);
+    move(tcp, c, in, d, ack);
+    ack->flight_bytes = slt_tcp_flight(c, r);
+    ack->lost_bytes = d->lost_bytes;
+    ack->delivered_bytes = d->delivered_bytes;
+    /* The last acknowledgement of a reduction does not grow what it has just settled. */
+    ack->ca_state = before >= SALUT_CA_CWR && before != SALUT_CA_LOSS ? before : r->ca_state;
+}
+
+/* The usual case: nothing was amiss, and all that was out is acknowledged. Then no record is left
+ * that could be lost, nobody waits for evidence, and settle_losses would find nothing to do. */
+static bool is_untroubled(const struct slt_tcp_conn *c, const struct slt_tcp_in *in)
+{
+    const struct slt_tcp_recovery *r = &c->cold->recovery;
+
+    return c->snd.una == c->snd.nxt && in->ack.advanced && r->ca_state == SALUT_CA_OPEN &&
+           slt_tcp_has(c, SLT_CONN_SACK_OK) && !(in->seg->opt.present & SLT_TCP_OPT_SACK) &&
+           !in->ack.ece && r->tlp.end == 0 && !r->undo.open && r->rack.dsack_round == 0;
+}
+
+/* Debug builds ask settle_losses all the same: true when it changed nothing but the reordering
+ * timer, which set_timers stops in any case and which is put back here. */
+bool slt_tcp_recovery_finds_nothing(struct slt_tcp *tcp, struct slt_tcp_conn *c,
+                                    struct slt_tcp_in *in, struct slt_delivery *d,
+                                    struct slt_cc_ack *ack)
+{
+    struct {
+        struct slt_tcp_cold cold;
+        struct slt_tcp_conn conn;
+        struct slt_cc_ack ack;
+        struct slt_delivery d;
+    } before;
+
+    memcpy(&before.cold, c->cold, sizeof(before.cold));
+    memcpy(&before.conn, c, sizeof(before.conn));
+    memcpy(&before.ack, ack, sizeof(before.ack));
+    memcpy(&before.d, d, sizeof(before.d));
+    settle_losses(tcp, c, in, d, ack);
+    slt_tcp_timers_on_reordering(c, before.cold.due_at_ns[SLT_TIMER_REORDER]);
+    return memcmp(&before.cold, c->cold, sizeof(before.cold)) == 0 &&
+           memcmp(&before.conn, c, sizeof(before.conn)) == 0 &&
+           memcmp(&before.ack, ack, sizeof(before.ack)) == 0 &&
+           memcmp(&before.d, d, sizeof(before.d)) == 0;
 }
 
 /* Act on the summary of an acceptable acknowledgement. */
 void slt_tcp_recovery_on_ack(struct slt_tcp *tcp, struct slt_tcp_conn *c, struct slt_tcp_in *in)
 {
     struct slt_delivery d;
+    struct slt_cc_ack ack;
 
     if (c->cold == NULL) {
         return;
@@ -334,23 +392,17 @@ void slt_tcp_recovery_on_ack(struct slt_tcp *tcp, struct slt_tcp_conn *c, struct
         return;
     }
     struct slt_tcp_cold *cold = c->cold;
-    uint8_t before = cold->recovery.ca_state;
     slt_scoreboard_take(tcp, c, in, &d);
-    uint32_t rtt_us = slt_tcp_rtt_on_delivery(tcp, c, in, d.timed_at_ns);
-    cold->recovery.tlp.rtt_seen |= rtt_us != 0;
-    struct slt_cc_ack ack = describe_ack(tcp, c, in, &d);
-    ack.rtt_us = rtt_us;
-    if (slt_tlp_on_ack(&cold->recovery.tlp, in, &d) && !in_episode(&cold->recovery)) {
-        struct slt_cc_loss loss = describe_loss(tcp, c, &d, in->now_ns); /* R8985-11 */
-        slt_cc_on_congestion(&cold->cc, &loss, SLT_CC_LOSS);
-        slt_cc_on_recovered(&cold->cc, &ack);
-        slt_tcp_ecn_on_reduced(c);
+    ack.rtt_us = slt_tcp_rtt_on_delivery(tcp, c, in, d.timed_at_ns);
+    cold->recovery.tlp.rtt_seen |= ack.rtt_us != 0;
+    describe_ack(tcp, c, in, &d, &ack);
+    if (!is_untroubled(c, in)) {
+        settle_losses(tcp, c, in, &d, &ack);
+    } else {
+        SLT_DCHECK(slt_tcp_recovery_finds_nothing(tcp, c, in, &d, &ack));
     }
-    judge(tcp, c, in, &d);
-    detect(tcp, c, in, &d);
-    move(tcp, c, in, &d, &ack);
     cold->delivered += d.delivered_bytes;
-    set_window(c, &d, &ack, before);
+    set_window(c, &d, &ack);
     set_timers(tcp, c, in);
 }
 

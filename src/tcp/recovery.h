@@ -17,6 +17,7 @@
 #include "base/buf.h"
 #include "tcp/records.h"
 
+struct slt_cc_ack;
 struct slt_tcp_conn;
 struct slt_tcp_cold;
 struct slt_tcp_in;
@@ -107,6 +108,11 @@ struct slt_delivery {
     bool resent;              /* octets sent again were delivered, or cannot be ruled out */
     bool reneged;             /* SND.UNA stands at octets that were SACKed */
 };
+
+/* recovery.c: true when what an acknowledgement says of losses changes nothing (debug builds) */
+bool slt_tcp_recovery_finds_nothing(struct slt_tcp *tcp, struct slt_tcp_conn *c,
+                                    struct slt_tcp_in *in, struct slt_delivery *d,
+                                    struct slt_cc_ack *ack);
 
 /* scoreboard.c */
 void slt_scoreboard_take(struct slt_tcp *tcp, struct slt_tcp_conn *c, const struct slt_tcp_in *in,
