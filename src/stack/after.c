@@ -45,12 +45,24 @@ void slt_after_news(struct salut_stack *stack, const struct slt_tcp_conn *c)
     }
 }
 
-/* The wheel holds the next deadline, or an earlier instant; nothing when there is no deadline. */
-static void set_wheel(struct salut_stack *stack, const struct slt_tcp_conn *c)
+/* The wheel holds the next deadline, or an earlier instant. */
+static void bring_nearer(struct salut_stack *stack, struct slt_tcp_conn *c)
 {
-    int64_t due_at_ns = slt_tcp_next_deadline(c);
-    if (due_at_ns < c->place.wheel.due_at_ns || due_at_ns == SLT_NEVER) {
+    if (slt_tcp_deadline_bound(c) >= c->place.wheel.due_at_ns) {
+        return;
+    }
+    int64_t due_at_ns = slt_tcp_find_deadline(c);
+    if (due_at_ns < c->place.wheel.due_at_ns) {
         slt_wheel_set(&stack->wheel, &stack->tcp.conns, c->index, due_at_ns);
+    }
+}
+
+/* The same, and nothing when no timer runs. */
+static void set_wheel(struct salut_stack *stack, struct slt_tcp_conn *c)
+{
+    bring_nearer(stack, c);
+    if (slt_tcp_deadline_bound(c) == SLT_NEVER && c->place.wheel.due_at_ns != SLT_NEVER) {
+        slt_wheel_set(&stack->wheel, &stack->tcp.conns, c->index, SLT_NEVER);
     }
 }
 
@@ -103,9 +115,6 @@ void slt_after(struct salut_stack *stack, struct slt_tcp_conn *c)
         slt_after_turn(stack, c);
         return;
     }
-    int64_t due_at_ns = slt_tcp_next_deadline(c);
-    if (due_at_ns < c->place.wheel.due_at_ns) {
-        slt_wheel_set(&stack->wheel, &stack->tcp.conns, c->index, due_at_ns);
-    }
+    bring_nearer(stack, c);
     slt_after_news(stack, c);
 }

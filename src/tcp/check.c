@@ -222,6 +222,9 @@ static const char *check_timers(const struct slt_tcp *tcp, const struct slt_tcp_
     if (c->state == SALUT_STATE_CLOSED) {
         return slt_tcp_next_deadline(c) == SLT_NEVER ? NULL : "I-32: a timer runs in CLOSED";
     }
+    if (slt_tcp_deadline_bound(c) > slt_tcp_next_deadline(c)) {
+        return "I-32: a timer is due before the instant that all of them are said to lie after";
+    }
     const char *broken = check_sending_timers(tcp, c, now_ns);
     return broken ? broken : check_waiting_timers(tcp, c, now_ns);
 }

@@ -376,6 +376,7 @@ struct slt_tcp_cold {
     uint32_t index; /* its own in the pool; the pool's link while free, so it must be first */
     uint32_t conn;  /* whose it is */
     int64_t due_at_ns[SLT_TIMER_COLD_COUNT]; /* timers.c */
+    int64_t due_from_ns;                     /* timers.c: none of them is due before this */
     struct slt_tcp_recovery recovery;
     struct slt_tcp_cc cc;
     struct slt_tcp_rate rate;

@@ -196,6 +196,12 @@ enum salut_status slt_tcp_set_default(struct slt_tcp_defaults *d, enum salut_opt
 
 int64_t slt_tcp_next_deadline(const struct slt_tcp_conn *c);
 
+/* No timer is due before this instant; SLT_NEVER: none runs. It may be earlier than the next
+ * deadline, for timers that were moved on or stopped since it was found; finding it makes it exact
+ * again, and returns it. */
+int64_t slt_tcp_deadline_bound(const struct slt_tcp_conn *c);
+int64_t slt_tcp_find_deadline(struct slt_tcp_conn *c);
+
 /* Let the timers that are due fire. They only mark; at most one firing per timer. */
 void slt_tcp_timeout(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t now_ns);
 

@@ -24,15 +24,22 @@
  *
  * The first of these need something in flight or waiting and lie in the cold block; the last three
  * exclude one another and share one place in the connection.
+ *
+ * Asked after every door is only whether something became due earlier than the wheel knows. For
+ * that a bound is enough, which setting a timer lowers and nothing raises but a look at them all
+ * (slt_tcp_find_deadline): most are moved on or stopped long before they fire.
  */
 #include "tcp/engine.h"
 
 #define CORK_NS (200 * SLT_NS_PER_MS)
 
+/* The only place that sets a timer. */
 static void arm(struct slt_tcp_conn *c, enum slt_tcp_timer timer, int64_t at_ns)
 {
     if (timer < SLT_TIMER_COLD_COUNT) {
-        c->cold->due_at_ns[timer] = at_ns;
+        struct slt_tcp_cold *cold = c->cold;
+        cold->due_at_ns[timer] = at_ns;
+        cold->due_from_ns = slt_min64(cold->due_from_ns, at_ns);
     } else if (timer == SLT_TIMER_DELAYED_ACK) {
         c->delayed_ack_at_ns = at_ns;
     } else {
@@ -64,17 +71,37 @@ int64_t slt_tcp_timer_due(const struct slt_tcp_conn *c, enum slt_tcp_timer timer
     return c->lasting == timer ? c->lasting_at_ns : SLT_NEVER;
 }
 
+/* The first of the timers that run only with a cold block. */
+static int64_t first_cold(const struct slt_tcp_cold *cold)
+{
+    int64_t first = SLT_NEVER;
+
+    for (int i = 0; i < SLT_TIMER_COLD_COUNT; i++) {
+        first = slt_min64(first, cold->due_at_ns[i]);
+    }
+    return first;
+}
+
 int64_t slt_tcp_next_deadline(const struct slt_tcp_conn *c)
 {
     int64_t next = slt_min64(c->delayed_ack_at_ns, c->lasting_at_ns);
-    const struct slt_tcp_cold *cold = c->cold;
 
-    if (cold) {
-        for (int i = 0; i < SLT_TIMER_COLD_COUNT; i++) {
-            next = slt_min64(next, cold->due_at_ns[i]);
-        }
+    return c->cold ? slt_min64(next, first_cold(c->cold)) : next;
+}
+
+int64_t slt_tcp_deadline_bound(const struct slt_tcp_conn *c)
+{
+    int64_t next = slt_min64(c->delayed_ack_at_ns, c->lasting_at_ns);
+
+    return c->cold ? slt_min64(next, c->cold->due_from_ns) : next;
+}
+
+int64_t slt_tcp_find_deadline(struct slt_tcp_conn *c)
+{
+    if (c->cold) {
+        c->cold->due_from_ns = first_cold(c->cold);
     }
-    return next;
+    return slt_tcp_deadline_bound(c);
 }
 
 void slt_tcp_timers_init(struct slt_tcp_conn *c)
@@ -89,6 +116,7 @@ void slt_tcp_timers_cold_init(struct slt_tcp_cold *cold)
     for (int i = 0; i < SLT_TIMER_COLD_COUNT; i++) {
         cold->due_at_ns[i] = SLT_NEVER;
     }
+    cold->due_from_ns = SLT_NEVER;
 }
 
 /* MUST-19; RFC 6298 5.5: RTO doubled per consecutive timeout, up to the maximum (2.5). */

@@ -192,6 +192,38 @@ static void t_time_wait_entry_keeps_its_deadline_exactly(void **ctx)
     }
 }
 
+/* Setting a timer lowers the bound, stopping one leaves it, looking makes it exact, and a block
+ * that is new or starts anew forgets it. */
+static void t_i_32_no_timer_is_due_before_the_bound(void **ctx)
+{
+    struct pair p;
+
+    (void)ctx;
+    pair_init(&p);
+    pair_connect(&p);
+    pair_run(&p);
+    struct slt_tcp_conn *c = pair_conn(&p, 0);
+    assert_true(slt_tcp_cold_get(&p.side[0].tcp, c, p.now_ns));
+    assert_true(slt_tcp_deadline_bound(c) == SLT_NEVER);
+    slt_tcp_timers_on_reordering(c, p.now_ns + 100);
+    slt_tcp_timers_on_tail(c, p.now_ns + 200);
+    assert_true(slt_tcp_deadline_bound(c) == p.now_ns + 100);
+    slt_tcp_timers_on_reordering(c, SLT_NEVER);
+    assert_true(slt_tcp_next_deadline(c) == p.now_ns + 200);
+    assert_true(slt_tcp_deadline_bound(c) == p.now_ns + 100);
+    assert_true(slt_tcp_find_deadline(c) == p.now_ns + 200);
+    assert_true(slt_tcp_deadline_bound(c) == p.now_ns + 200);
+    slt_tcp_timers_on_tail(c, p.now_ns + 50);
+    assert_true(slt_tcp_deadline_bound(c) == p.now_ns + 50);
+    slt_tcp_timers_on_ack_owed(&p.side[0].tcp, c, p.now_ns - SLT_NS_PER_S);
+    assert_true(slt_tcp_deadline_bound(c) <
+                p.now_ns); /* the timers of the connection's own count */
+    slt_tcp_timers_on_ack_sent(c);
+    slt_tcp_timers_cold_init(c->cold);
+    assert_true(slt_tcp_deadline_bound(c) == SLT_NEVER);
+    pair_deinit(&p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -202,6 +234,7 @@ int main(void)
         cmocka_unit_test(t_must_9_isns_need_the_key_and_must_8_follow_the_clock),
         cmocka_unit_test(t_r7323_offsets_belong_to_their_tuples),
         cmocka_unit_test(t_time_wait_entry_keeps_its_deadline_exactly),
+        cmocka_unit_test(t_i_32_no_timer_is_due_before_the_bound),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
