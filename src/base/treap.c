@@ -10,18 +10,26 @@
  */
 #include "base/treap.h"
 
+static struct slt_treap_links *links_in(const struct slt_treap_kind *kind, uint8_t *object)
+{
+    return (struct slt_treap_links *)(void *)(object + kind->links_offset);
+}
+
+static int64_t key_in(const struct slt_treap_kind *kind, const uint8_t *object)
+{
+    return *(const int64_t *)(const void *)(object + kind->key_offset);
+}
+
 static struct slt_treap_links *links_at(const struct slt_treap_kind *kind,
                                         const struct slt_pool *pool, uint32_t index)
 {
-    uint8_t *object = slt_pool_at(pool, index);
-    return (struct slt_treap_links *)(void *)(object + kind->links_offset);
+    return links_in(kind, slt_pool_at(pool, index));
 }
 
 static int64_t key_at(const struct slt_treap_kind *kind, const struct slt_pool *pool,
                       uint32_t index)
 {
-    const uint8_t *object = slt_pool_at(pool, index);
-    return *(const int64_t *)(const void *)(object + kind->key_offset);
+    return key_in(kind, slt_pool_at(pool, index));
 }
 
 /* Cut the tree `root` into what lies below pos and the rest: the subtrees of `into`. */
@@ -97,8 +105,9 @@ uint32_t slt_treap_above(const struct slt_treap_kind *kind, const struct slt_poo
 void slt_treap_insert(const struct slt_treap_kind *kind, const struct slt_pool *pool,
                       uint32_t *root, uint32_t index)
 {
-    struct slt_treap_links *fresh = links_at(kind, pool, index);
-    int64_t key = key_at(kind, pool, index);
+    uint8_t *object = slt_pool_at(pool, index);
+    struct slt_treap_links *fresh = links_in(kind, object);
+    int64_t key = key_in(kind, object);
     uint32_t *link = root;
     while (*link != SLT_NIL && links_at(kind, pool, *link)->priority >= fresh->priority) {
         struct slt_treap_links *links = links_at(kind, pool, *link);
@@ -111,12 +120,13 @@ void slt_treap_insert(const struct slt_treap_kind *kind, const struct slt_pool *
 void slt_treap_remove(const struct slt_treap_kind *kind, const struct slt_pool *pool,
                       uint32_t *root, uint32_t index)
 {
-    int64_t key = key_at(kind, pool, index);
+    uint8_t *object = slt_pool_at(pool, index);
+    int64_t key = key_in(kind, object);
     uint32_t *link = root;
     while (*link != index) {
         SLT_ASSERT(*link != SLT_NIL);
         struct slt_treap_links *links = links_at(kind, pool, *link);
         link = key < key_at(kind, pool, *link) ? &links->left : &links->right;
     }
-    merge_trees(kind, pool, links_at(kind, pool, index), link);
+    merge_trees(kind, pool, links_in(kind, object), link);
 }

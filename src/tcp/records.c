@@ -83,11 +83,10 @@ uint32_t slt_records_find(const struct slt_tcp *tcp, const struct slt_records *r
 
 /* ---- the lists of the states ----------------------------------------------------------------- */
 
-/* Put `index` behind `prev`, or first when that is SLT_NIL. */
-static void list_insert(const struct slt_tcp *tcp, struct slt_record_list *list, uint32_t index,
-                        uint32_t prev)
+/* Put the record, which is `index`, behind `prev`, or first when that is SLT_NIL. */
+static void list_insert(const struct slt_tcp *tcp, struct slt_record_list *list,
+                        struct slt_record *record, uint32_t index, uint32_t prev)
 {
-    struct slt_record *record = slt_record_at(tcp, index);
     uint32_t *next = prev == SLT_NIL ? &list->head : &slt_record_at(tcp, prev)->list_next;
 
     record->list_prev = prev;
@@ -100,10 +99,9 @@ static void list_insert(const struct slt_tcp *tcp, struct slt_record_list *list,
     *next = index;
 }
 
-static void list_remove(const struct slt_tcp *tcp, struct slt_record_list *list, uint32_t index)
+static void list_remove(const struct slt_tcp *tcp, struct slt_record_list *list,
+                        const struct slt_record *gone)
 {
-    const struct slt_record *gone = slt_record_at(tcp, index);
-
     if (gone->list_prev == SLT_NIL) {
         list->head = gone->list_next;
     } else {
@@ -151,48 +149,43 @@ static void count_state(struct slt_records *rs, const struct slt_record *record,
 }
 
 /* Out of its state: out of its list and out of the totals. */
-static void leave_state(const struct slt_tcp *tcp, struct slt_records *rs, uint32_t index)
+static void leave_state(const struct slt_tcp *tcp, struct slt_records *rs,
+                        const struct slt_record *record, uint32_t index)
 {
-    const struct slt_record *record = slt_record_at(tcp, index);
-
     count_state(rs, record, 0U - record->bytes, 0U - record->segs);
     if (record->fate == SLT_RECORD_FLIGHT) {
-        list_remove(tcp, &rs->flight, index);
+        list_remove(tcp, &rs->flight, record);
     } else if (record->fate == SLT_RECORD_LOST) {
         if (rs->lost_near == index) {
             rs->lost_near = record->list_prev;
         }
-        list_remove(tcp, &rs->lost, index);
+        list_remove(tcp, &rs->lost, record);
     }
 }
 
-static void enter_lost(const struct slt_tcp *tcp, struct slt_records *rs, uint32_t index)
+static void enter_lost(const struct slt_tcp *tcp, struct slt_records *rs, struct slt_record *record,
+                       uint32_t index)
 {
-    struct slt_record *record = slt_record_at(tcp, index);
-
     record->fate = SLT_RECORD_LOST;
-    list_insert(tcp, &rs->lost, index, lost_before(tcp, rs, record->start));
+    list_insert(tcp, &rs->lost, record, index, lost_before(tcp, rs, record->start));
     rs->lost_near = index;
     count_state(rs, record, record->bytes, record->segs);
 }
 
-static void enter_flight(const struct slt_tcp *tcp, struct slt_records *rs, uint32_t index,
-                         uint32_t behind)
+static void enter_flight(const struct slt_tcp *tcp, struct slt_records *rs,
+                         struct slt_record *record, uint32_t index, uint32_t behind)
 {
-    struct slt_record *record = slt_record_at(tcp, index);
-
     record->fate = SLT_RECORD_FLIGHT;
-    list_insert(tcp, &rs->flight, index, behind);
+    list_insert(tcp, &rs->flight, record, index, behind);
     count_state(rs, record, record->bytes, record->segs);
 }
 
 /* ---- making, cutting, joining, dropping ------------------------------------------------------ */
 
-/* Chain `index` behind `prev` (SLT_NIL: first) in sequence order, and into the treap. */
-static void put_in_sequence(const struct slt_tcp *tcp, struct slt_records *rs, uint32_t index,
-                            uint32_t prev)
+/* Chain the record behind `prev` (SLT_NIL: first) in sequence order, and into the treap. */
+static void put_in_sequence(const struct slt_tcp *tcp, struct slt_records *rs,
+                            struct slt_record *record, uint32_t index, uint32_t prev)
 {
-    struct slt_record *record = slt_record_at(tcp, index);
     uint32_t *next = prev == SLT_NIL ? &rs->head : &slt_record_at(tcp, prev)->next;
 
     record->prev = prev;
@@ -208,10 +201,9 @@ static void put_in_sequence(const struct slt_tcp *tcp, struct slt_records *rs, u
 }
 
 /* Out of everything: the record is free. Its state was left before. */
-static void remove_record(struct slt_tcp *tcp, struct slt_records *rs, uint32_t index)
+static void remove_record(struct slt_tcp *tcp, struct slt_records *rs,
+                          const struct slt_record *gone, uint32_t index)
 {
-    const struct slt_record *gone = slt_record_at(tcp, index);
-
     slt_treap_remove(&by_start, &tcp->records, &rs->root, index);
     if (gone->prev == SLT_NIL) {
         rs->head = gone->next;
@@ -236,10 +228,10 @@ uint32_t slt_records_add(struct slt_tcp *tcp, struct slt_records *rs, int64_t st
     if (index == SLT_NIL) {
         return SLT_NIL;
     }
-    *slt_record_at(tcp, index) =
-        (struct slt_record){.start = start, .bytes = (uint32_t)(end - start), .segs = segs};
-    put_in_sequence(tcp, rs, index, rs->tail);
-    enter_flight(tcp, rs, index, rs->flight.tail);
+    struct slt_record *record = slt_record_at(tcp, index);
+    *record = (struct slt_record){.start = start, .bytes = (uint32_t)(end - start), .segs = segs};
+    put_in_sequence(tcp, rs, record, index, rs->tail);
+    enter_flight(tcp, rs, record, index, rs->flight.tail);
     return index;
 }
 
@@ -251,12 +243,14 @@ uint32_t slt_records_add_lost(struct slt_tcp *tcp, struct slt_records *rs, int64
     if (index == SLT_NIL) {
         return SLT_NIL;
     }
-    *slt_record_at(tcp, index) = (struct slt_record){.start = start,
-                                                     .bytes = (uint32_t)(end - start),
-                                                     .segs = segs,
-                                                     .flags = SLT_RECORD_UNTIMED};
-    put_in_sequence(tcp, rs, index, slt_treap_floor(&by_start, &tcp->records, rs->root, start));
-    enter_lost(tcp, rs, index);
+    struct slt_record *record = slt_record_at(tcp, index);
+    *record = (struct slt_record){.start = start,
+                                  .bytes = (uint32_t)(end - start),
+                                  .segs = segs,
+                                  .flags = SLT_RECORD_UNTIMED};
+    uint32_t below = slt_treap_floor(&by_start, &tcp->records, rs->root, start);
+    put_in_sequence(tcp, rs, record, index, below);
+    enter_lost(tcp, rs, record, index);
     return index;
 }
 
@@ -286,11 +280,11 @@ bool slt_records_cut(struct slt_tcp *tcp, struct slt_records *rs, uint32_t index
     count_state(rs, low, 0U - high->bytes, rest - low->segs);
     low->bytes -= high->bytes;
     low->segs = rest;
-    put_in_sequence(tcp, rs, upper, index);
+    put_in_sequence(tcp, rs, high, upper, index);
     if (high->fate == SLT_RECORD_FLIGHT) {
-        list_insert(tcp, &rs->flight, upper, index);
+        list_insert(tcp, &rs->flight, high, upper, index);
     } else if (high->fate == SLT_RECORD_LOST) {
-        list_insert(tcp, &rs->lost, upper, index);
+        list_insert(tcp, &rs->lost, high, upper, index);
     }
     count_state(rs, high, high->bytes, high->segs);
     return true;
@@ -302,8 +296,8 @@ void slt_records_drop(struct slt_tcp *tcp, struct slt_records *rs, uint32_t inde
 
     SLT_ASSERT(bytes <= record->bytes);
     if (bytes == record->bytes) {
-        leave_state(tcp, rs, index);
-        remove_record(tcp, rs, index);
+        leave_state(tcp, rs, record, index);
+        remove_record(tcp, rs, record, index);
         return;
     }
     uint32_t rest = share_of_segs(record, record->bytes - bytes);
@@ -315,9 +309,11 @@ void slt_records_drop(struct slt_tcp *tcp, struct slt_records *rs, uint32_t inde
 
 void slt_records_lose(struct slt_tcp *tcp, struct slt_records *rs, uint32_t index)
 {
-    SLT_ASSERT(slt_record_at(tcp, index)->fate == SLT_RECORD_FLIGHT);
-    leave_state(tcp, rs, index);
-    enter_lost(tcp, rs, index);
+    struct slt_record *record = slt_record_at(tcp, index);
+
+    SLT_ASSERT(record->fate == SLT_RECORD_FLIGHT);
+    leave_state(tcp, rs, record, index);
+    enter_lost(tcp, rs, record, index);
 }
 
 /* Join `high` into `low`, its neighbour below: both are SACKED and touch. */
@@ -329,7 +325,7 @@ static void join_sacked(struct slt_tcp *tcp, struct slt_records *rs, uint32_t lo
     l->bytes += h->bytes;
     l->segs += h->segs;
     l->flags |= h->flags | SLT_RECORD_UNTIMED;
-    remove_record(tcp, rs, high);
+    remove_record(tcp, rs, h, high);
 }
 
 static bool joins(const struct slt_tcp *tcp, uint32_t low, uint32_t high)
@@ -348,7 +344,7 @@ uint32_t slt_records_sack(struct slt_tcp *tcp, struct slt_records *rs, uint32_t 
     struct slt_record *record = slt_record_at(tcp, index);
 
     SLT_ASSERT(record->fate != SLT_RECORD_SACKED);
-    leave_state(tcp, rs, index);
+    leave_state(tcp, rs, record, index);
     record->fate = SLT_RECORD_SACKED;
     count_state(rs, record, record->bytes, record->segs);
     if (joins(tcp, index, record->next)) {
@@ -367,9 +363,9 @@ void slt_records_resend(struct slt_tcp *tcp, struct slt_records *rs, uint32_t in
     struct slt_record *record = slt_record_at(tcp, index);
 
     SLT_ASSERT(record->fate != SLT_RECORD_SACKED);
-    leave_state(tcp, rs, index);
+    leave_state(tcp, rs, record, index);
     record->flags = SLT_RECORD_RETRANSMITTED;
-    enter_flight(tcp, rs, index, rs->flight.tail);
+    enter_flight(tcp, rs, record, index, rs->flight.tail);
 }
 
 void slt_records_find_again(struct slt_tcp *tcp, struct slt_records *rs)
@@ -378,7 +374,8 @@ void slt_records_find_again(struct slt_tcp *tcp, struct slt_records *rs)
 
     while (rs->lost.head != SLT_NIL) {
         uint32_t index = rs->lost.head;
-        uint32_t order = slt_record_at(tcp, index)->order;
+        struct slt_record *record = slt_record_at(tcp, index);
+        uint32_t order = record->order;
         if (at != SLT_NIL && slt_record_compare_order(slt_record_at(tcp, at)->order, order) > 0) {
             at = SLT_NIL;
         }
@@ -388,8 +385,8 @@ void slt_records_find_again(struct slt_tcp *tcp, struct slt_records *rs)
             at = next;
             next = slt_record_at(tcp, at)->list_next;
         }
-        leave_state(tcp, rs, index);
-        enter_flight(tcp, rs, index, at);
+        leave_state(tcp, rs, record, index);
+        enter_flight(tcp, rs, record, index, at);
         at = index;
     }
 }
@@ -397,9 +394,10 @@ void slt_records_find_again(struct slt_tcp *tcp, struct slt_records *rs)
 void slt_records_renege(struct slt_tcp *tcp, struct slt_records *rs)
 {
     for (uint32_t i = rs->head; i != SLT_NIL; i = slt_record_at(tcp, i)->next) {
-        if (slt_record_at(tcp, i)->fate == SLT_RECORD_SACKED) {
-            leave_state(tcp, rs, i);
-            enter_lost(tcp, rs, i);
+        struct slt_record *record = slt_record_at(tcp, i);
+        if (record->fate == SLT_RECORD_SACKED) {
+            leave_state(tcp, rs, record, i);
+            enter_lost(tcp, rs, record, i);
         }
     }
 }

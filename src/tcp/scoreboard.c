@@ -61,8 +61,11 @@ static void take_cumulative(struct slt_tcp *tcp, struct slt_tcp_conn *c,
     uint32_t told_bytes = 0;
 
     d->acked_bytes = in->ack.acked_bytes - (syn ? 1 : 0); /* R5681-04: the SYN grows nothing */
-    while (rs->head != SLT_NIL && slt_record_at(tcp, rs->head)->start < c->snd.una) {
+    while (rs->head != SLT_NIL) {
         struct slt_record *record = slt_record_at(tcp, rs->head);
+        if (record->start >= c->snd.una) {
+            break;
+        }
         int64_t end = slt_min64(slt_record_end(record), c->snd.una);
         uint32_t bytes = (uint32_t)(end - record->start);
         told_bytes += bytes;
