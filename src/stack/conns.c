@@ -79,15 +79,14 @@ void slt_conns_release(struct salut_stack *stack, uint32_t index)
     slt_tcp_conn_give(&stack->tcp, index);
 }
 
-bool slt_conns_let_go(struct salut_stack *stack, uint32_t index)
+bool slt_conns_let_go(struct salut_stack *stack, const struct slt_tcp_conn *c)
 {
-    struct slt_tcp_place *place = &slt_tcp_conn_at(&stack->tcp, index)->place;
-    if ((place->marks & SLT_MARK_DEAD) == 0) {
+    if ((c->place.marks & SLT_MARK_DEAD) == 0) {
         return false;
     }
-    if (!held_by_queue(stack, index)) {
+    if (!held_by_queue(stack, c->index)) {
         stack->dead_count--;
-        slt_tcp_conn_give(&stack->tcp, index);
+        slt_tcp_conn_give(&stack->tcp, c->index);
     }
     return true;
 }
@@ -98,7 +97,7 @@ static void sweep_queue(struct salut_stack *stack, struct slt_conn_queue *queue,
     for (uint32_t left = queue->count; left > 0; left--) {
         uint32_t index = slt_queue_pop(stack, queue, link);
         stack->tcp.work++;
-        if (!slt_conns_let_go(stack, index)) {
+        if (!slt_conns_let_go(stack, slt_tcp_conn_at(&stack->tcp, index))) {
             slt_queue_push(stack, queue, index, link);
         }
     }

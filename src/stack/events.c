@@ -25,10 +25,10 @@ static bool next_conn(struct salut_stack *stack, struct salut_event *event)
 {
     uint32_t index;
     while ((index = slt_queue_pop(stack, &stack->ready, SLT_LINK_READY)) != SLT_NIL) {
-        if (slt_conns_let_go(stack, index)) {
+        struct slt_tcp_conn *c = slt_tcp_conn_at(&stack->tcp, index);
+        if (slt_conns_let_go(stack, c)) {
             continue;
         }
-        struct slt_tcp_conn *c = slt_tcp_conn_at(&stack->tcp, index);
         uint32_t ready = slt_tcp_ready(&stack->tcp, c) & c->place.interest;
         if (ready == 0 || slt_tcp_has(c, SLT_CONN_ORPHAN)) {
             continue;

@@ -46,8 +46,9 @@ static void wake_parked(struct salut_stack *stack, uint32_t neighbour)
     struct slt_conn_queue *queue = &stack->parked[neighbour];
     uint32_t index;
     while ((index = slt_queue_pop(stack, queue, SLT_LINK_DIRTY)) != SLT_NIL) {
-        if (!slt_conns_let_go(stack, index)) {
-            slt_tcp_conn_at(&stack->tcp, index)->place.parked = SLT_PARKED_NOT;
+        struct slt_tcp_conn *c = slt_tcp_conn_at(&stack->tcp, index);
+        if (!slt_conns_let_go(stack, c)) {
+            c->place.parked = SLT_PARKED_NOT;
             slt_queue_push(stack, &stack->dirty, index, SLT_LINK_DIRTY);
         }
     }

@@ -432,7 +432,7 @@ void slt_conns_take_over(struct salut_stack *stack, uint32_t index, uint32_t hal
                          uint32_t hash);
 void slt_conns_hide(struct salut_stack *stack, uint32_t index);
 void slt_conns_release(struct salut_stack *stack, uint32_t index);
-bool slt_conns_let_go(struct salut_stack *stack, uint32_t index);
+bool slt_conns_let_go(struct salut_stack *stack, const struct slt_tcp_conn *c);
 void slt_conns_sweep(struct salut_stack *stack);
 void slt_conns_tidy(struct salut_stack *stack);
 

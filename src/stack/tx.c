@@ -123,10 +123,10 @@ static uint32_t offer_conn(struct salut_stack *stack, uint32_t index, struct sal
                            uint32_t max)
 {
     struct slt_net_way way = {.mac = {0}};
-    if (slt_conns_let_go(stack, index)) {
+    struct slt_tcp_conn *c = slt_tcp_conn_at(&stack->tcp, index);
+    if (slt_conns_let_go(stack, c)) {
         return 0;
     }
-    struct slt_tcp_conn *c = slt_tcp_conn_at(&stack->tcp, index);
     enum slt_net_answer answer = slt_net_way_of_conn(stack, c, &way);
     if (stack->pmtu.pool.used_objects > 0) { /* R8201-02: what others on the path were told */
         slt_tcp_path_mtu(&stack->tcp, c, slt_net_pmtu(stack, c->id.remote), stack->now_ns);
