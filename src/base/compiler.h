@@ -33,7 +33,9 @@ _Noreturn void salut_fault(const char *file, int line, const char *what);
 
 #define SLT_MUST_USE          __attribute__((warn_unused_result))
 #define SLT_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
-#define SLT_ARRAY_COUNT(a)    (sizeof(a) / sizeof((a)[0]))
+/* Not made part of its caller, who mostly goes without it and is to stay cheap then. */
+#define SLT_APART          __attribute__((noinline))
+#define SLT_ARRAY_COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
 static inline void slt_prefetch(const void *p)
 {

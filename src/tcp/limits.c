@@ -39,15 +39,11 @@ static uint32_t bucket_us(uint32_t bucket)
 
 static uint32_t bucket_of(uint32_t rtt_us)
 {
-    uint32_t octave = 0;
-
     if (rtt_us < bucket_us(1)) {
         return 0;
     }
-    while (octave + 1 < SLT_RTT_BUCKETS / QUARTERS_PER_STEP &&
-           rtt_us >> (FIRST_US_BITS + octave + 1) != 0) {
-        octave++;
-    }
+    uint32_t top_bit = 31U - (uint32_t)__builtin_clz(rtt_us);
+    uint32_t octave = slt_min32(top_bit - FIRST_US_BITS, SLT_RTT_BUCKETS / QUARTERS_PER_STEP - 1);
     uint32_t quarter = slt_min32((rtt_us >> (FIRST_US_BITS - 2 + octave)) - QUARTERS_PER_STEP,
                                  QUARTERS_PER_STEP - 1);
     return octave * QUARTERS_PER_STEP + quarter;

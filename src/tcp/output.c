@@ -428,13 +428,10 @@ static bool text_waits(const struct slt_tcp_conn *c, int64_t nxt, bool fin_sent)
             (slt_tcp_has(c, SLT_CONN_FIN_QUEUED) && !fin_sent) || slt_tcp_resend_waits(c));
 }
 
-bool slt_tcp_plan(const struct slt_tcp *tcp, const struct slt_tcp_conn *c, struct slt_tcp_burst *b,
-                  int64_t now_ns, struct slt_tcp_plan *plan)
+/* Climb the ladder. */
+static SLT_APART bool climb(const struct slt_tcp *tcp, const struct slt_tcp_conn *c,
+                            struct slt_tcp_burst *b, struct slt_tcp_plan *plan)
 {
-    b->now_ns = now_ns;
-    if (b->due == 0 && !text_waits(c, b->nxt, b->fin_sent)) {
-        return false;
-    }
     memset(plan, 0, sizeof(*plan));
     plan->at.buf = SLT_NIL;
     if (c->state == SALUT_STATE_CLOSED) {
@@ -461,7 +458,7 @@ bool slt_tcp_plan(const struct slt_tcp *tcp, const struct slt_tcp_conn *c, struc
         plan->after = slt_chain_skip(&c->snd.queue, &tcp->bufs, plan->at, plan->bytes);
         if (b->paced) {
             b->pace_at_ns =
-                slt_tcp_pacing_after(&c->cold->pacing, b->pace_at_ns, plan->bytes, now_ns);
+                slt_tcp_pacing_after(&c->cold->pacing, b->pace_at_ns, plan->bytes, b->now_ns);
         }
         if (end_of(plan) == b->nxt && !plan->retransmit) {
             b->cursor = plan->after;
@@ -470,6 +467,13 @@ bool slt_tcp_plan(const struct slt_tcp *tcp, const struct slt_tcp_conn *c, struc
         plan->after = b->cursor;
     }
     return true;
+}
+
+bool slt_tcp_plan(const struct slt_tcp *tcp, const struct slt_tcp_conn *c, struct slt_tcp_burst *b,
+                  int64_t now_ns, struct slt_tcp_plan *plan)
+{
+    b->now_ns = now_ns;
+    return (b->due != 0 || text_waits(c, b->nxt, b->fin_sent)) && climb(tcp, c, b, plan);
 }
 
 bool slt_tcp_wants_output(const struct slt_tcp *tcp, const struct slt_tcp_conn *c, int64_t now_ns)

@@ -171,13 +171,13 @@ bool slt_tcp_plan_lost(const struct slt_tcp *tcp, const struct slt_tcp_conn *c,
 bool slt_tcp_plan_tail_probe(const struct slt_tcp *tcp, const struct slt_tcp_conn *c,
                              struct slt_tcp_burst *b, struct slt_tcp_plan *plan)
 {
+    if (!(b->due & SLT_DUE_TAIL_PROBE)) {
+        return false;
+    }
     int64_t mss = slt_tcp_data_mss(tcp, c);
     int64_t unsent = slt_tcp_snd_end(c) - slt_max64(b->nxt, 1);
     int64_t bytes = slt_min64(slt_min64(unsent, mss), slt_tcp_snd_usable(c, b->nxt));
 
-    if (!(b->due & SLT_DUE_TAIL_PROBE)) {
-        return false;
-    }
     b->due &= (uint16_t)~SLT_DUE_TAIL_PROBE;
     plan->spent = SLT_DUE_TAIL_PROBE;
     plan->why = SLT_SEND_TAIL_PROBE;
