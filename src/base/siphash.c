@@ -23,12 +23,21 @@ static inline uint64_t load_word(const uint8_t *p)
            (uint64_t)p[7] << 56;
 }
 
-/* Read what is left over, 0 to 7 bytes, in the same order. */
+/* Read what is left over, 0 to 7 bytes, in the same order: four of them, two and one. */
 static inline uint64_t load_rest(const uint8_t *p, size_t bytes)
 {
     uint64_t word = 0;
-    for (size_t i = 0; i < bytes; i++) {
-        word |= (uint64_t)p[i] << (8U * i);
+    size_t at = 0;
+    if (bytes & 4U) {
+        word = (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
+        at = 4;
+    }
+    if (bytes & 2U) {
+        word |= ((uint64_t)p[at] | (uint64_t)p[at + 1] << 8) << (8U * at);
+        at += 2;
+    }
+    if (bytes & 1U) {
+        word |= (uint64_t)p[at] << (8U * at);
     }
     return word;
 }
