@@ -324,9 +324,9 @@ static struct slt_neigh_entry *entry_of(const struct slt_neigh *neigh, struct sl
 }
 
 /* We are about to send to the entry: what the state machine makes of it. */
-static enum slt_neigh_answer use_entry(struct slt_neigh *neigh, uint32_t index, int64_t now_ns)
+static enum slt_neigh_answer use_entry(struct slt_neigh *neigh, struct slt_neigh_entry *e,
+                                       uint32_t index, int64_t now_ns)
 {
-    struct slt_neigh_entry *e = slt_neigh_at(neigh, index);
     e->wanted = true;
     if (e->permanent) {
         return SLT_NEIGH_RESOLVED;
@@ -370,8 +370,8 @@ void slt_neigh_resolve(struct slt_neigh *neigh, const uint8_t addr[16], int64_t 
         slt_neigh_at(neigh, index)->wanted = true;
         set_state(neigh, index, SLT_NEIGH_INCOMPLETE, now_ns);
     }
-    out->answer = (uint8_t)use_entry(neigh, index, now_ns);
-    const struct slt_neigh_entry *e = slt_neigh_at(neigh, index);
+    struct slt_neigh_entry *e = slt_neigh_at(neigh, index);
+    out->answer = (uint8_t)use_entry(neigh, e, index, now_ns);
     out->ref = (struct slt_neigh_ref){.index = index, .generation = e->generation};
     memcpy(out->mac, e->mac, sizeof(out->mac));
 }
@@ -379,8 +379,8 @@ void slt_neigh_resolve(struct slt_neigh *neigh, const uint8_t addr[16], int64_t 
 bool slt_neigh_use(struct slt_neigh *neigh, struct slt_neigh_ref ref, int64_t now_ns,
                    uint8_t mac[6])
 {
-    const struct slt_neigh_entry *e = entry_of(neigh, ref);
-    if (!e || use_entry(neigh, ref.index, now_ns) != SLT_NEIGH_RESOLVED) {
+    struct slt_neigh_entry *e = entry_of(neigh, ref);
+    if (!e || use_entry(neigh, e, ref.index, now_ns) != SLT_NEIGH_RESOLVED) {
         return false;
     }
     memcpy(mac, e->mac, sizeof(e->mac));
@@ -406,9 +406,10 @@ void slt_neigh_hold(struct slt_neigh *neigh, struct slt_neigh_ref ref)
     struct slt_neigh_entry *e = entry_of(neigh, ref);
     if (e) {
         SLT_ASSERT(e->holds < UINT32_MAX);
-        e->holds++;
         e->wanted = true;
-        relist(neigh, ref.index);
+        if (e->holds++ == 0) { /* who is held is kept already */
+            relist(neigh, ref.index);
+        }
     }
 }
 
@@ -419,8 +420,9 @@ void slt_neigh_release(struct slt_neigh *neigh, struct slt_neigh_ref ref)
         return;
     }
     SLT_ASSERT(e->holds > 0);
-    e->holds--;
-    relist(neigh, ref.index);
+    if (--e->holds == 0) {
+        relist(neigh, ref.index);
+    }
 }
 
 bool slt_neigh_set_permanent(struct slt_neigh *neigh, const uint8_t addr[16], const uint8_t mac[6])
