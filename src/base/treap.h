@@ -30,6 +30,22 @@ uint32_t slt_treap_floor(const struct slt_treap_kind *kind, const struct slt_poo
 uint32_t slt_treap_above(const struct slt_treap_kind *kind, const struct slt_pool *pool,
                          uint32_t root, int64_t pos);
 
+/* The two below for a tree of one, which needs no search: most trees never have more. */
+static inline void slt_treap_insert_first(struct slt_treap_links *links, uint32_t *root,
+                                          uint32_t index)
+{
+    SLT_DCHECK(*root == SLT_NIL);
+    links->left = SLT_NIL;
+    links->right = SLT_NIL;
+    *root = index;
+}
+
+static inline bool slt_treap_is_alone(const struct slt_treap_links *links, uint32_t root,
+                                      uint32_t index)
+{
+    return root == index && links->left == SLT_NIL && links->right == SLT_NIL;
+}
+
 /* Put object `index`, whose key and priority are set, into the tree; no key may stand in it twice.
  * A key may change later as long as it stays between its neighbours'. */
 void slt_treap_insert(const struct slt_treap_kind *kind, const struct slt_pool *pool,

@@ -197,14 +197,22 @@ static void put_in_sequence(const struct slt_tcp *tcp, struct slt_records *rs,
     }
     *next = index;
     record->tree.priority = draw_priority(tcp, index, record->start);
-    slt_treap_insert(&by_start, &tcp->records, &rs->root, index);
+    if (rs->root == SLT_NIL) {
+        slt_treap_insert_first(&record->tree, &rs->root, index);
+    } else {
+        slt_treap_insert(&by_start, &tcp->records, &rs->root, index);
+    }
 }
 
 /* Out of everything: the record is free. Its state was left before. */
 static void remove_record(struct slt_tcp *tcp, struct slt_records *rs,
                           const struct slt_record *gone, uint32_t index)
 {
-    slt_treap_remove(&by_start, &tcp->records, &rs->root, index);
+    if (slt_treap_is_alone(&gone->tree, rs->root, index)) {
+        rs->root = SLT_NIL;
+    } else {
+        slt_treap_remove(&by_start, &tcp->records, &rs->root, index);
+    }
     if (gone->prev == SLT_NIL) {
         rs->head = gone->next;
     } else {
@@ -218,21 +226,21 @@ static void remove_record(struct slt_tcp *tcp, struct slt_records *rs,
     give_record(tcp, rs, index);
 }
 
-uint32_t slt_records_add(struct slt_tcp *tcp, struct slt_records *rs, int64_t start, int64_t end,
-                         uint32_t segs)
+struct slt_record *slt_records_add(struct slt_tcp *tcp, struct slt_records *rs, int64_t start,
+                                   int64_t end, uint32_t segs)
 {
     SLT_ASSERT(start < end);
     SLT_ASSERT(rs->tail == SLT_NIL || slt_record_end(slt_record_at(tcp, rs->tail)) <= start);
     uint32_t index = take_record(tcp, rs);
 
     if (index == SLT_NIL) {
-        return SLT_NIL;
+        return NULL;
     }
     struct slt_record *record = slt_record_at(tcp, index);
     *record = (struct slt_record){.start = start, .bytes = (uint32_t)(end - start), .segs = segs};
     put_in_sequence(tcp, rs, record, index, rs->tail);
     enter_flight(tcp, rs, record, index, rs->flight.tail);
-    return index;
+    return record;
 }
 
 uint32_t slt_records_add_lost(struct slt_tcp *tcp, struct slt_records *rs, int64_t start,

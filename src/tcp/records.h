@@ -89,9 +89,9 @@ struct slt_record *slt_record_at(const struct slt_tcp *tcp, uint32_t index);
 uint32_t slt_records_find(const struct slt_tcp *tcp, const struct slt_records *rs, int64_t pos);
 
 /* New octets [start, end) were sent as `segs` segments. Returns their record, in FLIGHT and last
- * in both orders, for the caller to stamp; SLT_NIL: they go without one. */
-uint32_t slt_records_add(struct slt_tcp *tcp, struct slt_records *rs, int64_t start, int64_t end,
-                         uint32_t segs);
+ * in both orders, for the caller to stamp; NULL: they go without one. */
+struct slt_record *slt_records_add(struct slt_tcp *tcp, struct slt_records *rs, int64_t start,
+                                   int64_t end, uint32_t segs);
 
 /* A record for octets that have none, taken as lost; SLT_NIL: there is no record to be had. */
 uint32_t slt_records_add_lost(struct slt_tcp *tcp, struct slt_records *rs, int64_t start,

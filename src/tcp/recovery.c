@@ -529,10 +529,9 @@ void slt_tcp_recovery_reopened(struct slt_tcp *tcp, struct slt_tcp_conn *c, int6
 
 /* ---- transmission ---------------------------------------------------------------------------- */
 
-static void stamp(struct slt_tcp *tcp, struct slt_tcp_conn *c, uint32_t index, int64_t now_ns)
+static void stamp(struct slt_tcp_conn *c, struct slt_record *record, int64_t now_ns)
 {
     struct slt_tcp_cold *cold = c->cold;
-    struct slt_record *record = slt_record_at(tcp, index);
 
     slt_rate_on_sent(&cold->rate, &record->stamp, slt_tcp_flight(c, &cold->recovery), record->bytes,
                      now_ns);
@@ -544,11 +543,11 @@ void slt_tcp_recovery_on_new(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_
                              uint32_t segs, int64_t now_ns)
 {
     struct slt_tcp_recovery *r = &c->cold->recovery;
-    uint32_t index = slt_records_add(tcp, &r->records, start, c->snd.nxt, segs);
+    struct slt_record *record = slt_records_add(tcp, &r->records, start, c->snd.nxt, segs);
 
     r->order++;
-    if (index != SLT_NIL) {
-        stamp(tcp, c, index, now_ns);
+    if (record) {
+        stamp(c, record, now_ns);
     }
     slt_prr_on_sent(&r->prr, (uint32_t)(c->snd.nxt - start));
 }
@@ -590,12 +589,12 @@ void slt_tcp_recovery_on_resent(struct slt_tcp *tcp, struct slt_tcp_conn *c,
         index = resend_record(tcp, c, index, plan->pos, end);
     }
     for (uint32_t i = r->records.flight.tail; i != SLT_NIL; i = slt_record_at(tcp, i)->list_prev) {
-        const struct slt_record *record = slt_record_at(tcp, i);
+        struct slt_record *record = slt_record_at(tcp, i);
         if (record->start < plan->pos || slt_record_end(record) > end ||
             !(record->flags & SLT_RECORD_RETRANSMITTED)) {
             break; /* what was just resent stands last in transmission order */
         }
-        stamp(tcp, c, i, now_ns);
+        stamp(c, record, now_ns);
     }
     r->forced = 0;
     r->rtx_near = plan->after;
