@@ -42,7 +42,6 @@ static void init(struct slt_tcp_cc *cc, const struct salut_config *config, int64
 {
     struct slt_cc_bbr *b = &cc->of.bbr;
 
-    memset(b, 0, sizeof(*b));
     bbr_model_init(b);
     b->random = seed_of(config, now_ns);
     b->extra_at_us = (uint32_t)(now_ns / SLT_NS_PER_US);

@@ -58,7 +58,6 @@ static void init(struct slt_tcp_cc *cc, const struct salut_config *config, int64
     struct slt_cc_cubic *q = &cc->of.cubic;
 
     (void)config;
-    memset(q, 0, sizeof(*q));
     q->epoch_at_ns = SLT_NEVER;
     q->last_ack_at_ns = now_ns;
     slt_hystart_init(&q->hystart);

@@ -17,6 +17,7 @@ struct slt_cc_ops {
     const char *name; /* as in TCP_CONGESTION */
     bool owns_window;
     bool needs_pacing;
+    /* All is zero but what every algorithm has in common. */
     void (*init)(struct slt_tcp_cc *cc, const struct salut_config *config, int64_t now_ns);
     uint32_t (*fold)(const struct slt_tcp_cc *cc);
     void (*unfold)(struct slt_tcp_cc *cc, uint32_t word);

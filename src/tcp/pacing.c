@@ -16,31 +16,34 @@
 #define BURST_BYTES      65536
 #define BURST_SEGS_LEAST 2
 
-static bool is_paced(const struct slt_tcp_conn *c, const struct slt_tcp_cold *cold)
+static bool paces_by_window(const struct slt_tcp_conn *c, const struct slt_tcp_cold *cold)
 {
-    return (c->opts.cc & SLT_OPTS_PACED) != 0 || c->opts.pace_max != 0 ||
-           slt_cc_needs_pacing(&cold->cc);
+    return (c->opts.cc & SLT_OPTS_PACED) != 0 || slt_cc_needs_pacing(&cold->cc);
+}
+
+static SLT_APART uint64_t rate_of(const struct slt_tcp *tcp, const struct slt_tcp_conn *c)
+{
+    const struct slt_tcp_cold *cold = c->cold;
+    uint64_t rate =
+        paces_by_window(c, cold)
+            ? slt_cc_pacing_bytes_per_s(&cold->cc, c->rtt.srtt8_us >> 3, slt_tcp_full_mss(tcp, c))
+            : 0;
+
+    if (c->opts.pace_max != 0 && (rate == 0 || rate > c->opts.pace_max)) {
+        rate = c->opts.pace_max;
+    }
+    return rate;
 }
 
 /* The window or the round trip may have changed. */
 void slt_tcp_pacing_update(struct slt_tcp *tcp, struct slt_tcp_conn *c)
 {
-    if (c->cold == NULL) {
-        return;
-    }
     struct slt_tcp_cold *cold = c->cold;
-    if (!is_paced(c, cold)) {
-        cold->pacing.bytes_per_s = 0;
-        return;
+
+    if (cold != NULL) {
+        bool paced = c->opts.pace_max != 0 || paces_by_window(c, cold);
+        cold->pacing.bytes_per_s = paced ? rate_of(tcp, c) : 0;
     }
-    bool by_window = (c->opts.cc & SLT_OPTS_PACED) != 0 || slt_cc_needs_pacing(&cold->cc);
-    uint64_t rate = by_window ? slt_cc_pacing_bytes_per_s(&cold->cc, c->rtt.srtt8_us >> 3,
-                                                          slt_tcp_full_mss(tcp, c))
-                              : 0;
-    if (c->opts.pace_max != 0 && (rate == 0 || rate > c->opts.pace_max)) {
-        rate = c->opts.pace_max;
-    }
-    cold->pacing.bytes_per_s = rate;
 }
 
 static int64_t time_of(uint64_t bytes, uint64_t bytes_per_s)
