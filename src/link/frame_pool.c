@@ -58,13 +58,8 @@ static bool grow(struct slt_frame_class *c, uint8_t large)
     return true;
 }
 
-struct slt_frame_buf *slt_frame_pool_take(struct slt_frame_pool *pool, uint32_t bytes)
+static struct slt_frame_buf *take_free(struct slt_frame_class *c, uint32_t bytes)
 {
-    uint8_t large = bytes > SLT_FRAME_SMALL_MAX;
-    struct slt_frame_class *c = &pool->sizes[large];
-    if (bytes > SLT_FRAME_LARGE_MAX || (!c->free_top && !grow(c, large))) {
-        return NULL;
-    }
     struct slt_frame_buf *buf = c->free_top;
     c->free_top = buf->next;
     c->used++;
@@ -73,6 +68,22 @@ struct slt_frame_buf *slt_frame_pool_take(struct slt_frame_pool *pool, uint32_t 
     buf->gso_bytes = 0;
     buf->checksum_valid = 0;
     return buf;
+}
+
+static SLT_APART struct slt_frame_buf *take_fresh(struct slt_frame_class *c, uint8_t large,
+                                                  uint32_t bytes)
+{
+    return grow(c, large) ? take_free(c, bytes) : NULL;
+}
+
+struct slt_frame_buf *slt_frame_pool_take(struct slt_frame_pool *pool, uint32_t bytes)
+{
+    uint8_t large = bytes > SLT_FRAME_SMALL_MAX;
+    struct slt_frame_class *c = &pool->sizes[large];
+    if (bytes > SLT_FRAME_LARGE_MAX) {
+        return NULL;
+    }
+    return c->free_top ? take_free(c, bytes) : take_fresh(c, large, bytes);
 }
 
 void slt_frame_pool_give(struct slt_frame_pool *pool, struct slt_frame_buf *buf)

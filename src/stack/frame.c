@@ -39,9 +39,16 @@ static uint32_t flow_label(const struct salut_stack *stack, const struct slt_tcp
     return (uint32_t)slt_siphash13(&stack->label_key, id, sizeof(*id)) & 0xfffffU;
 }
 
-static void write_network(const struct salut_stack *stack, const struct slt_frame_to *to,
-                          uint32_t payload_bytes, struct slt_writer *w)
+static uint32_t network_bytes(uint8_t family)
 {
+    return family == 4 ? SLT_IPV4_HEADER_BYTES : SLT_IPV6_HEADER_BYTES;
+}
+
+/* In front of `payload_bytes` that are there already. */
+static void write_network(const struct salut_stack *stack, const struct slt_frame_to *to,
+                          uint32_t payload_bytes, uint8_t *header)
+{
+    struct slt_writer w = slt_writer_of(header, network_bytes(to->family));
     if (to->family == 4) { /* SHLD-22: the DS field as the user set it */
         struct slt_ipv4 ip = {.dscp = (uint8_t)(to->dscp >> 2),
                               .ecn = to->ecn,
@@ -51,7 +58,7 @@ static void write_network(const struct salut_stack *stack, const struct slt_fram
                               .payload_bytes = payload_bytes};
         slt_ip_addr_copy(ip.src, to->id->local);
         slt_ip_addr_copy(ip.dst, to->id->remote);
-        slt_ipv4_emit(&ip, w);
+        slt_ipv4_emit(&ip, &w);
         return;
     }
     struct slt_ipv6 ip = {.flow_label = flow_label(stack, to->id),
@@ -62,7 +69,7 @@ static void write_network(const struct salut_stack *stack, const struct slt_fram
                           .payload_bytes = payload_bytes};
     slt_ip_addr_copy(ip.src, to->id->local);
     slt_ip_addr_copy(ip.dst, to->id->remote);
-    slt_ipv6_emit(&ip, w);
+    slt_ipv6_emit(&ip, &w);
 }
 
 static uint32_t sum_pieces(const struct salut_tx_frame *frame, uint32_t sum)
@@ -125,7 +132,6 @@ void slt_stack_frame_tcp(const struct salut_stack *stack, const struct slt_frame
                          struct salut_tx_frame *frame)
 {
     struct slt_writer w = slt_writer_of(frame->header, SALUT_FRAME_HEADER_MAX);
-    uint32_t tcp_bytes = SLT_TCP_HEADER_BYTES + slt_tcp_options_bytes(&seg->opt);
     clear_frame(frame);
     take_pieces(frame, pieces, to->piece_count);
     SLT_ASSERT(frame->payload_bytes == seg->payload_bytes);
@@ -133,11 +139,11 @@ void slt_stack_frame_tcp(const struct salut_stack *stack, const struct slt_frame
     frame->gso_bytes = to->gso_bytes;
     write_link(stack, to->mac, to->family, &w);
     frame->network_offset = (uint8_t)w.at;
-    write_network(stack, to, tcp_bytes + frame->payload_bytes, &w);
+    uint8_t *network = slt_write_room(&w, network_bytes(to->family));
     frame->transport_offset = (uint8_t)w.at;
-    uint32_t written = slt_tcp_emit(seg, &w);
+    uint32_t tcp_bytes = slt_tcp_emit(seg, &w);
     SLT_ASSERT(!w.failed);
-    SLT_ASSERT(written == tcp_bytes);
+    write_network(stack, to, tcp_bytes + frame->payload_bytes, network);
     frame->header_bytes = (uint16_t)w.at;
     write_checksum(stack, to, tcp_bytes, frame);
 }

@@ -81,6 +81,13 @@ static inline uint64_t sum_rest(const uint8_t *p, uint32_t bytes)
 static inline uint64_t sum_short(const uint8_t *p, uint32_t bytes)
 {
     uint64_t sum = 0;
+    for (; bytes >= 32; bytes -= 32) {
+        sum = add_round(sum, load_u64(p));
+        sum = add_round(sum, load_u64(p + 8));
+        sum = add_round(sum, load_u64(p + 16));
+        sum = add_round(sum, load_u64(p + 24));
+        p += 32;
+    }
     for (; bytes >= 8; bytes -= 8) {
         sum = add_round(sum, load_u64(p));
         p += 8;

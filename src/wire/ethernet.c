@@ -14,22 +14,24 @@ enum slt_reason slt_ethernet_parse(struct slt_span frame, struct slt_ethernet *o
 {
     memset(out, 0, sizeof(*out));
     struct slt_reader r = slt_reader_of(frame);
-    const uint8_t *dst = slt_read_bytes(&r, 6);
-    const uint8_t *src = slt_read_bytes(&r, 6);
-    out->type = slt_read_u16(&r);
+    const uint8_t *addresses = slt_read_bytes(&r, SLT_ETHERNET_HEADER_BYTES);
+    if (!addresses) {
+        return SLT_DROP_FRAME_SHORT;
+    }
+    out->type = slt_get_u16(addresses + 12);
     if (out->type == SLT_ETHERTYPE_VLAN) {
         out->tagged = true;
         out->tag = slt_read_u16(&r);
         out->type = slt_read_u16(&r);
     }
-    if (r.failed || dst == NULL || src == NULL) {
+    if (r.failed) {
         return SLT_DROP_FRAME_SHORT;
     }
     if (out->type < FIRST_TYPE) {
         return SLT_DROP_FRAME_802_3;
     }
-    memcpy(out->dst, dst, 6);
-    memcpy(out->src, src, 6);
+    memcpy(out->dst, addresses, 6);
+    memcpy(out->src, addresses + 6, 6);
     out->payload_bytes = slt_reader_left(&r);
     out->payload = slt_read_bytes(&r, out->payload_bytes);
     return SLT_PASS;

@@ -8,20 +8,10 @@
 #include "wire/ipv4.h"
 
 #include "wire/address.h"
-#include "wire/checksum.h"
 
 enum { OPTION_END = 0, OPTION_NOP = 1, OPTION_LSRR = 131, OPTION_SSRR = 137 };
 
-#define FLAG_DF     0x4000U
-#define FLAG_MF     0x2000U
 #define OFFSET_MASK 0x1fffU
-
-/* Most headers are bare. */
-static inline uint16_t header_checksum(const uint8_t *header, uint32_t bytes)
-{
-    return bytes == SLT_IPV4_HEADER_BYTES ? slt_checksum_ipv4(header)
-                                          : slt_checksum_finish(slt_checksum_add(0, header, bytes));
-}
 
 static enum slt_reason walk_options(struct slt_ipv4 *ip)
 {
@@ -67,8 +57,8 @@ static enum slt_reason parse_header(struct slt_span packet, struct slt_ipv4 *out
     *out = (struct slt_ipv4){.dscp = header[1] >> 2,
                              .ecn = header[1] & 3U,
                              .id = slt_get_u16(header + 4),
-                             .dont_fragment = (fragment & FLAG_DF) != 0,
-                             .more_fragments = (fragment & FLAG_MF) != 0,
+                             .dont_fragment = (fragment & SLT_IPV4_DF) != 0,
+                             .more_fragments = (fragment & SLT_IPV4_MF) != 0,
                              .fragment_offset = (uint16_t)((fragment & OFFSET_MASK) * 8),
                              .ttl = header[8],
                              .protocol = header[9],
@@ -94,7 +84,7 @@ enum slt_reason slt_ipv4_parse(struct slt_span packet, struct slt_ipv4 *out)
     }
     out->payload_bytes = total_bytes - header_bytes;
     /* RFC 1122 3.2.1.2: the header checksum is verified on every datagram. */
-    if (header_checksum(packet.data, header_bytes) != 0) {
+    if (slt_ipv4_checksum(packet.data, header_bytes) != 0) {
         return SLT_DROP_IP_CHECKSUM;
     }
     return out->options_bytes > 0 ? walk_options(out) : SLT_PASS;
@@ -108,35 +98,6 @@ enum slt_reason slt_ipv4_parse_quoted(struct slt_span quote, struct slt_ipv4 *ou
         return reason;
     }
     return walk_options(out);
-}
-
-uint32_t slt_ipv4_emit(const struct slt_ipv4 *ip, struct slt_writer *w)
-{
-    const uint32_t header_bytes = SLT_IPV4_HEADER_BYTES + (uint32_t)ip->options_bytes;
-    SLT_ASSERT(ip->options_bytes <= SLT_IPV4_OPTIONS_MAX && ip->options_bytes % 4 == 0);
-    SLT_ASSERT(ip->payload_bytes <= 65535U - header_bytes);
-    SLT_ASSERT(ip->fragment_offset % 8 == 0);
-    uint8_t *header = slt_write_room(w, header_bytes);
-    if (!header) {
-        return 0;
-    }
-    header[0] = (uint8_t)(0x40U | header_bytes / 4);
-    header[1] = (uint8_t)(ip->dscp << 2 | (ip->ecn & 3));
-    slt_put_u16(header + 2, (uint16_t)(header_bytes + ip->payload_bytes));
-    slt_put_u16(header + 4, ip->id);
-    slt_put_u16(header + 6,
-                (uint16_t)((ip->dont_fragment ? FLAG_DF : 0) | (ip->more_fragments ? FLAG_MF : 0) |
-                           ip->fragment_offset / 8U));
-    header[8] = ip->ttl;
-    header[9] = ip->protocol;
-    slt_put_u16(header + 10, 0);
-    memcpy(header + 12, ip->src + 12, 4);
-    memcpy(header + 16, ip->dst + 12, 4);
-    if (ip->options_bytes > 0) {
-        memcpy(header + SLT_IPV4_HEADER_BYTES, ip->options, ip->options_bytes);
-    }
-    slt_put_u16(header + 10, header_checksum(header, header_bytes));
-    return header_bytes;
 }
 
 int slt_ipv4_print(const struct slt_ipv4 *ip, char *out, size_t size)

@@ -32,12 +32,12 @@ enum slt_reason slt_tcp_parse(struct slt_span packet, struct slt_tcp_segment *ou
     if (header_bytes < SLT_TCP_HEADER_BYTES || header_bytes > packet.bytes) {
         return SLT_DROP_TCP_DATA_OFFSET;
     }
-    const uint32_t option_bytes = header_bytes - SLT_TCP_HEADER_BYTES;
-    const uint8_t *options = slt_read_bytes(&r, option_bytes);
-    out->payload_bytes = slt_reader_left(&r);
-    out->payload = slt_read_bytes(&r, out->payload_bytes);
+    out->payload_bytes = packet.bytes - header_bytes;
+    out->payload = header + header_bytes;
     /* RFC 9293 3.1 (MUST-5): options are read from any segment, whatever its flags. */
-    return slt_tcp_options_parse((struct slt_span){options, option_bytes}, &out->opt);
+    return slt_tcp_options_parse(
+        (struct slt_span){header + SLT_TCP_HEADER_BYTES, header_bytes - SLT_TCP_HEADER_BYTES},
+        &out->opt);
 }
 
 uint32_t slt_tcp_emit(const struct slt_tcp_segment *seg, struct slt_writer *w)
@@ -49,14 +49,12 @@ uint32_t slt_tcp_emit(const struct slt_tcp_segment *seg, struct slt_writer *w)
         w->at = start;
         return 0;
     }
-    slt_put_u16(header, seg->src_port);
-    slt_put_u16(header + 2, seg->dst_port);
+    slt_put_u32(header, (uint32_t)seg->src_port << 16 | seg->dst_port);
     slt_put_u32(header + 4, seg->seq);
     slt_put_u32(header + 8, seg->ack);
-    slt_put_u16(header + 12, (uint16_t)((header_bytes / 4) << 12 | (seg->flags & 0x1ffU)));
-    slt_put_u16(header + 14, seg->window);
-    slt_put_u16(header + 16, 0);
-    slt_put_u16(header + 18, seg->urgent);
+    slt_put_u32(header + 12,
+                header_bytes / 4 << 28 | (seg->flags & 0x1ffU) << 16 | (uint32_t)seg->window);
+    slt_put_u32(header + 16, seg->urgent); /* behind a checksum of 0 */
     return header_bytes;
 }
 

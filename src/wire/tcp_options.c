@@ -29,8 +29,16 @@ enum {
 
 #define ITEMS_MAX 8
 
-#define USUAL_BYTES 12U
-#define USUAL_WORD  0x0101080aU /* NOP, NOP, timestamps, 10 bytes */
+/* What nearly every segment carries: NOP, NOP, timestamps (RFC 7323 App. A); and nearly every SYN:
+ * MSS, SACK permitted, timestamps, NOP, window scale, each in its word. */
+#define USUAL_BYTES     12U
+#define USUAL_WORD      0x0101080aU
+#define USUAL_SYN_BYTES 20U
+#define USUAL_SYN_MSS   0x0204U
+#define USUAL_SYN_WORD  0x0402080aU
+#define USUAL_SYN_SCALE 0x010303U
+#define USUAL_SYN_HAS                                                                              \
+    (SLT_TCP_OPT_MSS | SLT_TCP_OPT_SACK_OK | SLT_TCP_OPT_TIMESTAMPS | SLT_TCP_OPT_WSCALE)
 
 struct item {
     enum slt_tcp_option_bit option;
@@ -169,28 +177,34 @@ static void parse_option(uint8_t kind, struct slt_reader *body, struct slt_tcp_o
     }
 }
 
-/* The bytes every segment of a connection with timestamps carries: nop nop TS (RFC 7323 App. A). */
 static bool parse_usual(struct slt_span bytes, struct slt_tcp_options *out)
 {
-    if (bytes.bytes != USUAL_BYTES) {
-        return false;
-    }
-    struct slt_reader r = slt_reader_of(bytes);
-    if (slt_read_u32(&r) != USUAL_WORD) {
+    if (bytes.bytes != USUAL_BYTES || slt_get_u32(bytes.data) != USUAL_WORD) {
         return false;
     }
     out->present = SLT_TCP_OPT_TIMESTAMPS;
-    out->ts_val = slt_read_u32(&r);
-    out->ts_ecr = slt_read_u32(&r);
+    out->ts_val = slt_get_u32(bytes.data + 4);
+    out->ts_ecr = slt_get_u32(bytes.data + 8);
     return true;
 }
 
-enum slt_reason slt_tcp_options_parse(struct slt_span bytes, struct slt_tcp_options *out)
+static bool parse_usual_syn(struct slt_span bytes, struct slt_tcp_options *out)
 {
-    memset(out, 0, sizeof(*out));
-    if (parse_usual(bytes, out)) {
-        return SLT_PASS;
+    if (bytes.bytes != USUAL_SYN_BYTES || slt_get_u16(bytes.data) != USUAL_SYN_MSS ||
+        slt_get_u32(bytes.data + 4) != USUAL_SYN_WORD ||
+        slt_get_u32(bytes.data + 16) >> 8 != USUAL_SYN_SCALE) {
+        return false;
     }
+    out->present = USUAL_SYN_HAS;
+    out->mss = slt_get_u16(bytes.data + 2);
+    out->ts_val = slt_get_u32(bytes.data + 8);
+    out->ts_ecr = slt_get_u32(bytes.data + 12);
+    out->wscale = bytes.data[19];
+    return true;
+}
+
+static SLT_APART enum slt_reason parse_list(struct slt_span bytes, struct slt_tcp_options *out)
+{
     struct slt_reader r = slt_reader_of(bytes);
     while (slt_reader_left(&r) > 0) {
         const uint8_t kind = slt_read_u8(&r);
@@ -211,6 +225,13 @@ enum slt_reason slt_tcp_options_parse(struct slt_span bytes, struct slt_tcp_opti
         parse_option(kind, &body, out);
     }
     return SLT_PASS;
+}
+
+enum slt_reason slt_tcp_options_parse(struct slt_span bytes, struct slt_tcp_options *out)
+{
+    memset(out, 0, sizeof(*out));
+    bool usual = parse_usual(bytes, out) || parse_usual_syn(bytes, out);
+    return usual ? SLT_PASS : parse_list(bytes, out);
 }
 
 static void plan_item(struct layout *l, enum slt_tcp_option_bit option, uint32_t bytes)
@@ -353,12 +374,7 @@ static uint8_t *put_body(uint8_t *to, const struct slt_tcp_options *opt,
     SLT_UNREACHABLE("an option that was not planned");
 }
 
-static bool is_usual(const struct slt_tcp_options *opt)
-{
-    return opt->present == SLT_TCP_OPT_TIMESTAMPS;
-}
-
-/* Write what nearly every segment carries, without a plan. */
+/* Write the usual sets without a plan. */
 static uint32_t emit_usual(const struct slt_tcp_options *opt, struct slt_writer *w)
 {
     uint8_t *to = slt_write_room(w, USUAL_BYTES);
@@ -371,19 +387,27 @@ static uint32_t emit_usual(const struct slt_tcp_options *opt, struct slt_writer 
     return USUAL_BYTES;
 }
 
+static uint32_t emit_usual_syn(const struct slt_tcp_options *opt, struct slt_writer *w)
+{
+    uint8_t *to = slt_write_room(w, USUAL_SYN_BYTES);
+    if (!to) {
+        return 0;
+    }
+    slt_put_u32(to, USUAL_SYN_MSS << 16 | opt->mss);
+    slt_put_u32(to + 4, USUAL_SYN_WORD);
+    slt_put_u32(to + 8, opt->ts_val);
+    slt_put_u32(to + 12, opt->ts_ecr);
+    slt_put_u32(to + 16, USUAL_SYN_SCALE << 8 | opt->wscale);
+    return USUAL_SYN_BYTES;
+}
+
 uint32_t slt_tcp_options_bytes(const struct slt_tcp_options *opt)
 {
-    if (is_usual(opt)) {
-        return USUAL_BYTES;
-    }
     return plan_layout(opt).bytes;
 }
 
-uint32_t slt_tcp_options_emit(const struct slt_tcp_options *opt, struct slt_writer *w)
+static SLT_APART uint32_t emit_planned(const struct slt_tcp_options *opt, struct slt_writer *w)
 {
-    if (is_usual(opt)) {
-        return emit_usual(opt, w);
-    }
     const struct layout l = plan_layout(opt);
     uint8_t *to = l.bytes <= SLT_TCP_OPTIONS_MAX ? slt_write_room(w, l.bytes) : NULL;
     if (!to) {
@@ -399,6 +423,14 @@ uint32_t slt_tcp_options_emit(const struct slt_tcp_options *opt, struct slt_writ
     }
     SLT_ASSERT(to == end);
     return l.bytes;
+}
+
+uint32_t slt_tcp_options_emit(const struct slt_tcp_options *opt, struct slt_writer *w)
+{
+    if (opt->present == SLT_TCP_OPT_TIMESTAMPS) {
+        return emit_usual(opt, w);
+    }
+    return opt->present == USUAL_SYN_HAS ? emit_usual_syn(opt, w) : emit_planned(opt, w);
 }
 
 static void print_sack(struct slt_text *t, const struct slt_tcp_options *opt)
