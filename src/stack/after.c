@@ -34,14 +34,14 @@ static void shrink(struct salut_stack *stack, struct slt_tcp_conn *c)
     slt_conns_release(stack, c->index);
 }
 
-void slt_after_news(struct salut_stack *stack, const struct slt_tcp_conn *c)
+void slt_after_news(struct salut_stack *stack, struct slt_tcp_conn *c)
 {
     if (slt_tcp_has(c, SLT_CONN_ORPHAN) || (c->place.marks & SLT_MARK_QUEUED) != 0 ||
         slt_queue_holds(c, SLT_LINK_READY)) {
         return;
     }
-    if ((slt_tcp_ready(&stack->tcp, c) & c->place.interest) != 0) {
-        slt_queue_push(stack, &stack->ready, c->index, SLT_LINK_READY);
+    if (slt_tcp_ready(c, c->place.interest) != 0) {
+        slt_queue_push(stack, &stack->ready, c, SLT_LINK_READY);
     }
 }
 
@@ -75,8 +75,7 @@ void slt_after_turn(struct salut_stack *stack, struct slt_tcp_conn *c)
     if (c->place.marks & SLT_MARK_FAST_OPEN) {
         slt_fast_open_watch(stack, c);
     }
-    slt_tcp_settle(tcp, c, stack->now_ns);
-    bool wants = slt_tcp_wants_output(tcp, c, stack->now_ns);
+    bool wants = slt_tcp_settle(tcp, c, stack->now_ns);
     if (c->state == SALUT_STATE_CLOSED) {
         slt_conns_hide(stack, index);
         if (slt_tcp_is_done(c)) {
@@ -90,20 +89,20 @@ void slt_after_turn(struct salut_stack *stack, struct slt_tcp_conn *c)
     }
     set_wheel(stack, c);
     if (wants && !slt_queue_holds(c, SLT_LINK_DIRTY)) {
-        slt_queue_push(stack, &stack->dirty, index, SLT_LINK_DIRTY);
+        slt_queue_push(stack, &stack->dirty, c, SLT_LINK_DIRTY);
     }
     slt_after_news(stack, c);
 }
 
 /* The transmit step will come by: the connection stands in its queue, or joins it now. */
-static bool awaits_turn(struct salut_stack *stack, const struct slt_tcp_conn *c)
+static bool awaits_turn(struct salut_stack *stack, struct slt_tcp_conn *c)
 {
     if (c->state == SALUT_STATE_CLOSED || c->state == SALUT_STATE_TIME_WAIT ||
         c->place.parked != SLT_PARKED_NOT || slt_stack_is_quiet(stack)) {
         return false;
     }
     if (!slt_queue_holds(c, SLT_LINK_DIRTY)) {
-        slt_queue_push(stack, &stack->dirty, c->index, SLT_LINK_DIRTY);
+        slt_queue_push(stack, &stack->dirty, c, SLT_LINK_DIRTY);
     }
     return true;
 }

@@ -247,7 +247,7 @@ enum salut_status salut_set_interest(struct salut_stack *stack, salut_conn conn,
 enum salut_status salut_ready(const struct salut_stack *stack, salut_conn conn, uint32_t *ready)
 {
     const struct slt_tcp_conn *c = find(stack, conn);
-    *ready = c ? slt_tcp_ready(&stack->tcp, c) : 0;
+    *ready = c ? slt_tcp_ready(c, UINT32_MAX) : 0;
     return c ? SALUT_OK : SALUT_STALE;
 }
 

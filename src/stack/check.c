@@ -28,7 +28,7 @@ static const char *check_news(const struct salut_stack *stack, uint32_t index,
 {
     bool held = slt_queue_has(stack, index, SLT_LINK_READY);
     bool silent = slt_tcp_has(c, SLT_CONN_ORPHAN) || (c->place.marks & SLT_MARK_QUEUED) != 0;
-    if (!silent && !held && (slt_tcp_ready(&stack->tcp, c) & c->place.interest) != 0) {
+    if (!silent && !held && slt_tcp_ready(c, c->place.interest) != 0) {
         return "I-34: a connection has news and nobody will be told";
     }
     return NULL;

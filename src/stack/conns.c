@@ -95,10 +95,10 @@ static void sweep_queue(struct salut_stack *stack, struct slt_conn_queue *queue,
                         enum slt_queue_link link)
 {
     for (uint32_t left = queue->count; left > 0; left--) {
-        uint32_t index = slt_queue_pop(stack, queue, link);
+        struct slt_tcp_conn *c = slt_queue_pop(stack, queue, link);
         stack->tcp.work++;
-        if (!slt_conns_let_go(stack, slt_tcp_conn_at(&stack->tcp, index))) {
-            slt_queue_push(stack, queue, index, link);
+        if (!slt_conns_let_go(stack, c)) {
+            slt_queue_push(stack, queue, c, link);
         }
     }
 }

@@ -23,19 +23,18 @@ static bool next_listener(struct salut_stack *stack, struct salut_event *event)
 
 static bool next_conn(struct salut_stack *stack, struct salut_event *event)
 {
-    uint32_t index;
-    while ((index = slt_queue_pop(stack, &stack->ready, SLT_LINK_READY)) != SLT_NIL) {
-        struct slt_tcp_conn *c = slt_tcp_conn_at(&stack->tcp, index);
+    struct slt_tcp_conn *c;
+    while ((c = slt_queue_pop(stack, &stack->ready, SLT_LINK_READY)) != NULL) {
         if (slt_conns_let_go(stack, c)) {
             continue;
         }
-        uint32_t ready = slt_tcp_ready(&stack->tcp, c) & c->place.interest;
+        uint32_t ready = slt_tcp_ready(c, c->place.interest);
         if (ready == 0 || slt_tcp_has(c, SLT_CONN_ORPHAN)) {
             continue;
         }
-        slt_queue_push(stack, &stack->reported, index, SLT_LINK_READY);
+        slt_queue_push(stack, &stack->reported, c, SLT_LINK_READY);
         slt_tcp_seen(c, ready);
-        *event = (struct salut_event){.conn = {index, c->place.generation},
+        *event = (struct salut_event){.conn = {c->index, c->place.generation},
                                       .listener = {SALUT_NO_INDEX, 0},
                                       .user = c->place.of.user,
                                       .ready = ready};

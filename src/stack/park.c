@@ -34,22 +34,21 @@ void slt_park_deinit(struct salut_stack *stack)
     stack->parked = NULL;
 }
 
-void slt_park_conn(struct salut_stack *stack, uint32_t conn, struct slt_neigh_ref ref)
+void slt_park_conn(struct salut_stack *stack, struct slt_tcp_conn *c, struct slt_neigh_ref ref)
 {
     SLT_ASSERT(ref.index < stack->parked_max);
-    slt_tcp_conn_at(&stack->tcp, conn)->place.parked = SLT_PARKED_NEIGHBOUR;
-    slt_queue_push(stack, &stack->parked[ref.index], conn, SLT_LINK_DIRTY);
+    c->place.parked = SLT_PARKED_NEIGHBOUR;
+    slt_queue_push(stack, &stack->parked[ref.index], c, SLT_LINK_DIRTY);
 }
 
 static void wake_parked(struct salut_stack *stack, uint32_t neighbour)
 {
     struct slt_conn_queue *queue = &stack->parked[neighbour];
-    uint32_t index;
-    while ((index = slt_queue_pop(stack, queue, SLT_LINK_DIRTY)) != SLT_NIL) {
-        struct slt_tcp_conn *c = slt_tcp_conn_at(&stack->tcp, index);
+    struct slt_tcp_conn *c;
+    while ((c = slt_queue_pop(stack, queue, SLT_LINK_DIRTY)) != NULL) {
         if (!slt_conns_let_go(stack, c)) {
             c->place.parked = SLT_PARKED_NOT;
-            slt_queue_push(stack, &stack->dirty, index, SLT_LINK_DIRTY);
+            slt_queue_push(stack, &stack->dirty, c, SLT_LINK_DIRTY);
         }
     }
 }

@@ -6,10 +6,14 @@
  */
 #include "stack/stack.h"
 
+static uint32_t *link_in(struct slt_tcp_conn *c, enum slt_queue_link link)
+{
+    return link == SLT_LINK_DIRTY ? &c->place.dirty_next : &c->place.ready_next;
+}
+
 static uint32_t *link_of(const struct salut_stack *stack, uint32_t index, enum slt_queue_link link)
 {
-    struct slt_tcp_place *place = &slt_tcp_conn_at(&stack->tcp, index)->place;
-    return link == SLT_LINK_DIRTY ? &place->dirty_next : &place->ready_next;
+    return link_in(slt_tcp_conn_at(&stack->tcp, index), link);
 }
 
 void slt_queue_init(struct slt_conn_queue *queue)
@@ -23,38 +27,38 @@ void slt_queue_free_links(struct slt_tcp_place *place, uint32_t index)
     place->ready_next = index;
 }
 
-void slt_queue_push(struct salut_stack *stack, struct slt_conn_queue *queue, uint32_t index,
+void slt_queue_push(struct salut_stack *stack, struct slt_conn_queue *queue, struct slt_tcp_conn *c,
                     enum slt_queue_link link)
 {
-    uint32_t *own = link_of(stack, index, link);
-    SLT_ASSERT(*own == index);
+    uint32_t *own = link_in(c, link);
+    SLT_ASSERT(*own == c->index);
     *own = SLT_NIL;
     if (queue->head == SLT_NIL) {
-        queue->head = index;
+        queue->head = c->index;
     } else {
-        *link_of(stack, queue->tail, link) = index;
+        *link_of(stack, queue->tail, link) = c->index;
     }
-    queue->tail = index;
+    queue->tail = c->index;
     queue->count++;
 }
 
-uint32_t slt_queue_pop(struct salut_stack *stack, struct slt_conn_queue *queue,
-                       enum slt_queue_link link)
+struct slt_tcp_conn *slt_queue_pop(struct salut_stack *stack, struct slt_conn_queue *queue,
+                                   enum slt_queue_link link)
 {
-    uint32_t index = queue->head;
-    if (index == SLT_NIL) {
-        return SLT_NIL;
+    if (queue->head == SLT_NIL) {
+        return NULL;
     }
     SLT_ASSERT(queue->count > 0);
-    uint32_t *own = link_of(stack, index, link);
+    struct slt_tcp_conn *c = slt_tcp_conn_at(&stack->tcp, queue->head);
+    uint32_t *own = link_in(c, link);
     queue->head = *own;
-    *own = index;
+    *own = c->index;
     queue->count--;
     if (queue->head == SLT_NIL) {
         queue->tail = SLT_NIL;
         SLT_ASSERT(queue->count == 0);
     }
-    return index;
+    return c;
 }
 
 void slt_queue_join(struct salut_stack *stack, struct slt_conn_queue *to,

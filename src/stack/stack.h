@@ -336,10 +336,10 @@ static inline bool slt_queue_has(const struct salut_stack *stack, uint32_t index
 {
     return slt_queue_holds(slt_tcp_conn_at(&stack->tcp, index), link);
 }
-void slt_queue_push(struct salut_stack *stack, struct slt_conn_queue *queue, uint32_t index,
+void slt_queue_push(struct salut_stack *stack, struct slt_conn_queue *queue, struct slt_tcp_conn *c,
                     enum slt_queue_link link);
-uint32_t slt_queue_pop(struct salut_stack *stack, struct slt_conn_queue *queue,
-                       enum slt_queue_link link);
+struct slt_tcp_conn *slt_queue_pop(struct salut_stack *stack, struct slt_conn_queue *queue,
+                                   enum slt_queue_link link);
 void slt_queue_join(struct salut_stack *stack, struct slt_conn_queue *to,
                     struct slt_conn_queue *from, enum slt_queue_link link);
 uint32_t slt_queue_next(const struct salut_stack *stack, uint32_t index, enum slt_queue_link link);
@@ -466,7 +466,7 @@ bool slt_net_source(const struct salut_stack *stack, const uint8_t dst[16], uint
 /* park.c */
 bool slt_park_init(struct salut_stack *stack);
 void slt_park_deinit(struct salut_stack *stack);
-void slt_park_conn(struct salut_stack *stack, uint32_t conn, struct slt_neigh_ref ref);
+void slt_park_conn(struct salut_stack *stack, struct slt_tcp_conn *c, struct slt_neigh_ref ref);
 void slt_park_answer(struct salut_stack *stack, const struct slt_neigh_reply *reply);
 void slt_park_ask(struct salut_stack *stack, const struct slt_neigh_solicit *solicit);
 void slt_park_turn(struct salut_stack *stack);
@@ -484,7 +484,7 @@ enum slt_reason slt_auto_take_nd(struct salut_stack *stack, const struct slt_nei
  * at the connection; it may be gone afterwards */
 void slt_after(struct salut_stack *stack, struct slt_tcp_conn *c);
 void slt_after_turn(struct salut_stack *stack, struct slt_tcp_conn *c);
-void slt_after_news(struct salut_stack *stack, const struct slt_tcp_conn *c);
+void slt_after_news(struct salut_stack *stack, struct slt_tcp_conn *c);
 
 /* tx.c: an unanswered batch was not taken */
 void slt_tx_cancel(struct salut_stack *stack);

@@ -119,11 +119,10 @@ static void lose_segment(struct salut_stack *stack, struct slt_tcp_conn *c,
     slt_after_turn(stack, c);
 }
 
-static uint32_t offer_conn(struct salut_stack *stack, uint32_t index, struct salut_tx_frame *frames,
-                           uint32_t max)
+static uint32_t offer_conn(struct salut_stack *stack, struct slt_tcp_conn *c,
+                           struct salut_tx_frame *frames, uint32_t max)
 {
     struct slt_net_way way = {.mac = {0}};
-    struct slt_tcp_conn *c = slt_tcp_conn_at(&stack->tcp, index);
     if (slt_conns_let_go(stack, c)) {
         return 0;
     }
@@ -139,7 +138,7 @@ static uint32_t offer_conn(struct salut_stack *stack, uint32_t index, struct sal
         return count;
     }
     if (answer == SLT_NET_WAIT) {
-        slt_park_conn(stack, index, way.ref);
+        slt_park_conn(stack, c, way.ref);
     } else {
         lose_segment(stack, c, answer);
     }
@@ -165,12 +164,12 @@ static void offer_conns(struct salut_stack *stack, struct salut_tx_frame *frames
     struct slt_tx_batch *tx = &stack->tx;
     uint32_t turns = slt_stack_is_quiet(stack) ? 0 : stack->dirty.count;
     while (tx->count < limit && turns > 0) {
-        uint32_t index = slt_queue_pop(stack, &stack->dirty, SLT_LINK_DIRTY);
-        if (index == SLT_NIL) {
+        struct slt_tcp_conn *c = slt_queue_pop(stack, &stack->dirty, SLT_LINK_DIRTY);
+        if (!c) {
             return;
         }
         turns--;
-        offer_conn(stack, index, &frames[tx->count], limit - tx->count);
+        offer_conn(stack, c, &frames[tx->count], limit - tx->count);
     }
 }
 

@@ -679,7 +679,7 @@ static bool is_starved(enum salut_limit limit)
 /* Tell congestion control how much of its window is used, rate sampling whether it measures the
  * application, and keep account of what limits. What is to leave later in this turn is held by
  * nothing (BBR-08): were it taken for a pause of the application, hardly a sample would count. */
-static void watch_limits(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t now_ns)
+static void watch_limits(struct slt_tcp *tcp, struct slt_tcp_conn *c, bool wants, int64_t now_ns)
 {
     struct slt_tcp_cold *cold = c->cold;
     int64_t flight = slt_tcp_flight(c, &cold->recovery);
@@ -688,7 +688,7 @@ static void watch_limits(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t no
     slt_tcp_recovery_room(c, &left_bytes);
     enum salut_limit limit = limit_of(tcp, c, left_bytes, now_ns);
     bool starved = is_starved(limit) && left_bytes > 0;
-    if (starved && slt_tcp_wants_output(tcp, c, now_ns)) {
+    if (starved && wants) {
         return;
     }
     slt_tcp_limits_set(&cold->limits, limit, now_ns);
@@ -737,17 +737,23 @@ void slt_tcp_commit(struct slt_tcp *tcp, struct slt_tcp_conn *c, const struct sl
 
 /* After each door: what still waits is held by a window, by Nagle or by cork; and what is idle
  * needs no cold block. */
-void slt_tcp_settle(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t now_ns)
+bool slt_tcp_settle(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t now_ns)
 {
-    if (c->cold == NULL) {
-        return;
-    }
-    if (can_send_text(c)) {
+    bool sends_text = c->cold != NULL && can_send_text(c);
+
+    if (sends_text) {
         watch_partial(tcp, c, now_ns);
         if (!watch_pace(tcp, c, now_ns)) {
             watch_window(tcp, c, now_ns);
         }
-        watch_limits(tcp, c, now_ns);
     }
-    slt_tcp_cold_fold(tcp, c, now_ns);
+    bool wants = slt_tcp_wants_output(tcp, c, now_ns);
+    if (sends_text) {
+        watch_limits(tcp, c, wants, now_ns);
+    }
+    if (c->cold != NULL) {
+        slt_tcp_cold_fold(tcp, c, now_ns);
+    }
+    SLT_DCHECK(wants == slt_tcp_wants_output(tcp, c, now_ns));
+    return wants;
 }

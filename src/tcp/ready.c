@@ -40,19 +40,18 @@ static bool is_writable(const struct slt_tcp_conn *c)
     return has_room(c);
 }
 
-uint32_t slt_tcp_ready(const struct slt_tcp *tcp, const struct slt_tcp_conn *c)
+uint32_t slt_tcp_ready(const struct slt_tcp_conn *c, uint32_t wanted)
 {
     uint32_t ready = 0;
 
-    (void)tcp;
-    ready |= is_readable(c) ? SALUT_READABLE : 0;
-    ready |= is_writable(c) ? SALUT_WRITABLE : 0;
+    ready |= (wanted & SALUT_READABLE) && is_readable(c) ? SALUT_READABLE : 0;
+    ready |= (wanted & SALUT_WRITABLE) && is_writable(c) ? SALUT_WRITABLE : 0;
     ready |= slt_tcp_has(c, SLT_CONN_CONNECTED) ? SALUT_CONNECTED : 0;
     ready |= slt_tcp_has(c, SLT_CONN_FIN_TAKEN) ? SALUT_PEER_CLOSED : 0;
     ready |= c->state == SALUT_STATE_CLOSED ? SALUT_ENDED : 0;
     ready |= slt_tcp_has(c, SLT_CONN_URGENT_NEWS) ? SALUT_URGENT : 0;
     ready |= slt_tcp_has(c, SLT_CONN_ADVISED) ? SALUT_ADVICE : 0;
-    return ready;
+    return ready & wanted;
 }
 
 void slt_tcp_seen(struct slt_tcp_conn *c, uint32_t ready)

@@ -270,8 +270,8 @@ bool slt_tcp_wants_output(const struct slt_tcp *tcp, const struct slt_tcp_conn *
 
 /* ---- questions ------------------------------------------------------------------------------ */
 
-/* Ready bits (enum salut_ready) as they are now. */
-uint32_t slt_tcp_ready(const struct slt_tcp *tcp, const struct slt_tcp_conn *c);
+/* Ready bits (enum salut_ready) as they are now, of those that are wanted. */
+uint32_t slt_tcp_ready(const struct slt_tcp_conn *c, uint32_t wanted);
 
 /* The user has seen the bits that are news rather than levels (URGENT, ADVICE). */
 void slt_tcp_seen(struct slt_tcp_conn *c, uint32_t ready);
@@ -280,8 +280,8 @@ void slt_tcp_seen(struct slt_tcp_conn *c, uint32_t ready);
 bool slt_tcp_is_done(const struct slt_tcp_conn *c);
 
 /* To be called once a turn, when what is due has been planned or noted: watches a closed window,
- * and gives back what an idle connection does not need. */
-void slt_tcp_settle(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t now_ns);
+ * and gives back what an idle connection does not need. Says whether there is something to send. */
+bool slt_tcp_settle(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t now_ns);
 
 uint32_t slt_tcp_urgent_ahead(const struct slt_tcp_conn *c);
 void slt_tcp_info(const struct slt_tcp *tcp, const struct slt_tcp_conn *c, int64_t now_ns,

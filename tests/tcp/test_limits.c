@@ -64,7 +64,7 @@ static void t_bbr_08_the_pace_is_not_the_application(void **ctx)
 
 static bool writable(struct pair *pair)
 {
-    return (slt_tcp_ready(&pair->side[0].tcp, pair_conn(pair, 0)) & SALUT_WRITABLE) != 0;
+    return slt_tcp_ready(pair_conn(pair, 0), SALUT_WRITABLE) != 0;
 }
 
 /* A connection whose whole send buffer but `room` octets is filled, and none of it sent. */
