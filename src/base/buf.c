@@ -247,7 +247,9 @@ bool slt_loans_next(struct slt_loans *loans, struct slt_loan *loan)
 
 void slt_chain_clear(struct slt_chain *chain, struct slt_pool *bufs)
 {
-    release_from(bufs, chain->head);
+    if (chain->head != SLT_NIL) {
+        release_from(bufs, chain->head);
+    }
     slt_chain_init(chain);
 }
 

@@ -130,41 +130,19 @@ void slt_pool_deinit(struct slt_pool *pool)
                               .owner = pool->owner};
 }
 
-uint32_t slt_pool_take(struct slt_pool *pool)
+uint32_t slt_pool_take_fresh(struct slt_pool *pool)
 {
-    uint32_t index = pool->free_head;
-    if (index != SLT_NIL) {
-        memcpy(&pool->free_head, slt_pool_at(pool, index), sizeof(pool->free_head));
-        if (pool->free_head != SLT_NIL) {
-            SLT_ASSERT(pool->free_head < pool->fresh);
-            /* Who takes one often takes the next, having filled this one meanwhile. */
-            slt_prefetch(slt_pool_at(pool, pool->free_head));
-        }
-    } else {
-        index = pool->fresh;
-        if (index == pool->max_objects) {
-            return SLT_NIL;
-        }
-        if (index >> pool->shift == pool->slab_count && !take_slab(pool)) {
-            return SLT_NIL;
-        }
-        pool->fresh++;
+    uint32_t index = pool->fresh;
+    if (index == pool->max_objects) {
+        return SLT_NIL;
     }
+    if (index >> pool->shift == pool->slab_count && !take_slab(pool)) {
+        return SLT_NIL;
+    }
+    pool->fresh++;
     pool->used_objects++;
     pool->mem->ledger.objects[pool->owner]++;
     return index;
-}
-
-void slt_pool_give(struct slt_pool *pool, uint32_t index)
-{
-    SLT_ASSERT(index < pool->fresh);
-    SLT_ASSERT(pool->used_objects > 0);
-    /* The cheapest sign of giving twice: the commonest form does it twice in a row. */
-    SLT_ASSERT(index != pool->free_head);
-    memcpy(slt_pool_at(pool, index), &pool->free_head, sizeof(pool->free_head));
-    pool->free_head = index;
-    pool->used_objects--;
-    pool->mem->ledger.objects[pool->owner]--;
 }
 
 size_t slt_pool_plan_bytes(uint32_t object_bytes, uint32_t max_objects)
