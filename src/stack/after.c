@@ -26,12 +26,12 @@ static void shrink(struct salut_stack *stack, struct slt_tcp_conn *c)
     if (slt_waits_add(stack, c)) {
         c->place.marks &= (uint8_t) ~(unsigned)SLT_MARK_FOUND;
     } else {
-        slt_conns_hide(stack, c->index);
+        slt_conns_hide(stack, c);
         /* L-38: what does not fit in the table does without TIME-WAIT, and is counted. */
         slt_stack_note(stack, SLT_NOTE_TCP_TW_FULL);
         slt_tcp_abort(&stack->tcp, c, SLT_CAUSE_EVICTED, stack->now_ns);
     }
-    slt_conns_release(stack, c->index);
+    slt_conns_release(stack, c);
 }
 
 void slt_after_news(struct salut_stack *stack, struct slt_tcp_conn *c)
@@ -45,31 +45,35 @@ void slt_after_news(struct salut_stack *stack, struct slt_tcp_conn *c)
     }
 }
 
+static SLT_APART void move_wheel(struct salut_stack *stack, struct slt_tcp_conn *c)
+{
+    int64_t due_at_ns = slt_tcp_find_deadline(c);
+    if (due_at_ns < c->place.wheel.due_at_ns || due_at_ns == SLT_NEVER) {
+        slt_wheel_set(&stack->wheel, &stack->tcp.conns, c->index, due_at_ns);
+    }
+}
+
 /* The wheel holds the next deadline, or an earlier instant. */
 static void bring_nearer(struct salut_stack *stack, struct slt_tcp_conn *c)
 {
-    if (slt_tcp_deadline_bound(c) >= c->place.wheel.due_at_ns) {
-        return;
-    }
-    int64_t due_at_ns = slt_tcp_find_deadline(c);
-    if (due_at_ns < c->place.wheel.due_at_ns) {
-        slt_wheel_set(&stack->wheel, &stack->tcp.conns, c->index, due_at_ns);
+    if (slt_tcp_deadline_bound(c) < c->place.wheel.due_at_ns) {
+        move_wheel(stack, c);
     }
 }
 
 /* The same, and nothing when no timer runs. */
 static void set_wheel(struct salut_stack *stack, struct slt_tcp_conn *c)
 {
-    bring_nearer(stack, c);
-    if (slt_tcp_deadline_bound(c) == SLT_NEVER && c->place.wheel.due_at_ns != SLT_NEVER) {
-        slt_wheel_set(&stack->wheel, &stack->tcp.conns, c->index, SLT_NEVER);
+    int64_t bound_ns = slt_tcp_deadline_bound(c);
+    int64_t held_ns = c->place.wheel.due_at_ns;
+    if (bound_ns < held_ns || (bound_ns == SLT_NEVER && held_ns != SLT_NEVER)) {
+        move_wheel(stack, c);
     }
 }
 
 void slt_after_turn(struct salut_stack *stack, struct slt_tcp_conn *c)
 {
     struct slt_tcp *tcp = &stack->tcp;
-    uint32_t index = c->index;
     SLT_ASSERT((c->place.marks & SLT_MARK_DEAD) == 0);
     SLT_DCHECK(slt_tcp_check(tcp, c, stack->now_ns) == NULL);
     if (c->place.marks & SLT_MARK_FAST_OPEN) {
@@ -77,9 +81,9 @@ void slt_after_turn(struct salut_stack *stack, struct slt_tcp_conn *c)
     }
     bool wants = slt_tcp_settle(tcp, c, stack->now_ns);
     if (c->state == SALUT_STATE_CLOSED) {
-        slt_conns_hide(stack, index);
+        slt_conns_hide(stack, c);
         if (slt_tcp_is_done(c)) {
-            slt_conns_release(stack, index);
+            slt_conns_release(stack, c);
             return;
         }
     }

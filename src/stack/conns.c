@@ -49,34 +49,31 @@ void slt_conns_take_over(struct salut_stack *stack, uint32_t index, uint32_t hal
     place->marks |= SLT_MARK_FOUND;
 }
 
-void slt_conns_hide(struct salut_stack *stack, uint32_t index)
+void slt_conns_hide(struct salut_stack *stack, struct slt_tcp_conn *c)
 {
-    struct slt_tcp_place *place = &slt_tcp_conn_at(&stack->tcp, index)->place;
-    if (place->marks & SLT_MARK_FOUND) {
-        slt_demux_remove(stack, SLT_FLOW_CONN, index);
-        place->marks &= (uint8_t) ~(unsigned)SLT_MARK_FOUND;
+    if (c->place.marks & SLT_MARK_FOUND) {
+        slt_demux_remove(stack, SLT_FLOW_CONN, c->index);
+        c->place.marks &= (uint8_t) ~(unsigned)SLT_MARK_FOUND;
     }
 }
 
-static bool held_by_queue(const struct salut_stack *stack, uint32_t index)
+static bool held_by_queue(const struct slt_tcp_conn *c)
 {
-    return slt_queue_has(stack, index, SLT_LINK_DIRTY) ||
-           slt_queue_has(stack, index, SLT_LINK_READY);
+    return slt_queue_holds(c, SLT_LINK_DIRTY) || slt_queue_holds(c, SLT_LINK_READY);
 }
 
-void slt_conns_release(struct salut_stack *stack, uint32_t index)
+void slt_conns_release(struct salut_stack *stack, struct slt_tcp_conn *c)
 {
-    struct slt_tcp_place *place = &slt_tcp_conn_at(&stack->tcp, index)->place;
-    SLT_ASSERT((place->marks & (SLT_MARK_QUEUED | SLT_MARK_DEAD)) == 0);
-    slt_conns_hide(stack, index);
-    slt_wheel_set(&stack->wheel, &stack->tcp.conns, index, SLT_NEVER);
-    slt_net_forget(stack, place);
-    if (held_by_queue(stack, index)) {
-        place->marks |= SLT_MARK_DEAD;
+    SLT_ASSERT((c->place.marks & (SLT_MARK_QUEUED | SLT_MARK_DEAD)) == 0);
+    slt_conns_hide(stack, c);
+    slt_wheel_set(&stack->wheel, &stack->tcp.conns, c->index, SLT_NEVER);
+    slt_net_forget(stack, &c->place);
+    if (held_by_queue(c)) {
+        c->place.marks |= SLT_MARK_DEAD;
         stack->dead_count++;
         return;
     }
-    slt_tcp_conn_give(&stack->tcp, index);
+    slt_tcp_conn_give(&stack->tcp, c->index);
 }
 
 bool slt_conns_let_go(struct salut_stack *stack, const struct slt_tcp_conn *c)
@@ -84,7 +81,7 @@ bool slt_conns_let_go(struct salut_stack *stack, const struct slt_tcp_conn *c)
     if ((c->place.marks & SLT_MARK_DEAD) == 0) {
         return false;
     }
-    if (!held_by_queue(stack, c->index)) {
+    if (!held_by_queue(c)) {
         stack->dead_count--;
         slt_tcp_conn_give(&stack->tcp, c->index);
     }

@@ -430,8 +430,8 @@ uint32_t slt_conns_new(struct salut_stack *stack, const struct slt_tcp_id *id,
 void slt_conns_find_by_tuple(struct salut_stack *stack, uint32_t index, uint32_t hash);
 void slt_conns_take_over(struct salut_stack *stack, uint32_t index, uint32_t half_open,
                          uint32_t hash);
-void slt_conns_hide(struct salut_stack *stack, uint32_t index);
-void slt_conns_release(struct salut_stack *stack, uint32_t index);
+void slt_conns_hide(struct salut_stack *stack, struct slt_tcp_conn *c);
+void slt_conns_release(struct salut_stack *stack, struct slt_tcp_conn *c);
 bool slt_conns_let_go(struct salut_stack *stack, const struct slt_tcp_conn *c);
 void slt_conns_sweep(struct salut_stack *stack);
 void slt_conns_tidy(struct salut_stack *stack);

@@ -68,7 +68,9 @@ void slt_tcp_held_clear(struct slt_tcp *tcp, struct slt_tcp_conn *c)
         return;
     }
     struct slt_tcp_held *held = &c->cold->held;
-    slt_ranges_clear(&held->runs, &tcp->ranges, &tcp->bufs);
+    if (held->runs.count > 0) {
+        slt_ranges_clear(&held->runs, &tcp->ranges, &tcp->bufs);
+    }
     held->bytes = 0;
 }
 

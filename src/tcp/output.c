@@ -476,20 +476,25 @@ bool slt_tcp_plan(const struct slt_tcp *tcp, const struct slt_tcp_conn *c, struc
     return (b->due != 0 || text_waits(c, b->nxt, b->fin_sent)) && climb(tcp, c, b, plan);
 }
 
-bool slt_tcp_wants_output(const struct slt_tcp *tcp, const struct slt_tcp_conn *c, int64_t now_ns)
+/* Ask the ladder. */
+static SLT_APART bool would_climb(const struct slt_tcp *tcp, const struct slt_tcp_conn *c,
+                                  int64_t now_ns)
 {
     struct slt_tcp_burst burst;
     struct slt_tcp_plan plan;
 
+    slt_tcp_burst_begin(c, &burst);
+    return slt_tcp_plan(tcp, c, &burst, now_ns, &plan);
+}
+
+bool slt_tcp_wants_output(const struct slt_tcp *tcp, const struct slt_tcp_conn *c, int64_t now_ns)
+{
     if (c->due != 0) {
         return true;
     }
-    if (c->state == SALUT_STATE_CLOSED || c->cold == NULL ||
-        !text_waits(c, c->snd.nxt, slt_tcp_has(c, SLT_CONN_FIN_SENT))) {
-        return false;
-    }
-    slt_tcp_burst_begin(c, &burst);
-    return slt_tcp_plan(tcp, c, &burst, now_ns, &plan);
+    return c->state != SALUT_STATE_CLOSED &&
+           text_waits(c, c->snd.nxt, slt_tcp_has(c, SLT_CONN_FIN_SENT)) &&
+           would_climb(tcp, c, now_ns);
 }
 
 uint32_t slt_tcp_build(const struct slt_tcp *tcp, const struct slt_tcp_conn *c,

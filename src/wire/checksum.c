@@ -233,12 +233,11 @@ uint32_t slt_checksum_pseudo(const uint8_t src[16], const uint8_t dst[16], uint8
                              uint32_t length)
 {
     const bool v4 = slt_address_is_v4(src) && slt_address_is_v4(dst);
-    const uint32_t sum = protocol + (length >> 16) + (length & 0xffffU);
     uint64_t addresses = (uint64_t)load_u32(src + 12) + load_u32(dst + 12);
     if (!v4) {
         addresses = add_round(addresses, add_round(sum_short(src, 12), sum_short(dst, 12)));
     }
-    return slt_checksum_add_u16(sum, fold_native(addresses));
+    return protocol + (length >> 16) + (length & 0xffffU) + fold_native(addresses);
 }
 
 uint16_t slt_checksum_ipv4(const uint8_t header[20])
