@@ -58,32 +58,55 @@ static inline __attribute__((always_inline)) void stir(struct sip_lanes *l, unsi
     }
 }
 
-static inline void absorb(struct sip_lanes *l, uint64_t word, unsigned rounds)
+static inline __attribute__((always_inline)) void absorb(struct sip_lanes *l, uint64_t word,
+                                                         unsigned rounds)
 {
     l->v[3] ^= word;
     stir(l, rounds);
     l->v[0] ^= word;
 }
 
-/* Inlined for its two numbers of rounds, so that the rounds are unrolled. */
+/* The functions below are inlined for their two numbers of rounds, so that the rounds unroll. */
+
+static inline __attribute__((always_inline)) struct sip_lanes begin(const struct slt_sipkey *key)
+{
+    /* The constants spell "somepseudorandomlygeneratedbytes". */
+    return (struct sip_lanes){
+        {key->k0 ^ UINT64_C(0x736f6d6570736575), key->k1 ^ UINT64_C(0x646f72616e646f6d),
+         key->k0 ^ UINT64_C(0x6c7967656e657261), key->k1 ^ UINT64_C(0x7465646279746573)}};
+}
+
+static inline __attribute__((always_inline)) uint64_t finish(struct sip_lanes *l, unsigned rounds)
+{
+    l->v[2] ^= 0xff;
+    stir(l, rounds);
+    return l->v[0] ^ l->v[1] ^ l->v[2] ^ l->v[3];
+}
+
 static inline __attribute__((always_inline)) uint64_t sip_hash(const struct slt_sipkey *key,
                                                                const uint8_t *data, size_t bytes,
                                                                unsigned word_rounds,
                                                                unsigned final_rounds)
 {
-    /* The constants spell "somepseudorandomlygeneratedbytes". */
-    struct sip_lanes l = {
-        {key->k0 ^ UINT64_C(0x736f6d6570736575), key->k1 ^ UINT64_C(0x646f72616e646f6d),
-         key->k0 ^ UINT64_C(0x6c7967656e657261), key->k1 ^ UINT64_C(0x7465646279746573)}};
+    struct sip_lanes l = begin(key);
     size_t left = bytes;
     for (; left >= 8; left -= 8) {
         absorb(&l, load_word(data), word_rounds);
         data += 8;
     }
     absorb(&l, load_rest(data, left) | (uint64_t)bytes << 56, word_rounds);
-    l.v[2] ^= 0xff;
-    stir(&l, final_rounds);
-    return l.v[0] ^ l.v[1] ^ l.v[2] ^ l.v[3];
+    return finish(&l, final_rounds);
+}
+
+static inline __attribute__((always_inline)) uint64_t sip_hash_12(const struct slt_sipkey *key,
+                                                                  uint64_t first8, uint32_t last4,
+                                                                  unsigned word_rounds,
+                                                                  unsigned final_rounds)
+{
+    struct sip_lanes l = begin(key);
+    absorb(&l, first8, word_rounds);
+    absorb(&l, last4 | UINT64_C(12) << 56, word_rounds);
+    return finish(&l, final_rounds);
 }
 
 uint64_t slt_siphash24(const struct slt_sipkey *key, const void *data, size_t bytes)
@@ -94,4 +117,14 @@ uint64_t slt_siphash24(const struct slt_sipkey *key, const void *data, size_t by
 uint64_t slt_siphash13(const struct slt_sipkey *key, const void *data, size_t bytes)
 {
     return sip_hash(key, data, bytes, 1, 3);
+}
+
+uint64_t slt_siphash24_12(const struct slt_sipkey *key, uint64_t first8, uint32_t last4)
+{
+    return sip_hash_12(key, first8, last4, 2, 4);
+}
+
+uint64_t slt_siphash13_12(const struct slt_sipkey *key, uint64_t first8, uint32_t last4)
+{
+    return sip_hash_12(key, first8, last4, 1, 3);
 }

@@ -37,9 +37,13 @@ bool slt_demux_init(struct salut_stack *stack)
 
 uint32_t slt_demux_hash(const struct salut_stack *stack, const struct slt_tcp_id *id)
 {
-    uint8_t message[SLT_TCP_ID_MESSAGE_MAX];
-    size_t bytes = slt_tcp_id_message(id, message);
-    return (uint32_t)slt_siphash13(&stack->flow_key, message, bytes);
+    return (uint32_t)slt_tcp_id_hash13(&stack->flow_key, id);
+}
+
+/* The bucket will be looked at soon: have the processor fetch it. */
+void slt_demux_expect(const struct salut_stack *stack, uint32_t hash)
+{
+    slt_prefetch(&stack->flow.buckets[slt_flow_bucket(&stack->flow, hash)]);
 }
 
 static const struct slt_tcp_id *id_of(const struct salut_stack *stack, slt_flow_ref ref)

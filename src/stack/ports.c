@@ -26,9 +26,7 @@ static uint32_t *start_of(struct salut_stack *stack, const struct slt_tcp_id *id
     struct slt_tcp_id key = *id;
     key.local_port = 0;
     struct slt_port_chooser *ports = &stack->ports;
-    uint8_t message[SLT_TCP_ID_MESSAGE_MAX];
-    size_t bytes = slt_tcp_id_message(&key, message);
-    uint64_t hash = slt_siphash24(&ports->key, message, bytes);
+    uint64_t hash = slt_tcp_id_hash24(&ports->key, &key);
     *offset = (uint32_t)hash;
     return &ports->counters[(hash >> 32) % SLT_PORT_COUNTERS];
 }
@@ -43,6 +41,8 @@ bool slt_ports_choose(struct salut_stack *stack, struct slt_tcp_id *id, uint32_t
         id->local_port = (uint16_t)(stack->config.port_low + at);
         stack->tcp.work++;
         *hash = slt_demux_hash(stack, id);
+        slt_demux_expect(stack, *hash);
+        slt_tcp_isn_foresee(&stack->tcp, id); /* a hash, taken while the bucket is on its way */
         if (!slt_listen_owns_port(stack, id->local, id->local_port) &&
             !slt_demux_has(stack, *hash, id)) {
             return true;

@@ -72,7 +72,7 @@ static void hash_item(struct salut_stack *stack, struct slt_rx_item *item)
         return;
     }
     item->hash = slt_demux_hash(stack, &item->id);
-    slt_prefetch(&stack->flow.buckets[slt_flow_bucket(&stack->flow, item->hash)]);
+    slt_demux_expect(stack, item->hash);
 }
 
 static enum slt_reason parse_tcp(struct salut_stack *stack, const struct rx_frame *rx)

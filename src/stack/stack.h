@@ -350,6 +350,7 @@ uint32_t slt_queue_next(const struct salut_stack *stack, uint32_t index, enum sl
 uint32_t slt_demux_bucket_count(const struct salut_config *config);
 bool slt_demux_init(struct salut_stack *stack);
 uint32_t slt_demux_hash(const struct salut_stack *stack, const struct slt_tcp_id *id);
+void slt_demux_expect(const struct salut_stack *stack, uint32_t hash);
 slt_flow_ref slt_demux_find(const struct salut_stack *stack, uint32_t hash,
                             const struct slt_tcp_id *id, uint32_t *probes);
 bool slt_demux_has(const struct salut_stack *stack, uint32_t hash, const struct slt_tcp_id *id);

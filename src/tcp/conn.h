@@ -45,21 +45,45 @@ static inline bool slt_tcp_id_is_v4(const struct slt_tcp_id *id)
     return memcmp(id->remote, mapped, sizeof(mapped)) == 0;
 }
 
-/* The message that a keyed hash of the tuple is taken over; returns its length. Of IPv4 addresses
- * the last four bytes say everything, and a third of the bytes is a third of the work; the lengths
- * differ, so that the families cannot be made to meet. */
-#define SLT_TCP_ID_MESSAGE_MAX sizeof(struct slt_tcp_id)
-static inline size_t slt_tcp_id_message(const struct slt_tcp_id *id,
-                                        uint8_t message[SLT_TCP_ID_MESSAGE_MAX])
+/* What a keyed hash of the tuple is taken over. Of IPv4 addresses the last four bytes say
+ * everything, and a third of the bytes is a third of the work; the lengths differ, so that the
+ * families cannot be made to meet. */
+struct slt_tcp_id_v4 {
+    uint64_t addresses;
+    uint32_t ports;
+};
+
+static inline struct slt_tcp_id_v4 slt_tcp_id_v4(const struct slt_tcp_id *id)
+{
+    uint32_t local;
+    uint32_t remote;
+    struct slt_tcp_id_v4 short_id;
+
+    memcpy(&local, id->local + 12, sizeof(local));
+    memcpy(&remote, id->remote + 12, sizeof(remote));
+    memcpy(&short_id.ports, &id->local_port, sizeof(short_id.ports));
+    short_id.addresses = (uint64_t)remote << 32 | local;
+    return short_id;
+}
+
+/* For tables. */
+static inline uint64_t slt_tcp_id_hash13(const struct slt_sipkey *key, const struct slt_tcp_id *id)
 {
     if (slt_tcp_id_is_v4(id)) {
-        memcpy(message, id->local + 12, 4);
-        memcpy(message + 4, id->remote + 12, 4);
-        memcpy(message + 8, &id->local_port, 4);
-        return 12;
+        struct slt_tcp_id_v4 v4 = slt_tcp_id_v4(id);
+        return slt_siphash13_12(key, v4.addresses, v4.ports);
     }
-    memcpy(message, id, sizeof(*id));
-    return sizeof(*id);
+    return slt_siphash13(key, id, sizeof(*id));
+}
+
+/* Where a secret is at stake. */
+static inline uint64_t slt_tcp_id_hash24(const struct slt_sipkey *key, const struct slt_tcp_id *id)
+{
+    if (slt_tcp_id_is_v4(id)) {
+        struct slt_tcp_id_v4 v4 = slt_tcp_id_v4(id);
+        return slt_siphash24_12(key, v4.addresses, v4.ports);
+    }
+    return slt_siphash24(key, id, sizeof(*id));
 }
 
 enum slt_tcp_timer {

@@ -6,19 +6,23 @@
  * other half is the timestamps' offset, and says nothing about the first. Nobody outside can
  * compute F; two numbers of one tuple tell how much time lies between them and nothing else.
  *
- * A handshake asks for both, one after the other, so the hash taken for an ISN is remembered. The
+ * A handshake asks for both, one after the other, so the hash of the last tuple is remembered. The
  * key never changes, and with it what was remembered never becomes wrong.
  */
 #include "tcp/engine.h"
 
 #define ISN_CLOCK_SHIFT 12 /* 4096 ns per tick */
 
-static uint64_t keyed(const struct slt_tcp *tcp, const struct slt_tcp_id *id)
+static bool is_remembered(const struct slt_tcp *tcp, const struct slt_tcp_id *id)
 {
-    uint8_t message[SLT_TCP_ID_MESSAGE_MAX];
-    size_t bytes = slt_tcp_id_message(id, message);
+    return tcp->keyed.known && memcmp(&tcp->keyed.id, id, sizeof(*id)) == 0;
+}
 
-    return slt_siphash24(&tcp->isn_key, message, bytes);
+void slt_tcp_isn_foresee(struct slt_tcp *tcp, const struct slt_tcp_id *id)
+{
+    uint64_t hash = slt_tcp_id_hash24(&tcp->isn_key, id);
+
+    tcp->keyed = (struct slt_tcp_keyed){.id = *id, .hash = hash, .known = true};
 }
 
 uint32_t slt_tcp_isn(struct slt_tcp *tcp, const struct slt_tcp_id *id, int64_t now_ns)
@@ -26,13 +30,15 @@ uint32_t slt_tcp_isn(struct slt_tcp *tcp, const struct slt_tcp_id *id, int64_t n
     if (tcp->isn_fixed) {
         return tcp->isn_next;
     }
-    tcp->keyed = (struct slt_tcp_keyed){.id = *id, .hash = keyed(tcp, id), .known = true};
+    if (!is_remembered(tcp, id)) {
+        slt_tcp_isn_foresee(tcp, id);
+    }
     return (uint32_t)tcp->keyed.hash + (uint32_t)((uint64_t)now_ns >> ISN_CLOCK_SHIFT);
 }
 
 uint32_t slt_tcp_ts_offset(const struct slt_tcp *tcp, const struct slt_tcp_id *id)
 {
-    bool known = tcp->keyed.known && memcmp(&tcp->keyed.id, id, sizeof(*id)) == 0;
+    uint64_t hash = is_remembered(tcp, id) ? tcp->keyed.hash : slt_tcp_id_hash24(&tcp->isn_key, id);
 
-    return (uint32_t)((known ? tcp->keyed.hash : keyed(tcp, id)) >> 32);
+    return (uint32_t)(hash >> 32);
 }

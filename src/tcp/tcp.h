@@ -23,7 +23,9 @@ SLT_MUST_USE bool slt_tcp_init(struct slt_tcp *tcp, const struct salut_config *c
                                struct slt_mem *mem, struct slt_telemetry *telemetry);
 void slt_tcp_deinit(struct slt_tcp *tcp);
 
-/* The initial sequence number for a tuple (RFC 6528): a keyed hash and a 4 us clock. */
+/* The initial sequence number for a tuple (RFC 6528): a keyed hash and a 4 us clock. Who knows
+ * early that one will be asked for has the hash taken then. */
+void slt_tcp_isn_foresee(struct slt_tcp *tcp, const struct slt_tcp_id *id);
 uint32_t slt_tcp_isn(struct slt_tcp *tcp, const struct slt_tcp_id *id, int64_t now_ns);
 
 /* Our timestamp clock: milliseconds since the stack's start plus a keyed offset (RFC 7323 5.4). */

@@ -58,6 +58,18 @@ static void test_any_alignment_gives_the_same(void **state)
     }
 }
 
+static void test_twelve_bytes_as_numbers_are_the_same(void **state)
+{
+    uint8_t input[12];
+
+    (void)state;
+    fill_counting(input, sizeof(input));
+    assert_true(slt_siphash24_12(&paper_key, UINT64_C(0x0706050403020100), 0x0b0a0908) ==
+                slt_siphash24(&paper_key, input, sizeof(input)));
+    assert_true(slt_siphash13_12(&paper_key, UINT64_C(0x0706050403020100), 0x0b0a0908) ==
+                slt_siphash13(&paper_key, input, sizeof(input)));
+}
+
 static void test_both_key_words_count(void **state)
 {
     (void)state;
@@ -78,6 +90,7 @@ int main(void)
         cmocka_unit_test(test_known_answers),
         cmocka_unit_test(test_every_length_and_byte_counts),
         cmocka_unit_test(test_any_alignment_gives_the_same),
+        cmocka_unit_test(test_twelve_bytes_as_numbers_are_the_same),
         cmocka_unit_test(test_both_key_words_count),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
