@@ -78,16 +78,14 @@ static inline uint32_t slt_ipv4_emit(const struct slt_ipv4 *ip, struct slt_write
     if (!header) {
         return 0;
     }
-    header[0] = (uint8_t)(0x40U | header_bytes / 4);
-    header[1] = (uint8_t)(ip->dscp << 2 | (ip->ecn & 3));
-    slt_put_u16(header + 2, (uint16_t)(header_bytes + ip->payload_bytes));
-    slt_put_u16(header + 4, ip->id);
-    slt_put_u16(header + 6,
-                (uint16_t)((ip->dont_fragment ? SLT_IPV4_DF : 0) |
-                           (ip->more_fragments ? SLT_IPV4_MF : 0) | ip->fragment_offset / 8U));
-    header[8] = ip->ttl;
-    header[9] = ip->protocol;
-    slt_put_u16(header + 10, 0);
+    /* In the words that the checksum reads: a word just written by halves must wait for them. */
+    const uint32_t fragment = (ip->dont_fragment ? SLT_IPV4_DF : 0) |
+                              (ip->more_fragments ? SLT_IPV4_MF : 0) | ip->fragment_offset / 8U;
+    slt_put_u32(header, (0x40U | header_bytes / 4) << 24 |
+                            (uint32_t)(ip->dscp << 2 | (ip->ecn & 3)) << 16 |
+                            (header_bytes + ip->payload_bytes));
+    slt_put_u32(header + 4, (uint32_t)ip->id << 16 | fragment);
+    slt_put_u32(header + 8, (uint32_t)ip->ttl << 24 | (uint32_t)ip->protocol << 16);
     memcpy(header + 12, ip->src + 12, 4);
     memcpy(header + 16, ip->dst + 12, 4);
     if (ip->options_bytes > 0) {
