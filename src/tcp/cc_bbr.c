@@ -160,7 +160,7 @@ static void on_ack(struct slt_tcp_cc *cc, const struct slt_cc_ack *ack)
 {
     struct slt_cc_bbr *b = &cc->of.bbr;
     struct bbr_in in = {.ack = ack,
-                        .bw = to_bw(ack->rate.bytes_per_s),
+                        .bw = to_bw(slt_rate_per_s(&ack->rate.pace)),
                         .now_ms = (uint32_t)(ack->now_ns / SLT_NS_PER_MS)};
 
     if (!bbr_has(b, BBR_STARTED)) {

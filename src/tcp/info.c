@@ -107,7 +107,7 @@ static void fill_time_and_congestion(const struct slt_tcp *tcp, const struct slt
     info->paced = cold->pacing.bytes_per_s != 0;
     info->pacing_rate = info->paced ? cold->pacing.bytes_per_s
                                     : slt_cc_pacing_bytes_per_s(&cold->cc, info->srtt_us, mss);
-    info->delivery_rate = cold->rate.bytes_per_s;
+    info->delivery_rate = slt_rate_per_s(&cold->rate.pace);
     info->delivery_app_limited = cold->rate.last_app_limited;
     slt_tcp_limits_info(&cold->limits, now_ns, info);
     info->flight_bytes = (uint32_t)slt_max64(flight, 0);

@@ -64,6 +64,21 @@ static uint32_t us_of(int64_t ns)
     return (uint32_t)slt_min64((ns + SLT_NS_PER_US - 1) / SLT_NS_PER_US, UINT32_MAX);
 }
 
+uint64_t slt_rate_per_s(const struct slt_rate_pace *pace)
+{
+    if (pace->interval_ns <= 0) {
+        return 0;
+    }
+    return (uint64_t)pace->bytes * (uint64_t)SLT_NS_PER_S / (uint64_t)pace->interval_ns;
+}
+
+/* Compared crosswise, in microseconds so that the products have room. */
+static bool is_slower(const struct slt_rate_pace *pace, const struct slt_rate_pace *than)
+{
+    return (uint64_t)pace->bytes * us_of(than->interval_ns) <
+           (uint64_t)than->bytes * us_of(pace->interval_ns);
+}
+
 void slt_rate_sample(struct slt_tcp_rate *rate, uint32_t min_rtt_us, struct slt_rate_sample *sample)
 {
     memset(sample, 0, sizeof(*sample));
@@ -91,10 +106,9 @@ void slt_rate_sample(struct slt_tcp_rate *rate, uint32_t min_rtt_us, struct slt_
     if (interval_ns <= 0 || sample->interval_us < min_rtt_us) {
         return; /* shorter than any round trip: acknowledgements were squeezed together */
     }
-    sample->bytes_per_s =
-        (uint64_t)sample->delivered_bytes * (uint64_t)SLT_NS_PER_S / (uint64_t)interval_ns;
-    if (!sample->app_limited || sample->bytes_per_s >= rate->bytes_per_s) {
-        rate->bytes_per_s = sample->bytes_per_s;
+    sample->pace = (struct slt_rate_pace){interval_ns, sample->delivered_bytes};
+    if (!sample->app_limited || !is_slower(&sample->pace, &rate->pace)) {
+        rate->pace = sample->pace;
         rate->last_app_limited = sample->app_limited;
     }
 }

@@ -30,9 +30,16 @@ struct slt_rate_stamp {
     bool app_limited;         /* the sender had nothing more to send */
 };
 
+/* Octets and the time they took; 0 in 0: none. Few are ever asked for as a rate, and the division
+ * costs more than all the rest of a sample. */
+struct slt_rate_pace {
+    int64_t interval_ns;
+    uint32_t bytes;
+};
+
 /* What one acknowledgement says about the path. */
 struct slt_rate_sample {
-    uint64_t bytes_per_s;           /* 0: no sample */
+    struct slt_rate_pace pace;
     uint64_t delivered_total_bytes; /* rate.delivered_bytes after this acknowledgement */
     uint64_t prior_delivered_bytes; /* ... when the newest octets it delivers had been sent */
     uint32_t delivered_bytes;       /* between the two */
@@ -50,7 +57,7 @@ struct slt_tcp_rate {
     uint64_t app_limited_until;   /* samples up to this delivery are app-limited; 0: none */
     int64_t delivered_at_ns;      /* of the last delivery */
     int64_t first_sent_at_ns;     /* start of the sending interval */
-    uint64_t bytes_per_s;         /* of the last sample, for info */
+    struct slt_rate_pace pace;    /* of the last sample, for info */
     struct slt_rate_stamp newest; /* of the records this acknowledgement delivered */
     bool newest_valid;
     bool last_app_limited;
@@ -72,6 +79,9 @@ void slt_rate_on_lost(struct slt_tcp_rate *rate, uint32_t bytes);
 /* The acknowledgement's deliveries are all in. */
 void slt_rate_sample(struct slt_tcp_rate *rate, uint32_t min_rtt_us,
                      struct slt_rate_sample *sample);
+
+/* In octets per second; 0: no sample. */
+uint64_t slt_rate_per_s(const struct slt_rate_pace *pace);
 
 /* Nothing more to send while the window would let something go: what is sent from here until
  * `flight_bytes` more are delivered measures the application. */

@@ -27,18 +27,18 @@ static void t_bbr_01_a_sample(void **ctx)
     slt_rate_sample(&rate, 50000, &sample);
     assert_true(sample.any);
     assert_int_equal(sample.interval_us, 50000);
-    assert_int_equal(sample.bytes_per_s, 20000); /* 1000 octets in 50 ms */
+    assert_int_equal(slt_rate_per_s(&sample.pace), 20000); /* 1000 octets in 50 ms */
     assert_int_equal(sample.flight_bytes, 1000);
     slt_rate_on_delivered(&rate, &second, 1000, 110 * MS);
     slt_rate_sample(&rate, 50000, &sample);
     /* both since the second was sent; it saw the first delivery come 40 ms after its sending */
     assert_int_equal(sample.delivered_bytes, 2000);
     assert_int_equal(sample.interval_us, 100000);
-    assert_int_equal(sample.bytes_per_s, 20000);
+    assert_int_equal(slt_rate_per_s(&sample.pace), 20000);
     assert_int_equal(sample.delivered_total_bytes, 2000);
     slt_rate_sample(&rate, 50000, &sample);
     assert_false(sample.any);
-    assert_int_equal(sample.bytes_per_s, 0);
+    assert_int_equal(slt_rate_per_s(&sample.pace), 0);
 }
 
 /* BBR-01: of one acknowledgement's records the newest makes the sample; what is shorter than any
@@ -65,7 +65,7 @@ static void t_bbr_01_the_newest_record(void **ctx)
     slt_rate_on_delivered(&rate, &stamp[1], 1000, 62 * MS);
     slt_rate_sample(&rate, 60000, &sample);
     assert_true(sample.any);
-    assert_int_equal(sample.bytes_per_s, 0);
+    assert_int_equal(slt_rate_per_s(&sample.pace), 0);
 }
 
 /* BBR-01, BBR-08: marked until what was in flight is delivered. */
@@ -92,6 +92,40 @@ static void t_bbr_08_application_limited(void **ctx)
     assert_false(sample.app_limited);
 }
 
+/* BBR-08: for show, one that measures the application counts only where it is not below the last.
+ */
+static void t_bbr_08_the_pace_shown(void **ctx)
+{
+    struct slt_tcp_rate rate;
+    struct slt_rate_stamp stamp;
+    struct slt_rate_sample sample;
+    const struct {
+        uint32_t bytes;
+        uint32_t took_ms;
+        bool app_limited;
+        uint64_t shown;
+    } rows[] = {{1000, 100, true, 10000},
+                {1000, 101, true, 10000}, /* slower, but it was the application */
+                {1500, 150, true, 10000},
+                {1600, 150, true, 10666},
+                {1000, 200, false, 5000}, /* slower, and it was the path */
+                {4000000000U, 1, true, 4000000000000U},
+                {4000000000U, 2, true, 4000000000000U}};
+
+    (void)ctx;
+    slt_rate_init(&rate, 0);
+    int64_t now_ns = 0;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        rate.app_limited_until = rows[i].app_limited ? rate.delivered_bytes + rows[i].bytes : 0;
+        slt_rate_on_sent(&rate, &stamp, rows[i].bytes, rows[i].bytes, now_ns);
+        now_ns += (int64_t)rows[i].took_ms * MS;
+        slt_rate_on_delivered(&rate, &stamp, rows[i].bytes, now_ns);
+        slt_rate_sample(&rate, 1, &sample);
+        assert_true(sample.app_limited == rows[i].app_limited);
+        assert_true(slt_rate_per_s(&rate.pace) == rows[i].shown);
+    }
+}
+
 /* After a pause in which nothing was in flight the interval starts anew. */
 static void t_bbr_01_a_pause_is_not_measured(void **ctx)
 {
@@ -104,7 +138,7 @@ static void t_bbr_01_a_pause_is_not_measured(void **ctx)
     slt_rate_on_sent(&rate, &stamp, 1000, 1000, 1000000 * MS);
     slt_rate_on_delivered(&rate, &stamp, 1000, 1000010 * MS);
     slt_rate_sample(&rate, 10000, &sample);
-    assert_int_equal(sample.bytes_per_s, 100000);
+    assert_int_equal(slt_rate_per_s(&sample.pace), 100000);
 }
 
 static void t_pacing_spaces_out(void **ctx)
@@ -212,6 +246,7 @@ int main(void)
         cmocka_unit_test(t_bbr_01_a_sample),
         cmocka_unit_test(t_bbr_01_the_newest_record),
         cmocka_unit_test(t_bbr_08_application_limited),
+        cmocka_unit_test(t_bbr_08_the_pace_shown),
         cmocka_unit_test(t_bbr_01_a_pause_is_not_measured),
         cmocka_unit_test(t_pacing_spaces_out),
         cmocka_unit_test(t_pacing_quantum),
