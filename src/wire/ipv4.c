@@ -13,6 +13,13 @@ enum { OPTION_END = 0, OPTION_NOP = 1, OPTION_LSRR = 131, OPTION_SSRR = 137 };
 
 #define OFFSET_MASK 0x1fffU
 
+/* Most headers are bare. */
+static uint16_t header_checksum(const uint8_t *header, uint32_t bytes)
+{
+    return bytes == SLT_IPV4_HEADER_BYTES ? slt_checksum_ipv4(header)
+                                          : slt_checksum_finish(slt_checksum_add(0, header, bytes));
+}
+
 static enum slt_reason walk_options(struct slt_ipv4 *ip)
 {
     struct slt_reader r = slt_reader_of((struct slt_span){ip->options, ip->options_bytes});
@@ -84,7 +91,7 @@ enum slt_reason slt_ipv4_parse(struct slt_span packet, struct slt_ipv4 *out)
     }
     out->payload_bytes = total_bytes - header_bytes;
     /* RFC 1122 3.2.1.2: the header checksum is verified on every datagram. */
-    if (slt_ipv4_checksum(packet.data, header_bytes) != 0) {
+    if (header_checksum(packet.data, header_bytes) != 0) {
         return SLT_DROP_IP_CHECKSUM;
     }
     return out->options_bytes > 0 ? walk_options(out) : SLT_PASS;
