@@ -37,9 +37,19 @@ _Noreturn void salut_fault(const char *file, int line, const char *what);
 #define SLT_APART          __attribute__((noinline))
 #define SLT_ARRAY_COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
+#define SLT_LINE_BYTES 64U
+
 static inline void slt_prefetch(const void *p)
 {
     __builtin_prefetch(p);
+}
+
+/* All of an object. */
+static inline void slt_prefetch_all(const void *p, size_t bytes)
+{
+    for (size_t at = 0; at < bytes; at += SLT_LINE_BYTES) {
+        slt_prefetch((const uint8_t *)p + at);
+    }
 }
 
 static inline int64_t slt_min64(int64_t a, int64_t b)

@@ -44,6 +44,9 @@ enum slt_flow_object { SLT_FLOW_CONN, SLT_FLOW_HALF_OPEN, SLT_FLOW_TIME_WAIT };
 /* Frames parsed before the first of them is acted upon. */
 #define SLT_RX_BATCH 16U
 
+/* So many connections are more than the processor's caches hold (1.5 KB each while they work). */
+#define SLT_CROWD 256U
+
 /* Frames offered by one salut_output, and how many of them one connection may take. */
 #define SLT_TX_BATCH 64U
 #define SLT_TX_SHARE 16U

@@ -169,3 +169,20 @@ enum slt_reason slt_tcp_input(struct slt_tcp *tcp, struct slt_tcp_conn *c,
     SLT_DCHECK(slt_tcp_check(tcp, c, now_ns) == NULL);
     return r;
 }
+
+void slt_tcp_expect(const struct slt_tcp *tcp, const struct slt_tcp_conn *c, bool last)
+{
+    if (c->cold == NULL) {
+        return; /* idle: what comes touches little */
+    }
+    if (!last) {
+        slt_prefetch_all(&c->rcv, sizeof(*c) - offsetof(struct slt_tcp_conn, rcv));
+        slt_prefetch_all(c->cold, sizeof(*c->cold));
+        if (c->snd.queue.head != SLT_NIL) {
+            slt_prefetch(slt_buf_at(&tcp->bufs, c->snd.queue.head));
+        }
+    } else if (c->cold->recovery.records.head != SLT_NIL) {
+        slt_prefetch_all(slt_record_at(tcp, c->cold->recovery.records.head),
+                         sizeof(struct slt_record));
+    }
+}

@@ -270,6 +270,10 @@ void slt_tcp_commit(struct slt_tcp *tcp, struct slt_tcp_conn *c, const struct sl
 
 bool slt_tcp_wants_output(const struct slt_tcp *tcp, const struct slt_tcp_conn *c, int64_t now_ns);
 
+/* A segment for the connection comes soon, and its first lines are on their way: have the processor
+ * fetch what else its input will touch, and, when that is there (`last`), what is behind that. */
+void slt_tcp_expect(const struct slt_tcp *tcp, const struct slt_tcp_conn *c, bool last);
+
 /* ---- questions ------------------------------------------------------------------------------ */
 
 /* Ready bits (enum salut_ready) as they are now, of those that are wanted. */
