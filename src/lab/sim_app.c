@@ -238,7 +238,7 @@ static void set_some_option(struct sim_world *w, struct sim_end *e)
         {SALUT_OPT_RCVLOWAT, 1, 1},
         {SALUT_OPT_CONGESTION, 0, SALUT_CC_COUNT - 1},
         {SALUT_OPT_PACING, 0, 1},
-        {SALUT_OPT_PACING_MAX, 0, 1000000},
+        {SALUT_OPT_PACING_MAX, 10000, 1000000}, /* a transfer must end within the time it has */
     };
     uint64_t i = slt_sim_below(w, SLT_ARRAY_COUNT(choices));
     bool ends = choices[i].option == SALUT_OPT_LINGER_ABORT ||
