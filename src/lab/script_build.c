@@ -296,9 +296,9 @@ static uint32_t build_udp(struct slt_script_flows *flows, const struct slt_scrip
                           uint8_t *out)
 {
     struct slt_writer w = slt_writer_of(out + ip_bytes(flows), SLT_UDP_HEADER_BYTES);
-    struct slt_udp udp = {.src_port = flows->options->remote_port,
-                          .dst_port = flows->options->bind_port,
-                          .payload_bytes = packet->payload_bytes};
+    struct slt_udp_datagram udp = {.src_port = flows->options->remote_port,
+                                   .dst_port = flows->options->bind_port,
+                                   .payload_bytes = packet->payload_bytes};
     uint32_t bytes = slt_udp_emit(&udp, &w) + packet->payload_bytes;
     uint8_t *message = out + ip_bytes(flows);
 

@@ -140,7 +140,7 @@ static enum slt_reason parse_tcp(struct salut_stack *stack, const struct rx_fram
 static enum slt_reason take_udp(struct salut_stack *stack, const struct rx_frame *rx)
 {
     const struct slt_ip_packet *packet = &rx->packet;
-    struct slt_udp udp;
+    struct slt_udp_datagram udp;
     enum slt_reason why = slt_udp_parse(packet->payload, &udp);
     if (why != SLT_PASS) {
         return why;

@@ -4,7 +4,7 @@
 
 #include "base/print.h"
 
-enum slt_reason slt_udp_parse(struct slt_span packet, struct slt_udp *out)
+enum slt_reason slt_udp_parse(struct slt_span packet, struct slt_udp_datagram *out)
 {
     struct slt_reader r = slt_reader_of(packet);
     memset(out, 0, sizeof(*out));
@@ -20,7 +20,7 @@ enum slt_reason slt_udp_parse(struct slt_span packet, struct slt_udp *out)
     return SLT_PASS;
 }
 
-uint32_t slt_udp_emit(const struct slt_udp *udp, struct slt_writer *w)
+uint32_t slt_udp_emit(const struct slt_udp_datagram *udp, struct slt_writer *w)
 {
     SLT_ASSERT(udp->payload_bytes <= 65535U - SLT_UDP_HEADER_BYTES);
     slt_write_u16(w, udp->src_port);
@@ -30,7 +30,7 @@ uint32_t slt_udp_emit(const struct slt_udp *udp, struct slt_writer *w)
     return w->failed ? 0 : SLT_UDP_HEADER_BYTES;
 }
 
-int slt_udp_print(const struct slt_udp *udp, char *out, size_t size)
+int slt_udp_print(const struct slt_udp_datagram *udp, char *out, size_t size)
 {
     struct slt_text t;
     slt_text_init(&t, out, size);

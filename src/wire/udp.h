@@ -7,7 +7,7 @@
 
 #define SLT_UDP_HEADER_BYTES 8
 
-struct slt_udp {
+struct slt_udp_datagram {
     uint16_t src_port; /* 0: the sender wants no answer */
     uint16_t dst_port;
     uint16_t checksum;      /* as received; 0: none, which only IPv4 allows; ignored by emit */
@@ -17,13 +17,13 @@ struct slt_udp {
 
 /* SLT_PASS or SLT_DROP_UDP_MALFORMED. Checks no checksum: that needs the addresses. It covers
  * SLT_UDP_HEADER_BYTES + payload_bytes, not what may follow in the packet. */
-SLT_MUST_USE enum slt_reason slt_udp_parse(struct slt_span packet, struct slt_udp *out);
+SLT_MUST_USE enum slt_reason slt_udp_parse(struct slt_span packet, struct slt_udp_datagram *out);
 
 /* Write the header, checksum field 0, not the payload. Returns bytes, 0 if no room. The caller
  * sends a computed checksum of 0 as 0xffff (RFC 768). */
-uint32_t slt_udp_emit(const struct slt_udp *udp, struct slt_writer *w);
+uint32_t slt_udp_emit(const struct slt_udp_datagram *udp, struct slt_writer *w);
 
 /* "5353 > 53: udp, length 20"; snprintf's count. */
-int slt_udp_print(const struct slt_udp *udp, char *out, size_t size);
+int slt_udp_print(const struct slt_udp_datagram *udp, char *out, size_t size);
 
 #endif

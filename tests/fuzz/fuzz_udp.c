@@ -11,9 +11,9 @@ static int print(const void *value, char *out, size_t size)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     const struct slt_span input = fuzz_copy(data, size);
-    struct slt_udp value;
+    struct slt_udp_datagram value;
     if (slt_udp_parse(input, &value) == SLT_PASS) {
-        struct slt_udp back;
+        struct slt_udp_datagram back;
         struct slt_writer w = fuzz_writer(input.bytes);
         const uint32_t header = slt_udp_emit(&value, &w);
         fuzz_check(header > 0 && header == w.at);

@@ -16,7 +16,7 @@ static const uint8_t golden_udp_v6[13] = {
 static void test_parse_and_emit(void **state)
 {
     (void)state;
-    struct slt_udp udp;
+    struct slt_udp_datagram udp;
     assert_int_equal(slt_udp_parse((struct slt_span){golden_udp_v4, 13}, &udp), SLT_PASS);
     assert_int_equal(udp.src_port, 5353);
     assert_int_equal(udp.dst_port, 53);
@@ -42,7 +42,7 @@ static void test_every_length(void **state)
             bytes[4] = (uint8_t)(length >> 8);
             bytes[5] = (uint8_t)length;
             const struct slt_span copy = exact_copy(bytes, n);
-            struct slt_udp udp;
+            struct slt_udp_datagram udp;
             const bool good = n >= 8 && length >= 8 && length <= n;
             assert_int_equal(slt_udp_parse(copy, &udp), good ? SLT_PASS : SLT_DROP_UDP_MALFORMED);
             if (good) {
