@@ -341,8 +341,11 @@ static bool is_quiet(const struct salut_stack *stack)
     struct salut_info info;
     uint64_t cursor = 0;
     while (salut_next_info(stack, &cursor, &info)) {
-        bool settled = info.object == SALUT_IS_LISTENER || info.object == SALUT_IS_TIME_WAIT ||
-                       info.state == SALUT_STATE_TIME_WAIT ||
+        if (info.object == SALUT_IS_UDP && info.send_datagrams > 0) {
+            return false;
+        }
+        bool settled = info.object == SALUT_IS_UDP || info.object == SALUT_IS_LISTENER ||
+                       info.object == SALUT_IS_TIME_WAIT || info.state == SALUT_STATE_TIME_WAIT ||
                        info.state == SALUT_STATE_FIN_WAIT_2 || info.state == SALUT_STATE_CLOSED;
         if (!settled) {
             return false;

@@ -105,6 +105,10 @@ struct salut_config {
     uint16_t port_low; /* ip_local_port_range */
     uint16_t port_high;
 
+    /* UDP. All queues together never hold more than half of the buffers. */
+    uint32_t udp_send_buffer_bytes; /* of a socket's send queue; net.core.wmem_default */
+    uint32_t udp_recv_buffer_bytes; /* of its receive queue; net.core.rmem_default */
+
     /* TCP: buffers and windows. */
     uint32_t send_buffer_bytes;     /* tcp_wmem[1]: what a connection starts with */
     uint32_t recv_buffer_bytes;     /* tcp_rmem[1]: the same for receiving */

@@ -20,7 +20,13 @@ struct salut_history {
     uint8_t reason; /* salut_reason_token() names it */
 };
 
-enum salut_object_kind { SALUT_IS_CONN, SALUT_IS_HALF_OPEN, SALUT_IS_TIME_WAIT, SALUT_IS_LISTENER };
+enum salut_object_kind {
+    SALUT_IS_CONN,
+    SALUT_IS_HALF_OPEN,
+    SALUT_IS_TIME_WAIT,
+    SALUT_IS_LISTENER,
+    SALUT_IS_UDP
+};
 
 enum salut_ca_state {
     SALUT_CA_OPEN,     /* no loss in sight */
@@ -44,7 +50,7 @@ enum salut_limit {
 
 struct salut_info {
     uint8_t object;  /* enum salut_object_kind */
-    uint8_t state;   /* enum salut_state */
+    uint8_t state;   /* enum salut_state; UDP: ESTABLISHED with a peer, CLOSED without */
     uint8_t passive; /* opened by the peer */
     uint8_t orphan;  /* the user has let go of it */
     salut_addr local;
@@ -124,6 +130,13 @@ struct salut_info {
 
     uint32_t history_count;
     struct salut_history history[SALUT_HISTORY_MAX]; /* oldest first */
+
+    /* UDP; of what stands above: addresses, ports, user, the two statuses, pmtu (with a peer),
+     * queues and buffers (bytes, what stands before each datagram counted), bytes and segments,
+     * which are datagrams. */
+    uint32_t recv_datagrams; /* that wait to be read */
+    uint32_t send_datagrams; /* that wait to be sent */
+    uint32_t drops;          /* datagrams that found the receive queue full */
 };
 
 #ifdef __cplusplus

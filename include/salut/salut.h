@@ -22,18 +22,11 @@
 #include "salut/config.h"
 #include "salut/info.h"
 #include "salut/types.h"
+#include "salut/udp.h"
 #include "salut/version.h"
 
 #ifdef __cplusplus
 extern "C" {
-#endif
-
-#if defined(__GNUC__)
-#define SALUT_API      __attribute__((visibility("default")))
-#define SALUT_MUST_USE __attribute__((warn_unused_result))
-#else
-#define SALUT_API
-#define SALUT_MUST_USE
 #endif
 
 /* ---- instances ---------------------------------------------------------------------------- */
@@ -352,8 +345,9 @@ SALUT_API enum salut_status salut_set_user(struct salut_stack *stack, salut_conn
 SALUT_API enum salut_status salut_get_info(const struct salut_stack *stack, salut_conn conn,
                                            struct salut_info *info);
 
-/* Walk over everything there is, half-open and TIME-WAIT entries and listeners included. Start
- * with *cursor = 0; returns false at the end. Objects that come or go meanwhile may be missed. */
+/* Walk over everything there is: half-open and TIME-WAIT entries, listeners and UDP sockets too.
+ * Start with *cursor = 0; returns false at the end. Objects that come or go meanwhile may be
+ * missed. */
 SALUT_API bool salut_next_info(const struct salut_stack *stack, uint64_t *cursor,
                                struct salut_info *info);
 

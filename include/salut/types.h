@@ -6,6 +6,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#if defined(__GNUC__)
+#define SALUT_API      __attribute__((visibility("default")))
+#define SALUT_MUST_USE __attribute__((warn_unused_result))
+#else
+#define SALUT_API
+#define SALUT_MUST_USE
+#endif
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -62,7 +70,7 @@ enum salut_status {
     SALUT_NOT_SUPPORTED,         /* the call has no meaning in this state or for this object */
     SALUT_PENDING_OUTPUT,        /* salut_output's batch was not answered by salut_output_taken */
     SALUT_PROTOCOL_ERROR,        /* an ICMP error: parameter problem */
-    SALUT_TOO_BIG,               /* an ICMP error: packets were too big for the path */
+    SALUT_TOO_BIG,               /* packets are too big for the path (an ICMP error), or for UDP */
     SALUT_STATUS_COUNT
 };
 
@@ -82,7 +90,7 @@ enum salut_state {
     SALUT_STATE_COUNT
 };
 
-/* What a connection or listener is ready for (salut_next_event). */
+/* What a connection, a listener or a UDP socket is ready for (salut_next_event). */
 enum salut_ready {
     SALUT_READABLE = 1,     /* bytes to read, or end of stream */
     SALUT_WRITABLE = 2,     /* room in the send buffer */
@@ -91,14 +99,18 @@ enum salut_ready {
     SALUT_PEER_CLOSED = 16, /* the peer's FIN has arrived */
     SALUT_ENDED = 32,       /* the connection is over: error or fully closed */
     SALUT_URGENT = 64,      /* an urgent mark lies ahead or was just passed */
-    SALUT_ADVICE = 128      /* R1 passed or a soft error came: the path is doubted (salut_info) */
+    SALUT_ADVICE = 128      /* R1 passed or a soft error came: the path is doubted (salut_info);
+                               UDP: the network reported an error (salut_udp_take_error) */
 };
 
+/* An event is about one object: the handles of the other two kinds have the index SALUT_NO_INDEX.
+ */
 struct salut_event {
-    salut_conn conn;         /* index SALUT_NO_INDEX when the event is about a listener */
-    salut_listener listener; /* index SALUT_NO_INDEX when the event is about a connection */
-    uint64_t user;           /* the object's user value */
-    uint32_t ready;          /* of enum salut_ready: ready & interest */
+    salut_conn conn;
+    salut_listener listener;
+    uint64_t user;  /* the object's user value */
+    uint32_t ready; /* of enum salut_ready: ready & interest */
+    salut_udp udp;
 };
 #define SALUT_NO_INDEX UINT32_MAX
 
@@ -165,7 +177,7 @@ enum salut_send_flag {
 /* Directions of salut_shutdown. */
 enum salut_how { SALUT_SHUT_READ = 1, SALUT_SHUT_WRITE = 2, SALUT_SHUT_BOTH = 3 };
 
-/* Options of a connection, or of what a listener accepts. */
+/* Options of a connection, or of what a listener accepts; those that say so, of a UDP socket. */
 enum salut_option {
     SALUT_OPT_NODELAY,   /* 1: Nagle off (MUST-17) */
     SALUT_OPT_CORK,      /* 1: hold partial segments, at most 200 ms */
@@ -174,13 +186,13 @@ enum salut_option {
     SALUT_OPT_KEEPALIVE_INTERVAL_S,
     SALUT_OPT_KEEPALIVE_PROBES,
     SALUT_OPT_USER_TIMEOUT_MS, /* 0: the default (MUST-21) */
-    SALUT_OPT_SEND_BUFFER,     /* bytes */
-    SALUT_OPT_RECV_BUFFER,     /* bytes */
+    SALUT_OPT_SEND_BUFFER,     /* bytes; UDP too */
+    SALUT_OPT_RECV_BUFFER,     /* bytes; UDP too */
     SALUT_OPT_LINGER_ABORT,    /* 1: close resets (SO_LINGER with time 0) */
-    SALUT_OPT_TTL,
-    SALUT_OPT_DSCP,        /* the six bits (MUST-48) */
-    SALUT_OPT_MAX_SEGMENT, /* user's upper bound on MSS; 0: none; before connect/listen */
-    SALUT_OPT_QUICK_ACK,   /* 1: no delayed ACK until further notice */
+    SALUT_OPT_TTL,             /* UDP too */
+    SALUT_OPT_DSCP,            /* the six bits (MUST-48); UDP too */
+    SALUT_OPT_MAX_SEGMENT,     /* user's upper bound on MSS; 0: none; before connect/listen */
+    SALUT_OPT_QUICK_ACK,       /* 1: no delayed ACK until further notice */
     SALUT_OPT_SYN_RETRIES,
     SALUT_OPT_LINGER2_S,  /* this connection's orphan FIN-WAIT-2 time; 0 default; -1 none */
     SALUT_OPT_RCVLOWAT,   /* bytes that make it readable */
@@ -191,7 +203,17 @@ enum salut_option {
     SALUT_OPT_PACING_MAX, /* bytes per second it never exceeds; 0: no limit (SO_MAX_PACING_RATE) */
     SALUT_OPT_DEFER_ACCEPT, /* of a listener: SYN,ACKs during which a handshake without data is not
                                complete; 0: none. TCP_DEFER_ACCEPT */
+    SALUT_OPT_BROADCAST,    /* UDP alone: 1: broadcast addresses may be sent to */
+    SALUT_OPT_FRAGMENT,     /* UDP alone: enum salut_fragment */
     SALUT_OPT_COUNT
+};
+
+/* What becomes of a datagram that is larger than the path takes (IP_MTU_DISCOVER). */
+enum salut_fragment {
+    SALUT_FRAGMENT_ANYWHERE, /* IPv4: cut here at the link's MTU, and by routers: DF is not set */
+    SALUT_FRAGMENT_HERE,     /* cut here, at the path MTU as far as it is known; the default */
+    SALUT_FRAGMENT_NEVER,    /* sending it is SALUT_TOO_BIG */
+    SALUT_FRAGMENT_COUNT
 };
 
 #ifdef __cplusplus

@@ -110,6 +110,21 @@ uint32_t slt_pmtu_get(struct slt_pmtu *pmtu, const uint8_t dst[16], uint32_t lin
     return index == SLT_NIL ? link_mtu : slt_min32(link_mtu, entry_at(pmtu, index)->mtu);
 }
 
+uint32_t slt_pmtu_peek(const struct slt_pmtu *pmtu, const uint8_t dst[16], uint32_t link_mtu,
+                       int64_t now_ns)
+{
+    slt_flow_ref ref = slt_flow_first(&pmtu->flow, hash_of(pmtu, dst));
+    while (ref != SLT_FLOW_NONE) {
+        const struct slt_pmtu_entry *e = entry_at(pmtu, slt_flow_index(ref));
+        if (slt_ip_addr_equal(e->dst, dst)) {
+            bool aged = now_ns >= slt_time_add(e->lowered_at_ns, SLT_PMTU_AGED_NS);
+            return aged ? link_mtu : slt_min32(link_mtu, e->mtu);
+        }
+        ref = e->hash_link;
+    }
+    return link_mtu;
+}
+
 uint32_t slt_pmtu_plateau_below(uint32_t bytes)
 {
     static const uint16_t plateaus[] = {32000, 17914, 8166, 4352, 2002, 1492, 1006, 508, 296, 68};

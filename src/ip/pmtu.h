@@ -48,6 +48,10 @@ void slt_pmtu_deinit(struct slt_pmtu *pmtu);
 uint32_t slt_pmtu_get(struct slt_pmtu *pmtu, const uint8_t dst[16], uint32_t link_mtu,
                       int64_t now_ns);
 
+/* The same without counting as a use; for reports. */
+uint32_t slt_pmtu_peek(const struct slt_pmtu *pmtu, const uint8_t dst[16], uint32_t link_mtu,
+                       int64_t now_ns);
+
 /* What a "fragmentation needed" or "packet too big" said. */
 struct slt_pmtu_news {
     uint8_t dst[16];

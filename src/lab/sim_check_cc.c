@@ -78,7 +78,8 @@ bool slt_sim_check_leaving(struct sim_world *w, const struct sim_host *h,
 {
     const struct slt_tcp *tcp = &h->stack->tcp;
 
-    if (record->is_reply || record->plan.bytes == 0 || (record->plan.flags & SLT_TCP_SYN)) {
+    if (record->kind != SLT_TX_CONN || record->of.plan.bytes == 0 ||
+        (record->of.plan.flags & SLT_TCP_SYN)) {
         return true;
     }
     const struct slt_tcp_conn *c = slt_tcp_conn_at(tcp, record->index);
@@ -87,8 +88,8 @@ bool slt_sim_check_leaving(struct sim_world *w, const struct sim_host *h,
         return true;
     }
     const struct slt_tcp_cold *cold = c->cold;
-    return check_again(w, tcp, cold, &record->plan) &&
-           (!f || check_pace(w, f, cold, &record->plan, h->stack->now_ns));
+    return check_again(w, tcp, cold, &record->of.plan) &&
+           (!f || check_pace(w, f, cold, &record->of.plan, h->stack->now_ns));
 }
 
 /* ---- episodes (I-62) ------------------------------------------------------------------------- */

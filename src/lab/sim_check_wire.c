@@ -550,10 +550,10 @@ static struct sim_flow *flow_of(struct sim_world *w, struct sim_host *h,
 static bool check_segment(struct sim_world *w, struct sim_host *h, const struct sim_decoded *d,
                           const uint8_t *data, const struct slt_tx_record *record)
 {
-    const struct slt_tcp_conn *c =
-        record->is_reply ? NULL : slt_tcp_conn_at(&h->stack->tcp, record->index);
-    enum slt_reason why = record->is_reply ? slt_reply_at(h->stack, record->index)->of.tcp.why
-                                           : (enum slt_reason)record->plan.why;
+    bool of_conn = record->kind == SLT_TX_CONN;
+    const struct slt_tcp_conn *c = of_conn ? slt_tcp_conn_at(&h->stack->tcp, record->index) : NULL;
+    enum slt_reason why = of_conn ? (enum slt_reason)record->of.plan.why
+                                  : slt_reply_at(h->stack, record->index)->of.tcp.why;
     struct sim_flow *f = flow_of(w, h, d, c);
     if (!c && (d->flags & SLT_TCP_RST)) {
         return check_reset(w, h, d, why);

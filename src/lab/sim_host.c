@@ -350,8 +350,9 @@ bool slt_sim_host_output(struct sim_world *w, struct sim_host *h)
     }
     for (size_t i = 0; i < taken && !slt_sim_failed(w); i++) {
         const struct slt_tx_record *record = &h->stack->tx.record[i];
-        bool tcp =
-            !record->is_reply || slt_reply_at(h->stack, record->index)->kind == SLT_REPLY_TCP;
+        bool tcp = record->kind == SLT_TX_CONN ||
+                   (record->kind == SLT_TX_REPLY &&
+                    slt_reply_at(h->stack, record->index)->kind == SLT_REPLY_TCP);
         h->tcp_out += tcp ? 1 : 0;
         if (slt_sim_check_leaving(w, h, record)) {
             send_frame(w, h, &w->out[i], record);

@@ -131,6 +131,7 @@ static uint8_t kind_of(const struct salut_info *info)
     case SALUT_IS_LISTENER:
         return SLT_SEEN_LISTENER;
     case SALUT_IS_CONN:
+    case SALUT_IS_UDP: /* who walks leaves these out: records are of TCP */
         break;
     }
     return SLT_SEEN_CONN;

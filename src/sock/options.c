@@ -76,6 +76,8 @@ static int64_t default_of(const struct salut_config *c, enum salut_option option
     case SALUT_OPT_MAX_SEGMENT:
     case SALUT_OPT_FAST_OPEN:
     case SALUT_OPT_DEFER_ACCEPT:
+    case SALUT_OPT_BROADCAST:
+    case SALUT_OPT_FRAGMENT:
     case SALUT_OPT_COUNT:
         break;
     }

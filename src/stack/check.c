@@ -222,6 +222,7 @@ static const char *check_ledger(const struct salut_stack *stack)
         ledger->objects[SLT_OWNER_HALF_OPEN] != stack->half_open.pool.used_objects ||
         ledger->objects[SLT_OWNER_TIME_WAIT] != stack->waits.pool.used_objects ||
         ledger->objects[SLT_OWNER_BUFFER] != stack->tcp.bufs.used_objects ||
+        ledger->objects[SLT_OWNER_UDP] != stack->udp.pool.used_objects ||
         ledger->objects[SLT_OWNER_LOAN] != stack->tcp.loans.pool.used_objects) {
         return "I-49: the ledger and the pools differ";
     }
@@ -231,11 +232,16 @@ static const char *check_ledger(const struct salut_stack *stack)
     return NULL;
 }
 
+static const char *check_udp(const struct salut_stack *stack)
+{
+    return slt_udp_check(&stack->udp, stack->tx.pending);
+}
+
 const char *salut_check(const struct salut_stack *stack)
 {
     const char *(*const checks[])(const struct salut_stack *) = {
-        check_queues,    check_conns,  check_half_opens,    check_waits,
-        check_listeners, check_ledger, slt_fast_open_check,
+        check_queues,    check_conns,  check_half_opens, check_waits,
+        check_listeners, check_ledger, check_udp,        slt_fast_open_check,
     };
     for (uint32_t i = 0; i < SLT_ARRAY_COUNT(checks); i++) {
         const char *broken = checks[i](stack);
@@ -305,6 +311,7 @@ uint64_t salut_digest(const struct salut_stack *stack)
             slt_digest_u64(&digest, (uint64_t)l->port << 32 | l->queue_count);
         }
     }
+    slt_udp_digest(&stack->udp, &digest);
     slt_digest_u64(&digest, stack->replies.ready.count + stack->replies.waiting.count);
     return digest.h;
 }

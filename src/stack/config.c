@@ -46,6 +46,8 @@ static void set_network(struct salut_config *config)
     config->fragment_timeout6_ns = 60 * SLT_NS_PER_S;
     config->icmp_rate_per_s = 1000;
     config->icmp_burst = 50;
+    config->udp_send_buffer_bytes = 212992;
+    config->udp_recv_buffer_bytes = 212992;
 }
 
 static void set_tcp(struct salut_config *config)
@@ -298,6 +300,13 @@ static bool tcp_ok(const struct salut_config *c)
            c->syn_cookies <= SALUT_COOKIES_ALWAYS && c->overflow <= SALUT_OVERFLOW_RESET;
 }
 
+static bool udp_ok(const struct salut_config *c)
+{
+    const uint32_t most = UINT32_C(1) << 30;
+    return c->udp_send_buffer_bytes > 0 && c->udp_send_buffer_bytes <= most &&
+           c->udp_recv_buffer_bytes > 0 && c->udp_recv_buffer_bytes <= most;
+}
+
 static bool memory_ok(const struct salut_config *c)
 {
     if (c->memory) {
@@ -309,7 +318,8 @@ static bool memory_ok(const struct salut_config *c)
 bool slt_config_limits_ok(const struct salut_config *config)
 {
     return config->struct_bytes == sizeof(*config) && config->profile <= SALUT_PROFILE_RFC &&
-           limits_ok(config) && network_ok(config) && timers_ok(config) && tcp_ok(config);
+           limits_ok(config) && network_ok(config) && timers_ok(config) && tcp_ok(config) &&
+           udp_ok(config);
 }
 
 bool slt_config_ok(const struct salut_config *config)

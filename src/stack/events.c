@@ -1,4 +1,4 @@
-/* Events: which connections and listeners have something for the user.
+/* Events: which connections, listeners and UDP sockets have something for the user.
  *
  * Level-triggered. An object stands in the queue of news from the moment (ready & interest) is not
  * zero; when it comes to the head it is asked again, told if that still holds, and moved to the
@@ -17,7 +17,8 @@ static bool next_listener(struct salut_stack *stack, struct salut_event *event)
     *event = (struct salut_event){.conn = {SALUT_NO_INDEX, 0},
                                   .listener = {index, l->generation},
                                   .user = l->user,
-                                  .ready = SALUT_ACCEPTABLE};
+                                  .ready = SALUT_ACCEPTABLE,
+                                  .udp = {SALUT_NO_INDEX, 0}};
     return true;
 }
 
@@ -37,7 +38,27 @@ static bool next_conn(struct salut_stack *stack, struct salut_event *event)
         *event = (struct salut_event){.conn = {c->index, c->place.generation},
                                       .listener = {SALUT_NO_INDEX, 0},
                                       .user = c->place.of.user,
-                                      .ready = ready};
+                                      .ready = ready,
+                                      .udp = {SALUT_NO_INDEX, 0}};
+        return true;
+    }
+    return false;
+}
+
+static bool next_udp(struct salut_stack *stack, struct salut_event *event)
+{
+    struct slt_udp_sock *s;
+    while ((s = slt_udp_pop(&stack->udp, SLT_UDP_LIST_READY)) != NULL) {
+        uint32_t ready = slt_udp_ready(s) & s->interest;
+        if (ready == 0) {
+            continue;
+        }
+        slt_udp_push(&stack->udp, SLT_UDP_LIST_REPORTED, s);
+        *event = (struct salut_event){.conn = {SALUT_NO_INDEX, 0},
+                                      .listener = {SALUT_NO_INDEX, 0},
+                                      .user = s->user,
+                                      .ready = ready,
+                                      .udp = {s->index, s->generation}};
         return true;
     }
     return false;
@@ -45,5 +66,5 @@ static bool next_conn(struct salut_stack *stack, struct salut_event *event)
 
 bool salut_next_event(struct salut_stack *stack, struct salut_event *event)
 {
-    return next_listener(stack, event) || next_conn(stack, event);
+    return next_listener(stack, event) || next_conn(stack, event) || next_udp(stack, event);
 }

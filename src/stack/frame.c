@@ -1,5 +1,5 @@
-/* From a segment to a frame: link header, IP header, TCP header, checksum, and the payload as
- * references into the send queue.
+/* From a segment or datagram to a frame: link header, IP header, transport header, checksum, and
+ * the payload as references into the send queue.
  *
  * With a link that completes checksums (config.tx_checksum) the field holds the folded sum of the
  * pseudo header, and the frame says where to sum from and where the result goes; a super-frame is
@@ -20,6 +20,7 @@
 #include <string.h>
 
 #define TCP_CHECKSUM_OFFSET 16U
+#define UDP_CHECKSUM_OFFSET 6U
 
 static void write_link(const struct salut_stack *stack, const uint8_t mac[6], uint8_t family,
                        struct slt_writer *w)
@@ -147,6 +148,96 @@ void slt_stack_frame_tcp(const struct salut_stack *stack, const struct slt_frame
     frame->header_bytes = (uint16_t)w.at;
     write_checksum(stack, to, tcp_bytes, frame);
 }
+
+/* ---- UDP ------------------------------------------------------------------------------------ */
+
+/* The sum over all of a datagram's bytes, wherever they lie. */
+static uint32_t sum_datagram(const struct salut_stack *stack, const struct slt_udp_frame *udp,
+                             uint32_t sum)
+{
+    struct slt_cursor cursor = udp->cursor;
+    bool odd = false;
+    for (uint32_t left = udp->head->bytes; left > 0;) {
+        struct slt_piece piece;
+        uint32_t seen = 0;
+        uint32_t found =
+            slt_chain_view(udp->chain, &stack->tcp.bufs, cursor, left, &piece, 1, &seen, &cursor);
+        SLT_ASSERT(found == 1);
+        sum = slt_checksum_add_at(sum, piece.data, piece.bytes, odd);
+        odd = odd != ((piece.bytes & 1U) != 0);
+        left -= seen;
+    }
+    return sum;
+}
+
+/* RFC 768, RFC 1122 4.1.3.4: always with a checksum, of which zero is written as its other form. A
+ * link completes that of whole datagrams alone. */
+static void write_udp(const struct salut_stack *stack, const struct slt_udp_frame *udp,
+                      struct slt_writer *w, struct salut_tx_frame *frame)
+{
+    const struct slt_ip_send *send = udp->send;
+    const struct slt_udp_datagram header = {.src_port = udp->local_port,
+                                            .dst_port = udp->head->remote_port,
+                                            .payload_bytes = udp->head->bytes};
+    uint32_t at = w->at;
+    uint32_t written = slt_udp_emit(&header, w);
+    SLT_ASSERT(written == SLT_UDP_HEADER_BYTES);
+    uint32_t sum = slt_checksum_pseudo(send->src, send->dst, SLT_IP_PROTOCOL_UDP,
+                                       SLT_UDP_HEADER_BYTES + udp->head->bytes);
+    uint16_t field;
+    if (stack->config.tx_checksum &&
+        send->payload_bytes == SLT_UDP_HEADER_BYTES + udp->head->bytes) {
+        field = slt_checksum_fold(sum);
+        frame->checksum_start = (uint16_t)at;
+        frame->checksum_offset = UDP_CHECKSUM_OFFSET;
+    } else {
+        sum = slt_checksum_add(sum, frame->header + at, SLT_UDP_HEADER_BYTES);
+        field = slt_checksum_finish(sum_datagram(stack, udp, sum));
+        field = field == 0 ? UINT16_MAX : field;
+    }
+    slt_put_u16(frame->header + at + UDP_CHECKSUM_OFFSET, field);
+}
+
+/* RFC 6437 3: one label for a datagram's pieces and for all datagrams between two ports. */
+static uint32_t label_of(const struct salut_stack *stack, const struct slt_udp_frame *udp)
+{
+    struct slt_tcp_id id = {.local_port = udp->local_port, .remote_port = udp->head->remote_port};
+    slt_ip_addr_copy(id.local, udp->head->local);
+    slt_ip_addr_copy(id.remote, udp->head->remote);
+    return flow_label(stack, &id);
+}
+
+void slt_stack_frame_udp(const struct salut_stack *stack, const struct slt_udp_frame *udp,
+                         struct salut_tx_frame *frame)
+{
+    struct slt_ip_send send = *udp->send;
+    struct slt_piece pieces[SALUT_FRAME_PIECES_MAX];
+    struct slt_cursor cursor = udp->cursor;
+    uint32_t payload_bytes = send.payload_bytes;
+    uint32_t seen = 0;
+    struct slt_writer w = slt_writer_of(frame->header, SALUT_FRAME_HEADER_MAX);
+    clear_frame(frame);
+    frame->family = slt_address_is_v4(send.dst) ? 4 : 6;
+    frame->network_offset = (uint8_t)slt_ip_network_offset(&stack->iface);
+    send.flow_label = frame->family == 6 ? label_of(stack, udp) : 0;
+    uint32_t written = slt_ip_emit(&stack->iface, &send, &w);
+    SLT_ASSERT(written > 0);
+    frame->transport_offset = (uint8_t)w.at;
+    if (send.offset == 0) {
+        write_udp(stack, udp, &w, frame);
+        payload_bytes -= SLT_UDP_HEADER_BYTES;
+    } else {
+        cursor = slt_chain_skip(udp->chain, &stack->tcp.bufs, cursor,
+                                send.offset - SLT_UDP_HEADER_BYTES);
+    }
+    frame->header_bytes = (uint16_t)w.at;
+    uint32_t count = slt_chain_view(udp->chain, &stack->tcp.bufs, cursor, payload_bytes, pieces,
+                                    SALUT_FRAME_PIECES_MAX, &seen, &cursor);
+    SLT_ASSERT(seen == payload_bytes);
+    take_pieces(frame, pieces, count);
+}
+
+/* ---- replies -------------------------------------------------------------------------------- */
 
 /* A packet or frame that was written when its cause came. */
 bool slt_stack_frame_reply(const struct salut_stack *stack, const struct slt_reply *reply,

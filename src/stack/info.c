@@ -1,5 +1,5 @@
-/* What an instance tells about itself: connections, half-open and TIME-WAIT entries, listeners,
- * counters, memory.
+/* What an instance tells about itself: connections, half-open and TIME-WAIT entries, listeners, UDP
+ * sockets, counters, memory.
  *
  * The walk's cursor is a kind and an index, so it survives whatever comes and goes between calls.
  */
@@ -70,12 +70,13 @@ static bool listener_info(const struct salut_stack *stack, uint32_t index, struc
 }
 
 /* The kinds in the order of the walk. */
-#define KIND_COUNT 4U
+#define KIND_COUNT 5U
 
 static uint32_t count_of(const struct salut_stack *stack, uint32_t kind)
 {
     const struct slt_pool *pools[KIND_COUNT] = {&stack->listen.pool, &stack->tcp.conns,
-                                                &stack->half_open.pool, &stack->waits.pool};
+                                                &stack->half_open.pool, &stack->waits.pool,
+                                                &stack->udp.pool};
     return pools[kind]->fresh;
 }
 
@@ -89,8 +90,10 @@ static bool info_of(const struct salut_stack *stack, uint32_t kind, uint32_t ind
         return conn_info(stack, index, info);
     case 2:
         return half_open_info(stack, index, info);
-    default:
+    case 3:
         return time_wait_info(stack, index, info);
+    default:
+        return slt_udp_info_at(stack, index, info);
     }
 }
 
@@ -106,7 +109,8 @@ bool salut_next_info(const struct salut_stack *stack, uint64_t *cursor, struct s
         }
         bool found = info_of(stack, kind, index, info);
         index++;
-        if (found && info->state != SALUT_STATE_CLOSED) { /* S-12: CLOSED is not there */
+        bool there = info->state != SALUT_STATE_CLOSED || info->object == SALUT_IS_UDP;
+        if (found && there) { /* S-12: CLOSED is not there */
             *cursor = (uint64_t)kind << 32 | index;
             return true;
         }

@@ -92,6 +92,9 @@ static size_t table_bytes(size_t sum, const struct salut_config *c)
     sum = add_pool(sum, sizeof(struct slt_reply), slt_reply_max(c));
     sum = add_array(sum, slt_fast_open_servers_bytes(c), 1);
     sum = add_array(sum, slt_fast_open_pending_bytes(c), 1);
+    sum = add_pool(sum, sizeof(struct slt_udp_sock), c->udp_max);
+    sum = add_array(sum, slt_udp_bucket_count(c), sizeof(uint32_t)); /* by tuple */
+    sum = add_array(sum, slt_udp_bucket_count(c), sizeof(uint32_t)); /* by port */
     return add_array(sum, slt_demux_bucket_count(c), sizeof(uint32_t));
 }
 
@@ -140,6 +143,15 @@ static bool setup_network(struct salut_stack *stack)
            slt_frag_init(&stack->frag, &stack->mem, &frag) && slt_park_init(stack);
 }
 
+/* Made beside the sequence of draws, so that a seed goes on drawing for all others what it always
+ * drew; the messages differ in length from those of the sequence. */
+static struct slt_sipkey udp_key(const struct slt_prng_secret *prng)
+{
+    static const char label[2][5] = {"udp 0", "udp 1"};
+    return (struct slt_sipkey){slt_siphash24(&prng->key, label[0], sizeof(label[0])),
+                               slt_siphash24(&prng->key, label[1], sizeof(label[1]))};
+}
+
 static bool setup_tables(struct salut_stack *stack)
 {
     slt_queue_init(&stack->dirty);
@@ -154,7 +166,9 @@ static bool setup_tables(struct salut_stack *stack)
     slt_ports_init(stack, &stack->chance);
     slt_tcp_defaults_init(&stack->defaults, &stack->config);
     return slt_listen_init(stack) && slt_half_open_init(stack) && slt_waits_init(stack) &&
-           slt_reply_init(stack) && slt_fast_open_init(stack) && slt_demux_init(stack);
+           slt_reply_init(stack) && slt_fast_open_init(stack) && slt_demux_init(stack) &&
+           slt_udp_init(&stack->udp, &stack->mem, &stack->tcp.bufs, &stack->config,
+                        udp_key(&stack->chance));
 }
 
 /* The telemetry is taken last, behind everything a snapshot holds; the engine learns of it then. */
@@ -193,6 +207,7 @@ static void give_all(struct salut_stack *stack)
         slt_mem_give(&stack->mem, SLT_OWNER_TELEMETRY, t->ring, t->ring_count * sizeof(*t->ring));
         slt_mem_give(&stack->mem, SLT_OWNER_TELEMETRY, t, sizeof(*t));
     }
+    slt_udp_deinit(&stack->udp);
     if (stack->flow.buckets) {
         slt_flow_deinit(&stack->flow, &stack->mem);
     }

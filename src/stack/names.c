@@ -40,7 +40,7 @@ static const char *const status_texts[SALUT_STATUS_COUNT] = {
     [SALUT_NOT_SUPPORTED] = "the call has no meaning here",
     [SALUT_PENDING_OUTPUT] = "the last batch of output was not answered",
     [SALUT_PROTOCOL_ERROR] = "a router or the peer found a packet malformed",
-    [SALUT_TOO_BIG] = "packets are too big for the path",
+    [SALUT_TOO_BIG] = "too big for the path, or for a datagram",
 };
 
 const char *salut_state_name(enum salut_state state)

@@ -22,6 +22,12 @@ uint16_t slt_net_pmtu(struct salut_stack *stack, const uint8_t dst[16])
     return (uint16_t)slt_pmtu_get(&stack->pmtu, dst, link_mtu, stack->now_ns);
 }
 
+uint16_t slt_net_pmtu_now(const struct salut_stack *stack, const uint8_t dst[16])
+{
+    uint32_t link_mtu = slt_address_is_v4(dst) ? stack->iface.mtu : stack->iface.mtu6;
+    return (uint16_t)slt_pmtu_peek(&stack->pmtu, dst, link_mtu, stack->now_ns);
+}
+
 static struct slt_neigh_ref ref_of(const struct salut_stack *stack,
                                    const struct slt_tcp_place *place)
 {
@@ -70,6 +76,13 @@ void slt_net_remember(struct salut_stack *stack, const uint8_t dst[16])
         bool found = slt_ip_select_source(&stack->iface, dst, net->src);
         net->source = found ? SLT_NET_SOURCE_FOUND : SLT_NET_SOURCE_NONE;
     }
+}
+
+/* Where packets for `dst` go first; and its source, for whoever asks next. */
+enum slt_ip_hop_kind slt_net_hop_kind(struct salut_stack *stack, const uint8_t dst[16])
+{
+    slt_net_remember(stack, dst);
+    return (enum slt_ip_hop_kind)stack->net.hop.kind;
 }
 
 /* RFC 1122 3.3.1.4, RFC 9293 3.8.3 (MUST-20): R1 has passed, so the first hop is doubted. */

@@ -100,6 +100,7 @@ void slt_park_turn(struct salut_stack *stack)
     }
     if (woken) {
         slt_reply_wake(stack);
+        slt_udp_wake(&stack->udp);
     }
     while (slt_reply_room(stack) &&
            slt_neigh_next_due(&stack->neigh, &stack->iface, stack->now_ns, &solicit)) {

@@ -150,9 +150,8 @@ static enum slt_reason take_udp(struct salut_stack *stack, const struct rx_frame
                           : !rx->checksum_valid && !checksum_holds(rx, SLT_IP_PROTOCOL_UDP)) {
         return SLT_DROP_UDP_CHECKSUM;
     }
-    struct slt_ip_error error = slt_icmp_port_unreachable(packet->family);
-    slt_icmp_send_error(stack, packet, &error); /* RFC 1122 4.1.3.1 */
-    return SLT_DROP_UDP_NO_PORT;
+    slt_rx_udp(stack, packet, &udp);
+    return SLT_PASS;
 }
 
 /* ---- IP ------------------------------------------------------------------------------------- */

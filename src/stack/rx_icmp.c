@@ -155,15 +155,15 @@ static uint16_t acceptable_mtu(const struct salut_stack *stack, const struct slt
     return (uint16_t)slt_min32(slt_max32(mtu, stack->pmtu.floor4), UINT16_MAX);
 }
 
-static enum slt_reason tell_tcp(struct salut_stack *stack, const struct slt_icmp_notice *icmp)
+static enum slt_reason tell_transport(struct salut_stack *stack, const struct slt_icmp_notice *icmp)
 {
     struct slt_tcp_notice notice = {.kind = kind_of((enum slt_icmp_kind)icmp->kind),
                                     .seq = icmp->seq};
     struct slt_tcp_id id = {.local_port = icmp->src_port, .remote_port = icmp->dst_port};
     slt_ip_addr_copy(id.local, icmp->src);
     slt_ip_addr_copy(id.remote, icmp->dst);
-    if (icmp->protocol != SLT_IP_PROTOCOL_TCP) {
-        return SLT_DROP_ICMP_NO_MATCH;
+    if (icmp->protocol == SLT_IP_PROTOCOL_UDP) {
+        return slt_udp_notice(stack, icmp, acceptable_mtu(stack, icmp));
     }
     if (notice.kind != SLT_NOTICE_TOO_BIG) {
         return slt_rx_tcp_notice(stack, &id, &notice);
@@ -203,7 +203,7 @@ static enum slt_reason take_icmp4(struct salut_stack *stack, const struct slt_ip
         return SLT_DROP_ICMP_NO_MATCH; /* nobody here asked */
     }
     why = slt_icmp4_notice(packet, &icmp, &notice);
-    return why == SLT_PASS ? tell_tcp(stack, &notice) : why;
+    return why == SLT_PASS ? tell_transport(stack, &notice) : why;
 }
 
 static enum slt_reason take_nd(struct salut_stack *stack, const struct slt_ip_packet *packet,
@@ -240,7 +240,7 @@ static enum slt_reason take_icmp6(struct salut_stack *stack, const struct slt_ip
         return SLT_DROP_ICMP_NO_MATCH;
     }
     why = slt_icmp6_notice(packet, &icmp, &notice);
-    return why == SLT_PASS ? tell_tcp(stack, &notice) : why;
+    return why == SLT_PASS ? tell_transport(stack, &notice) : why;
 }
 
 enum slt_reason slt_rx_icmp(struct salut_stack *stack, const struct slt_ip_packet *packet,

@@ -10,15 +10,17 @@
  *
  * Calls between the files go down this list only:
  *
- *   instance addresses calls opening events info check    the public doors
+ *   instance addresses calls opening udp_data events info check    the public doors
+ *   udp                                                    the same, for UDP sockets
  *   rx poll (turn.c)                                       the turn's first half
- *   rx_icmp rx_tcp                                         dispatch of what arrived
+ *   rx_tcp rx_udp                                          dispatch of what arrived
+ *   rx_icmp
  *   halfopen                                               passive opening
- *   tx                                                     the turn's second half
+ *   tx tx_udp                                              the turn's second half
  *   after                                                  what follows every engine door
  *   autoconf                                               addresses that come by themselves
  *   park conns net                                         waiting; objects; the way out
- *   fastopen waits listen ports frame reply                tables
+ *   fastopen waits listen ports frame reply udp_notice     tables
  *   demux emit queues config names                         leaves
  */
 #ifndef SLT_STACK_STACK_H
@@ -29,10 +31,13 @@
 #include "ip/frag.h"
 #include "ip/icmp.h"
 #include "ip/neigh.h"
+#include "ip/output.h"
 #include "ip/pmtu.h"
 #include "ip/ra.h"
 #include "salut/salut.h"
 #include "tcp/tcp.h"
+#include "udp/udp.h"
+#include "wire/udp.h"
 
 /* Kinds of flow references. */
 enum slt_flow_object { SLT_FLOW_CONN, SLT_FLOW_HALF_OPEN, SLT_FLOW_TIME_WAIT };
@@ -219,11 +224,24 @@ struct slt_reply_ring {
     struct slt_conn_queue waiting; /* for a neighbour, any */
 };
 
+/* How far a frame brings the first datagram of a UDP socket's queue. */
+struct slt_tx_step {
+    uint32_t end; /* what has left of it then, UDP header included */
+    uint32_t id;  /* of its fragments */
+    bool held;    /* the queue is `held`, not `out` */
+    bool whole;   /* that is all of it */
+};
+
+enum slt_tx_kind { SLT_TX_CONN, SLT_TX_REPLY, SLT_TX_UDP };
+
 /* One frame offered and not yet answered by salut_output_taken. */
 struct slt_tx_record {
-    uint32_t index; /* of the connection, or of the reply */
-    bool is_reply;
-    struct slt_tcp_plan plan;
+    uint32_t index; /* of the connection, reply or UDP socket */
+    uint8_t kind;   /* enum slt_tx_kind */
+    union {
+        struct slt_tcp_plan plan;
+        struct slt_tx_step step;
+    } of;
 };
 
 struct slt_tx_batch {
@@ -250,6 +268,7 @@ struct salut_stack {
     int64_t now_ns;                  /* the time last told */
 
     struct slt_tcp tcp;
+    struct slt_udp udp;
     struct slt_ip_iface iface;
     struct slt_net_memory net;
     struct slt_neigh neigh;
@@ -303,6 +322,16 @@ static inline struct slt_tcp_time_wait *slt_wait_at(const struct salut_stack *st
 static inline struct slt_reply *slt_reply_at(const struct salut_stack *stack, uint32_t index)
 {
     return slt_pool_at(&stack->replies.pool, index);
+}
+
+static inline struct slt_tx_record *slt_tx_new_record(struct salut_stack *stack, uint32_t index,
+                                                      enum slt_tx_kind kind)
+{
+    SLT_ASSERT(stack->tx.count < SLT_TX_BATCH);
+    struct slt_tx_record *record = &stack->tx.record[stack->tx.count++];
+    record->index = index;
+    record->kind = (uint8_t)kind;
+    return record;
 }
 
 /* config.c */
@@ -424,6 +453,17 @@ struct slt_frame_to {
 void slt_stack_frame_tcp(const struct salut_stack *stack, const struct slt_frame_to *to,
                          const struct slt_tcp_segment *seg, const struct slt_piece *pieces,
                          struct salut_tx_frame *frame);
+/* A UDP datagram, or a piece of one: `send` says which. */
+struct slt_udp_frame {
+    const struct slt_ip_send *send;
+    const struct slt_udp_head *head;
+    const struct slt_chain *chain;
+    struct slt_cursor cursor; /* of the datagram's first byte */
+    uint16_t local_port;
+};
+
+void slt_stack_frame_udp(const struct salut_stack *stack, const struct slt_udp_frame *udp,
+                         struct salut_tx_frame *frame);
 bool slt_stack_frame_reply(const struct salut_stack *stack, const struct slt_reply *reply,
                            const uint8_t mac[6], struct salut_tx_frame *frame);
 
@@ -455,6 +495,8 @@ struct slt_net_way {
 };
 
 uint16_t slt_net_pmtu(struct salut_stack *stack, const uint8_t dst[16]);
+uint16_t slt_net_pmtu_now(const struct salut_stack *stack, const uint8_t dst[16]);
+enum slt_ip_hop_kind slt_net_hop_kind(struct salut_stack *stack, const uint8_t dst[16]);
 void slt_net_remember(struct salut_stack *stack, const uint8_t dst[16]);
 void slt_net_forget(struct salut_stack *stack, struct slt_tcp_place *place);
 void slt_net_confirm(struct salut_stack *stack, const struct slt_tcp_place *place);
@@ -522,6 +564,28 @@ const char *slt_fast_open_check(const struct salut_stack *stack);
 void slt_rx_tcp(struct salut_stack *stack, const struct slt_rx_item *item);
 enum slt_reason slt_rx_tcp_notice(struct salut_stack *stack, const struct slt_tcp_id *id,
                                   const struct slt_tcp_notice *notice);
+
+/* rx_udp.c */
+void slt_rx_udp(struct salut_stack *stack, const struct slt_ip_packet *packet,
+                const struct slt_udp_datagram *udp);
+
+/* udp_notice.c: `mtu` is what a TOO_BIG asks for, held to the floors; 0: nothing */
+enum slt_reason slt_udp_notice(struct salut_stack *stack, const struct slt_icmp_notice *icmp,
+                               uint16_t mtu);
+
+/* tx_udp.c: offer frames up to the batch's `limit`; settle the records of one socket from `at` on,
+ * of which the first `taken` of the batch have left, and return where the next one's begin */
+void slt_tx_udp_offer(struct salut_stack *stack, struct salut_tx_frame *frames, uint32_t limit);
+uint32_t slt_tx_udp_settle(struct salut_stack *stack, uint32_t at, uint32_t taken);
+
+/* udp.c: the socket of a call that changes it (NULL: *status says why not), what stands against a
+ * destination, and the address that datagrams for it come from */
+struct slt_udp_sock *slt_udp_enter(const struct salut_stack *stack, salut_udp handle,
+                                   enum salut_status *status);
+enum salut_status slt_udp_judge(struct salut_stack *stack, const struct slt_udp_sock *s,
+                                const uint8_t remote[16]);
+bool slt_udp_source(const struct salut_stack *stack, const uint8_t remote[16], uint8_t local[16]);
+bool slt_udp_info_at(const struct salut_stack *stack, uint32_t index, struct salut_info *info);
 
 /* rx_icmp.c */
 enum slt_reason slt_rx_icmp(struct salut_stack *stack, const struct slt_ip_packet *packet,

@@ -14,6 +14,7 @@ void slt_turn_begin(struct salut_stack *stack, int64_t now_ns)
     stack->now_ns = slt_max64(stack->now_ns, now_ns);
     slt_queue_join(stack, &stack->ready, &stack->reported, SLT_LINK_READY);
     slt_listen_turn(stack);
+    slt_udp_turn(&stack->udp);
     slt_conns_tidy(stack);
 }
 

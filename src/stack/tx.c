@@ -1,23 +1,15 @@
 /* The transmit turn: salut_output fills a batch, salut_output_taken commits what the link took.
  *
- * First leave replies, which are few and small, then the dirty connections, each at most a share
- * of the batch before the next one's turn. Offering changes nothing but the places in the queues:
- * a connection changes when its segments are committed, in the order in which they were offered,
- * and what the link did not take is planned afresh. The caller answers a batch before any other
- * call (an unanswered batch counts as not taken), so nothing that a frame refers to can go away
- * meanwhile and no references need be counted.
+ * First leave replies, which are few and small, then datagrams and the dirty connections, each
+ * socket and connection at most a share of the batch before the next one's turn. Offering changes
+ * nothing but the places in the queues: a connection changes when its segments are committed, in
+ * the order in which they were offered, and what the link did not take is planned afresh. The
+ * caller answers a batch before any other call (an unanswered batch counts as not taken), so
+ * nothing that a frame refers to can go away meanwhile and no references need be counted.
  */
 #include "stack/stack.h"
 
 /* ---- replies -------------------------------------------------------------------------------- */
-
-static void new_record(struct salut_stack *stack, uint32_t index, bool is_reply)
-{
-    SLT_ASSERT(stack->tx.count < SLT_TX_BATCH);
-    struct slt_tx_record *record = &stack->tx.record[stack->tx.count++];
-    record->index = index;
-    record->is_reply = is_reply;
-}
 
 static void fill_reply(struct salut_stack *stack, const struct slt_reply *reply,
                        const struct slt_net_way *way, struct salut_tx_frame *frame)
@@ -58,7 +50,7 @@ static bool offer_reply(struct salut_stack *stack, uint32_t index, struct salut_
         return false;
     }
     fill_reply(stack, reply, &way, frame);
-    new_record(stack, index, true);
+    (void)slt_tx_new_record(stack, index, SLT_TX_REPLY);
     return true;
 }
 
@@ -81,7 +73,7 @@ static uint32_t offer_segments(struct salut_stack *stack, const struct slt_tcp_c
     max = slt_min32(max, SLT_TX_SHARE);
     slt_tcp_burst_begin(c, &burst);
     while (count < max) {
-        struct slt_tcp_plan *plan = &stack->tx.record[stack->tx.count].plan;
+        struct slt_tcp_plan *plan = &stack->tx.record[stack->tx.count].of.plan;
         if (!slt_tcp_plan(tcp, c, &burst, stack->now_ns, plan)) {
             break;
         }
@@ -90,7 +82,7 @@ static uint32_t offer_segments(struct salut_stack *stack, const struct slt_tcp_c
         to.gso_bytes = plan->gso ? plan->gso_bytes : 0;
         to.ecn = seg.ecn;
         slt_stack_frame_tcp(stack, &to, &seg, pieces, &frames[count]);
-        new_record(stack, c->index, false);
+        (void)slt_tx_new_record(stack, c->index, SLT_TX_CONN);
         count++;
     }
     return count;
@@ -173,14 +165,26 @@ static void offer_conns(struct salut_stack *stack, struct salut_tx_frame *frames
     }
 }
 
+/* Connections that wait as well have half of what is left of the batch, or more. */
+static void offer_datagrams(struct salut_stack *stack, struct salut_tx_frame *frames,
+                            uint32_t limit)
+{
+    uint32_t room = limit - stack->tx.count;
+    uint32_t theirs = stack->dirty.head == SLT_NIL ? 0 : room / 2;
+    slt_tx_udp_offer(stack, frames, limit - theirs);
+}
+
 size_t salut_output(struct salut_stack *stack, struct salut_tx_frame *frames, size_t max)
 {
     struct slt_tx_batch *tx = &stack->tx;
     slt_tx_cancel(stack);
     uint32_t limit = max < SLT_TX_BATCH ? (uint32_t)max : SLT_TX_BATCH;
     offer_replies(stack, frames, limit);
+    if (stack->udp.lists[SLT_UDP_LIST_DIRTY].head != SLT_NIL) {
+        offer_datagrams(stack, frames, limit);
+    }
     offer_conns(stack, frames, limit);
-    if (slt_park_has_work(stack)) { /* the connections had questions for neighbours */
+    if (slt_park_has_work(stack)) { /* the way out had questions for neighbours */
         offer_replies(stack, frames, limit);
     }
     tx->pending = tx->count > 0;
@@ -192,9 +196,9 @@ static uint32_t settle_conn(struct salut_stack *stack, uint32_t at, uint32_t tak
     const struct slt_tx_record *record = &stack->tx.record[at];
     uint32_t index = record->index;
     struct slt_tcp_conn *c = slt_tcp_conn_at(&stack->tcp, index);
-    for (; at < stack->tx.count && !record->is_reply && record->index == index; at++) {
+    for (; at < stack->tx.count && record->kind == SLT_TX_CONN && record->index == index; at++) {
         if (at < taken) {
-            slt_tcp_commit(&stack->tcp, c, &record->plan, stack->now_ns);
+            slt_tcp_commit(&stack->tcp, c, &record->of.plan, stack->now_ns);
         }
         record++;
     }
@@ -216,14 +220,18 @@ static void settle_batch(struct salut_stack *stack, uint32_t taken)
     struct slt_tx_batch *tx = &stack->tx;
     /* From the last on, so that what goes back to the head stands in its old order. */
     for (uint32_t i = tx->count; i > taken; i--) {
-        if (tx->record[i - 1].is_reply) {
+        if (tx->record[i - 1].kind == SLT_TX_REPLY) {
             slt_reply_unpop(stack, tx->record[i - 1].index);
         }
     }
     uint32_t at = 0;
     while (at < tx->count) {
-        if (!tx->record[at].is_reply) {
+        if (tx->record[at].kind == SLT_TX_CONN) {
             at = settle_conn(stack, at, taken);
+            continue;
+        }
+        if (tx->record[at].kind == SLT_TX_UDP) {
+            at = slt_tx_udp_settle(stack, at, taken);
             continue;
         }
         if (at < taken) {
@@ -251,7 +259,8 @@ void salut_output_taken(struct salut_stack *stack, size_t count)
 
 bool salut_wants_output(const struct salut_stack *stack)
 {
-    if (stack->tx.pending || stack->replies.ready.head != SLT_NIL || slt_park_has_work(stack)) {
+    if (stack->tx.pending || stack->replies.ready.head != SLT_NIL || slt_park_has_work(stack) ||
+        stack->udp.lists[SLT_UDP_LIST_DIRTY].head != SLT_NIL) {
         return true;
     }
     return stack->dirty.head != SLT_NIL && !slt_stack_is_quiet(stack);

@@ -38,6 +38,8 @@ static const struct domain domains[SALUT_OPT_COUNT] = {
     [SALUT_OPT_PACING] = {0, 1},
     [SALUT_OPT_PACING_MAX] = {0, UINT32_MAX},
     [SALUT_OPT_DEFER_ACCEPT] = {0, 255},
+    [SALUT_OPT_BROADCAST] = {1, 0}, /* no options of TCP */
+    [SALUT_OPT_FRAGMENT] = {1, 0},
 };
 
 static bool in_domain(enum salut_option option, int64_t value)
@@ -77,6 +79,8 @@ static uint32_t flag_of(enum salut_option option)
     case SALUT_OPT_PACING:
     case SALUT_OPT_PACING_MAX:
     case SALUT_OPT_DEFER_ACCEPT:
+    case SALUT_OPT_BROADCAST:
+    case SALUT_OPT_FRAGMENT:
     case SALUT_OPT_COUNT:
         break;
     }
@@ -214,7 +218,7 @@ enum salut_status slt_tcp_set_option(struct slt_tcp *tcp, struct slt_tcp_conn *c
 enum salut_status slt_tcp_get_option(const struct slt_tcp *tcp, const struct slt_tcp_conn *c,
                                      enum salut_option option, int64_t *value)
 {
-    if ((unsigned)option >= SALUT_OPT_COUNT) {
+    if ((unsigned)option >= SALUT_OPT_COUNT || domains[option].least > domains[option].most) {
         return SALUT_INVALID;
     }
     uint32_t flag = flag_of(option);
