@@ -58,18 +58,20 @@ SALUT_API int salut_status_errno(enum salut_status status);
 
 /* ---- opening ------------------------------------------------------------------------------ */
 
-/* socket(2): AF_INET or AF_INET6, SOCK_STREAM with SOCK_NONBLOCK and SOCK_CLOEXEC, protocol 0 or
- * IPPROTO_TCP. Returns a descriptor, -EAFNOSUPPORT, -EPROTONOSUPPORT, -ESOCKTNOSUPPORT, -EMFILE,
- * -ENOMEM. */
+/* socket(2): AF_INET or AF_INET6, SOCK_STREAM or SOCK_DGRAM with SOCK_NONBLOCK and SOCK_CLOEXEC,
+ * protocol 0 or IPPROTO_TCP or IPPROTO_UDP. Returns a descriptor, -EAFNOSUPPORT, -EPROTONOSUPPORT,
+ * -ESOCKTNOSUPPORT, -EMFILE, -ENOMEM. */
 SALUT_API int salut_sock_socket(struct salut_socks *socks, int domain, int type, int protocol);
 
-/* bind(2). Port 0 chooses a free one. Returns 0, -EINVAL (bound already), -EADDRINUSE,
- * -EADDRNOTAVAIL, -EAFNOSUPPORT, -EBADF, -ENOTSOCK. */
+/* bind(2). Port 0 chooses a free one. Datagram sockets that both have SO_REUSEADDR or SO_REUSEPORT
+ * may share a port. Returns 0, -EINVAL (bound already), -EADDRINUSE, -EADDRNOTAVAIL, -EAFNOSUPPORT,
+ * -EBADF, -ENOTSOCK. */
 SALUT_API int salut_sock_bind(struct salut_socks *socks, int fd, const struct sockaddr *addr,
                               uint32_t bytes);
 
 /* listen(2): again on a listener, it changes the backlog; on an unbound socket it takes a free
- * port. Returns 0, -EINVAL (connected), -EADDRINUSE, -ENOBUFS, -EBADF, -ENOTSOCK. */
+ * port. Returns 0, -EINVAL (connected), -EADDRINUSE, -ENOBUFS, -EOPNOTSUPP (a datagram socket, here
+ * and for accept), -EBADF, -ENOTSOCK. */
 SALUT_API int salut_sock_listen(struct salut_socks *socks, int fd, int backlog);
 
 /* accept4(2): `addr` and `bytes` may be NULL. Returns a descriptor, -EAGAIN, -EINVAL (does not
@@ -79,13 +81,22 @@ SALUT_API int salut_sock_accept(struct salut_socks *socks, int fd, struct sockad
 
 /* connect(2): -EINPROGRESS at first, -EALREADY while it runs, then once 0 or the error, then
  * -EISCONN. AF_UNSPEC takes the connection apart (by a reset, where there is one), after which the
- * socket can be used again. */
+ * socket can be used again.
+ *
+ * A datagram socket gets a peer at once, and another one when asked again: 0, -EACCES (broadcast
+ * without SO_BROADCAST), -ENETUNREACH, -EINVAL (port 0). AF_UNSPEC takes it away. */
 SALUT_API int salut_sock_connect(struct salut_socks *socks, int fd, const struct sockaddr *addr,
                                  uint32_t bytes);
 
 /* ---- moving bytes ------------------------------------------------------------------------- */
 
-/* read(2), readv(2), recv(2): flags MSG_PEEK, MSG_TRUNC, MSG_OOB, MSG_WAITALL and MSG_DONTWAIT.
+/* A datagram socket reads and writes one datagram at a time, whole: what a read has no room for is
+ * lost (MSG_TRUNC returns its whole length all the same), and a write is taken whole or is -EAGAIN,
+ * -EMSGSIZE, -EDESTADDRREQ (no peer and no address), -EACCES, -ENETUNREACH or -EOPNOTSUPP (MSG_OOB,
+ * MSG_MORE). Once, either reports what the network said about a datagram sent to the peer:
+ * -ECONNREFUSED when its port is closed. The following is about streams where it must be.
+ *
+ * read(2), readv(2), recv(2): flags MSG_PEEK, MSG_TRUNC, MSG_OOB, MSG_WAITALL and MSG_DONTWAIT.
  * Return the bytes received, 0 at the end of the stream, -EAGAIN, -ENOTCONN, -EINVAL, or what
  * ended the connection, once; after that 0. */
 SALUT_API ptrdiff_t salut_sock_read(struct salut_socks *socks, int fd, void *data, size_t bytes);
@@ -94,7 +105,9 @@ SALUT_API ptrdiff_t salut_sock_readv(struct salut_socks *socks, int fd, const st
 SALUT_API ptrdiff_t salut_sock_recv(struct salut_socks *socks, int fd, void *data, size_t bytes,
                                     int flags);
 
-/* recvmsg(2): as recv; fills msg_name on request and sets msg_flags and msg_controllen. */
+/* recvmsg(2): as recv; fills msg_name on request and sets msg_flags and msg_controllen. Datagrams
+ * come with the control messages that were asked for: IP_PKTINFO, IP_RECVTTL, IP_RECVTOS,
+ * IPV6_RECVPKTINFO, IPV6_RECVHOPLIMIT, IPV6_RECVTCLASS. */
 SALUT_API ptrdiff_t salut_sock_recvmsg(struct salut_socks *socks, int fd, struct msghdr *msg,
                                        int flags);
 
@@ -108,7 +121,8 @@ SALUT_API ptrdiff_t salut_sock_writev(struct salut_socks *socks, int fd, const s
 SALUT_API ptrdiff_t salut_sock_send(struct salut_socks *socks, int fd, const void *data,
                                     size_t bytes, int flags);
 
-/* sendmsg(2): as send; on a stream the address is not looked at. */
+/* sendmsg(2): as send; on a stream the address is not looked at. IP_PKTINFO and IPV6_PKTINFO name
+ * the address that a datagram comes from; any other control message of a datagram is -EINVAL. */
 SALUT_API ptrdiff_t salut_sock_sendmsg(struct salut_socks *socks, int fd, const struct msghdr *msg,
                                        int flags);
 
@@ -125,8 +139,9 @@ struct salut_sock_peer {
     uint32_t bytes;        /* of `addr`; recvfrom replaces it by the length of the address */
 };
 
-/* recvfrom(2) and sendto(2): as recv and send. On a stream recvfrom leaves the address alone and
- * sets its length to 0; sendto looks at it with MSG_FASTOPEN alone, to connect (RFC 7413). */
+/* recvfrom(2) and sendto(2): as recv and send, with a datagram's sender and receiver. On a stream
+ * recvfrom leaves the address alone and sets its length to 0; sendto looks at it with MSG_FASTOPEN
+ * alone, to connect (RFC 7413). */
 SALUT_API ptrdiff_t salut_sock_recvfrom(struct salut_socks *socks, int fd, void *data, size_t bytes,
                                         struct salut_sock_peer *peer);
 SALUT_API ptrdiff_t salut_sock_sendto(struct salut_socks *socks, int fd, const void *data,
@@ -138,7 +153,8 @@ SALUT_API ptrdiff_t salut_sock_sendto(struct salut_socks *socks, int fd, const v
  * is sent, then FIN. Returns 0 or -EBADF. */
 SALUT_API int salut_sock_close(struct salut_socks *socks, int fd);
 
-/* shutdown(2). Returns 0, -EINVAL (`how` is unknown), -ENOTCONN, -EBADF, -ENOTSOCK. */
+/* shutdown(2). Returns 0, -EINVAL (`how` is unknown), -ENOTCONN (a datagram socket without a peer
+ * is shut all the same), -EBADF, -ENOTSOCK. */
 SALUT_API int salut_sock_shutdown(struct salut_socks *socks, int fd, int how);
 
 /* ---- options and facts -------------------------------------------------------------------- */
@@ -167,8 +183,8 @@ SALUT_API int salut_sock_getpeername(struct salut_socks *socks, int fd, struct s
  * -EBADF. */
 SALUT_API int salut_sock_fcntl(struct salut_socks *socks, int fd, int command, int value);
 
-/* ioctl(2): SIOCINQ (FIONREAD), SIOCOUTQ (TIOCOUTQ), SIOCOUTQNSD, SIOCATMARK, FIONBIO. Returns 0,
- * -EINVAL, -ENOTTY, -EBADF. */
+/* ioctl(2): SIOCINQ (FIONREAD; of a datagram socket, the bytes of the next datagram), SIOCOUTQ
+ * (TIOCOUTQ), SIOCOUTQNSD, SIOCATMARK, FIONBIO. Returns 0, -EINVAL, -ENOTTY, -EBADF. */
 SALUT_API int salut_sock_ioctl(struct salut_socks *socks, int fd, unsigned long request,
                                int *value);
 

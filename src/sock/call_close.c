@@ -8,28 +8,6 @@
 #include <errno.h>
 #include <sys/socket.h>
 
-void slt_sock_release(struct salut_socks *socks, struct slt_sock *sock)
-{
-    if (sock->has_conn) {
-        (void)salut_close(socks->stack, sock->conn);
-    }
-    if (sock->phase == SLT_SOCK_LISTENING) {
-        (void)salut_close_listener(socks->stack, sock->listener); /* SOCK-08 */
-    }
-    sock->has_conn = false;
-    sock->phase = SLT_SOCK_IDLE;
-    sock->error = 0;
-    sock->error_taken = false;
-    sock->shut_read = false;
-    sock->shut_write = false;
-    sock->oob_read_pos = SLT_SOCK_NO_POS;
-    if (!sock->port_kept) {
-        sock->bound = false;
-        sock->port = 0;
-        sock->local = slt_addr_any(sock->family);
-    }
-}
-
 /* On a listener only the receiving side means anything: it stops listening. */
 static int shutdown_listener(struct salut_socks *socks, struct slt_sock *sock, int how)
 {
@@ -63,6 +41,9 @@ int salut_sock_shutdown(struct salut_socks *socks, int fd, int how)
     }
     if (how != SHUT_RD && how != SHUT_WR && how != SHUT_RDWR) {
         return -EINVAL; /* SOCK-13 */
+    }
+    if (sock->kind == SLT_SOCK_DGRAM) {
+        return slt_dgram_shutdown(sock, how);
     }
     if (sock->phase == SLT_SOCK_LISTENING) {
         return shutdown_listener(socks, sock, how);

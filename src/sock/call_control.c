@@ -16,7 +16,7 @@ int salut_sock_getsockname(struct salut_socks *socks, int fd, struct sockaddr *a
     if (found < 0) {
         return found;
     }
-    if (sock->has_conn && salut_get_info(socks->stack, sock->conn, &info) == SALUT_OK) {
+    if (slt_sock_info(socks, sock, &info)) {
         slt_sockaddr_write(&info.local, info.local_port, sock->family, addr, bytes);
     } else {
         slt_sockaddr_write(&sock->local, sock->port, sock->family, addr, bytes);
@@ -33,8 +33,8 @@ int salut_sock_getpeername(struct salut_socks *socks, int fd, struct sockaddr *a
     if (found < 0) {
         return found;
     }
-    if (!sock->has_conn || salut_get_info(socks->stack, sock->conn, &info) != SALUT_OK ||
-        info.state == SALUT_STATE_CLOSED || info.state == SALUT_STATE_SYN_SENT) {
+    if (!slt_sock_info(socks, sock, &info) || info.state == SALUT_STATE_CLOSED ||
+        info.state == SALUT_STATE_SYN_SENT) {
         return -ENOTCONN; /* SOCK-27 */
     }
     slt_sockaddr_write(&info.remote, info.remote_port, sock->family, addr, bytes);
@@ -87,6 +87,10 @@ static int ioctl_count(struct salut_socks *socks, struct slt_sock *sock, unsigne
     if (sock->phase == SLT_SOCK_LISTENING) {
         return -EINVAL;
     }
+    if (sock->kind == SLT_SOCK_DGRAM) {
+        *value = slt_dgram_count(socks, sock, request);
+        return 0;
+    }
     *value = 0;
     if (!sock->has_conn || salut_get_info(socks->stack, sock->conn, &info) != SALUT_OK) {
         return 0;
@@ -114,7 +118,8 @@ int salut_sock_ioctl(struct salut_socks *socks, int fd, unsigned long request, i
         sock->nonblock = *value != 0;
         return 0;
     }
-    if (sock->kind != SLT_SOCK_STREAM) {
+    if (sock->kind == SLT_SOCK_EPOLL ||
+        (sock->kind == SLT_SOCK_DGRAM && request != SIOCINQ && request != SIOCOUTQ)) {
         return -ENOTTY;
     }
     switch (request) {

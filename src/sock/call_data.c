@@ -24,6 +24,7 @@ struct receive {
     size_t into; /* bytes of it filled */
     size_t done;
     size_t wanted;
+    struct salut_udp_message message; /* datagram sockets: what came */
 };
 
 static int check_pieces(const struct iovec *pieces, int count, size_t *bytes)
@@ -184,6 +185,10 @@ static ptrdiff_t receive(struct salut_socks *socks, int fd, struct receive *r)
     if ((r->flags & MSG_ERRQUEUE) != 0) {
         return -EAGAIN;
     }
+    if (sock->kind == SLT_SOCK_DGRAM) {
+        const struct slt_dgram_read read = {r->pieces, r->count, r->flags, r->wanted};
+        return slt_dgram_receive(socks, sock, &read, &r->message);
+    }
     if ((r->flags & MSG_OOB) != 0) {
         return receive_oob(socks, sock, r);
     }
@@ -232,11 +237,25 @@ ptrdiff_t salut_sock_read(struct salut_socks *socks, int fd, void *data, size_t 
     return salut_sock_readv(socks, fd, &piece, 1);
 }
 
+static bool is_dgram(const struct salut_socks *socks, int fd)
+{
+    const struct slt_sock *sock = slt_sock_at(socks, fd);
+    return sock != NULL && sock->kind == SLT_SOCK_DGRAM;
+}
+
 ptrdiff_t salut_sock_recvfrom(struct salut_socks *socks, int fd, void *data, size_t bytes,
                               struct salut_sock_peer *peer)
 {
-    ptrdiff_t result = salut_sock_recv(socks, fd, data, bytes, peer->flags);
-    if (result >= 0 && peer->addr != NULL) {
+    struct iovec piece = {.iov_base = data, .iov_len = bytes};
+    struct receive r = {.pieces = &piece, .count = 1, .flags = peer->flags};
+    ptrdiff_t result = receive(socks, fd, &r);
+    if (result < 0 || peer->addr == NULL) {
+        return result;
+    }
+    if (is_dgram(socks, fd)) {
+        slt_sockaddr_write(&r.message.remote, r.message.remote_port, slt_sock_at(socks, fd)->family,
+                           peer->addr, &peer->bytes);
+    } else {
         peer->bytes = 0;
     }
     return result;
@@ -249,7 +268,9 @@ ptrdiff_t salut_sock_recvmsg(struct salut_socks *socks, int fd, struct msghdr *m
     }
     struct receive r = {.pieces = msg->msg_iov, .count = (int)msg->msg_iovlen, .flags = flags};
     ptrdiff_t result = receive(socks, fd, &r);
-    if (result >= 0) {
+    if (result >= 0 && is_dgram(socks, fd)) {
+        slt_dgram_describe(slt_sock_at(socks, fd), &r.message, r.wanted, msg);
+    } else if (result >= 0) {
         msg->msg_namelen = 0;
         msg->msg_controllen = 0;
         msg->msg_flags = flags & MSG_OOB;
@@ -264,8 +285,9 @@ struct transmit {
     int count;
     int flags;
     size_t wanted;
-    const struct sockaddr *addr; /* MSG_FASTOPEN: whom to connect to */
+    const struct sockaddr *addr; /* MSG_FASTOPEN: whom to connect to; datagrams: whom to send to */
     uint32_t addr_bytes;
+    const struct msghdr *control; /* datagrams: sendmsg's; else NULL */
 };
 
 static unsigned engine_flags(const struct transmit *t, bool last)
@@ -324,6 +346,11 @@ static ptrdiff_t transmit(struct salut_socks *socks, int fd, struct transmit *t)
     if (result == 0) {
         result = check_pieces(t->pieces, t->count, &t->wanted);
     }
+    if (result == 0 && sock->kind == SLT_SOCK_DGRAM) {
+        const struct slt_dgram_write write = {t->pieces, t->count,      t->flags,  t->wanted,
+                                              t->addr,   t->addr_bytes, t->control};
+        return slt_dgram_transmit(socks, sock, fd, &write);
+    }
     if (result == 0 && (t->flags & MSG_FASTOPEN) != 0) {
         result = slt_sock_connect_fast(socks, fd, t->addr, t->addr_bytes);
     } else if (result == 0) {
@@ -358,7 +385,7 @@ ptrdiff_t salut_sock_lend(struct salut_socks *socks, int fd, const struct salut_
     const struct transmit t = {.flags = flags};
     int result = slt_sock_find(socks, fd, &sock);
     if (result == 0) {
-        result = check_sendable(socks, sock);
+        result = sock->kind == SLT_SOCK_DGRAM ? -EOPNOTSUPP : check_sendable(socks, sock);
     }
     if (result < 0) {
         return result;
@@ -408,6 +435,7 @@ ptrdiff_t salut_sock_sendmsg(struct salut_socks *socks, int fd, const struct msg
                          .count = (int)msg->msg_iovlen,
                          .flags = flags,
                          .addr = msg->msg_name,
-                         .addr_bytes = msg->msg_namelen};
+                         .addr_bytes = msg->msg_namelen,
+                         .control = msg};
     return transmit(socks, fd, &t);
 }

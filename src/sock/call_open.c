@@ -23,15 +23,17 @@ int salut_sock_socket(struct salut_socks *socks, int domain, int type, int proto
     if (domain != AF_INET && domain != AF_INET6) {
         return -EAFNOSUPPORT;
     }
-    if (kind != SOCK_STREAM) {
+    if (kind != SOCK_STREAM && kind != SOCK_DGRAM) {
         return -ESOCKTNOSUPPORT;
     }
-    if (protocol != 0 && protocol != IPPROTO_TCP) {
+    bool stream = kind == SOCK_STREAM;
+    if (protocol != 0 && protocol != (stream ? IPPROTO_TCP : IPPROTO_UDP)) {
         return -EPROTONOSUPPORT;
     }
     struct slt_sock *sock = NULL;
-    int fd = slt_sock_new(socks, SLT_SOCK_STREAM, &sock);
+    int fd = slt_sock_new(socks, stream ? SLT_SOCK_STREAM : SLT_SOCK_DGRAM, &sock);
     if (fd >= 0) {
+        sock->set.plain[SLT_PLAIN_MTU_DISCOVER] = stream ? IP_PMTUDISC_DONT : IP_PMTUDISC_WANT;
         sock->family = domain == AF_INET ? 4 : 6;
         sock->nonblock = (type & SOCK_NONBLOCK) != 0;
         sock->close_on_exec = (type & SOCK_CLOEXEC) != 0;
@@ -60,7 +62,7 @@ static bool covers(const struct slt_sock *sock, const salut_addr *any, const sal
 static bool conflicts(const struct slt_sock *a, const struct slt_sock *b,
                       const struct bind_wish *wish)
 {
-    if (b->kind != SLT_SOCK_STREAM || !b->bound || b->port != wish->port || a == b) {
+    if (b->kind != a->kind || !b->bound || b->port != wish->port || a == b) {
         return false;
     }
     if (!covers(a, &wish->local, &b->local) && !covers(b, &b->local, &wish->local)) {
@@ -92,7 +94,8 @@ static bool conflicts_in_instance(const struct salut_socks *socks, const struct 
         return false;
     }
     while (salut_next_info(socks->stack, &cursor, &info)) {
-        bool nobodys = info.object == SALUT_IS_TIME_WAIT || info.orphan;
+        bool nobodys =
+            info.object == SALUT_IS_TIME_WAIT || (info.orphan && info.object != SALUT_IS_UDP);
         if (nobodys && info.local_port == wish->port && covers(sock, &wish->local, &info.local)) {
             return true;
         }
@@ -167,6 +170,16 @@ static int bind_to(struct salut_socks *socks, struct slt_sock *sock, struct bind
     return result;
 }
 
+static int bind_dgram(struct salut_socks *socks, struct slt_sock *sock, int fd,
+                      const struct bind_wish *wish)
+{
+    struct salut_udp_params params = {.local = wish->local, .port = wish->port};
+    if (wish->port != 0 && conflicts_in_table(socks, sock, wish)) {
+        return -EADDRINUSE;
+    }
+    return slt_dgram_open(socks, sock, fd, &params);
+}
+
 int salut_sock_bind(struct salut_socks *socks, int fd, const struct sockaddr *addr, uint32_t bytes)
 {
     struct slt_sock *sock;
@@ -182,7 +195,8 @@ int salut_sock_bind(struct salut_socks *socks, int fd, const struct sockaddr *ad
     if (sock->bound || sock->phase != SLT_SOCK_IDLE) {
         return -EINVAL; /* SOCK-64 */
     }
-    return bind_to(socks, sock, &wish);
+    return sock->kind == SLT_SOCK_DGRAM ? bind_dgram(socks, sock, fd, &wish)
+                                        : bind_to(socks, sock, &wish);
 }
 
 /* ---- listen and accept ---------------------------------------------------------------------- */
@@ -211,6 +225,9 @@ int salut_sock_listen(struct salut_socks *socks, int fd, int backlog)
     int found = slt_sock_find(socks, fd, &sock);
     if (found < 0) {
         return found;
+    }
+    if (sock->kind == SLT_SOCK_DGRAM) {
+        return -EOPNOTSUPP;
     }
     if (sock->phase == SLT_SOCK_LISTENING) { /* SOCK-55 */
         return -salut_status_errno(
@@ -268,6 +285,9 @@ int salut_sock_accept(struct salut_socks *socks, int fd, struct sockaddr *addr, 
     int found = slt_sock_find(socks, fd, &sock);
     if (found < 0) {
         return found;
+    }
+    if (sock->kind == SLT_SOCK_DGRAM) {
+        return -EOPNOTSUPP;
     }
     if ((flags & ~SOCK_TYPE_FLAGS) != 0 || sock->phase != SLT_SOCK_LISTENING) {
         return -EINVAL; /* SOCK-53 */
@@ -446,9 +466,14 @@ int salut_sock_connect(struct salut_socks *socks, int fd, const struct sockaddr 
         return -EINVAL;
     }
     memcpy(&family, addr, sizeof(family));
+    bool dgram = sock->kind == SLT_SOCK_DGRAM;
     if (family == AF_UNSPEC) {
-        return disconnect(socks, sock);
+        return dgram ? slt_dgram_disconnect(socks, sock) : disconnect(socks, sock);
     }
     int result = slt_sockaddr_read(addr, bytes, sock->family, &params.remote, &params.remote_port);
+    if (result == 0 && dgram) {
+        struct salut_udp_to peer = {.remote = params.remote, .port = params.remote_port};
+        return slt_dgram_connect(socks, sock, fd, &peer);
+    }
     return result < 0 ? result : connect_stream(socks, sock, fd, &params);
 }

@@ -2,6 +2,7 @@
 #include "sock/sock.h"
 
 #include <errno.h>
+#include <netinet/in.h>
 
 static const struct slt_sock_option *find_row(const struct slt_sock_option *rows, size_t count,
                                               const struct salut_sock_opt *opt)
@@ -20,6 +21,9 @@ static int find_option(const struct salut_socks *socks, int fd, const struct sal
     int found = slt_sock_find(socks, fd, &call->sock);
     if (found < 0) {
         return found;
+    }
+    if (call->sock->kind == SLT_SOCK_DGRAM && opt->level == IPPROTO_TCP) {
+        return -ENOPROTOOPT;
     }
     call->row = find_row(slt_sock_options_socket, slt_sock_options_socket_count, opt);
     if (call->row == NULL) {

@@ -133,7 +133,7 @@ int salut_sock_epoll_ctl(struct salut_socks *socks, int epoll_fd, int op, int fd
     if (set->kind != SLT_SOCK_EPOLL || set == sock || (event == NULL && op != EPOLL_CTL_DEL)) {
         return -EINVAL;
     }
-    if (sock->kind != SLT_SOCK_STREAM) {
+    if (sock->kind == SLT_SOCK_EPOLL) {
         return -EPERM; /* sets within sets are not watched here */
     }
     struct entry *entry = find_entry(set->epoll, fd, sock->serial);
@@ -165,8 +165,11 @@ static uint64_t progress_of(const struct salut_socks *socks, const struct slt_so
         return slt_inside_telemetry(socks->stack)->counters[SLT_CAUSE_SYN_ACKED] +
                sock->would_blocks;
     }
-    if (!sock->has_conn || salut_get_info(socks->stack, sock->conn, &info) != SALUT_OK) {
+    if (!slt_sock_info(socks, sock, &info)) {
         return sock->would_blocks;
+    }
+    if (sock->kind == SLT_SOCK_DGRAM) {
+        return (uint64_t)info.segs_in + sock->would_blocks;
     }
     return (uint64_t)info.recv_nxt + sock->would_blocks;
 }

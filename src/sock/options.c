@@ -84,24 +84,43 @@ static int64_t default_of(const struct salut_config *c, enum salut_option option
     return 0;
 }
 
+static int64_t dgram_default_of(const struct salut_config *c, enum salut_option option)
+{
+    if (option == SALUT_OPT_SEND_BUFFER) {
+        return c->udp_send_buffer_bytes;
+    }
+    return option == SALUT_OPT_RECV_BUFFER ? c->udp_recv_buffer_bytes : default_of(c, option);
+}
+
 int64_t slt_opt_engine(const struct salut_socks *socks, const struct slt_sock *sock,
                        enum salut_option option)
 {
     int64_t value = 0;
+    if (sock->has_udp &&
+        salut_udp_get_option(socks->stack, sock->udp, option, &value) == SALUT_OK) {
+        return value;
+    }
     if (sock->has_conn && salut_get_option(socks->stack, sock->conn, option, &value) == SALUT_OK) {
         return value;
     }
     if ((sock->set.options_given & 1U << option) != 0) {
         return sock->set.option[option];
     }
-    return default_of(&socks->defaults, option);
+    return sock->kind == SLT_SOCK_DGRAM ? dgram_default_of(&socks->defaults, option)
+                                        : default_of(&socks->defaults, option);
 }
 
 static enum salut_status tell_engine(struct salut_socks *socks, const struct slt_sock *sock,
                                      enum salut_option option, int64_t value)
 {
+    int64_t known;
     if (sock->has_conn) {
         return salut_set_option(socks->stack, sock->conn, option, value);
+    }
+    /* What UDP does not know is kept and told, without effect, as elsewhere. */
+    if (sock->has_udp &&
+        salut_udp_get_option(socks->stack, sock->udp, option, &known) == SALUT_OK) {
+        return salut_udp_set_option(socks->stack, sock->udp, option, value);
     }
     if (sock->phase == SLT_SOCK_LISTENING) {
         return salut_set_listener_option(socks->stack, sock->listener, option, value);

@@ -46,12 +46,12 @@ static int set_buffer_force(struct slt_sock_optcall *call)
 
 static int get_type(struct slt_sock_optcall *call)
 {
-    return slt_opt_put_int(call, SOCK_STREAM);
+    return slt_opt_put_int(call, call->sock->kind == SLT_SOCK_DGRAM ? SOCK_DGRAM : SOCK_STREAM);
 }
 
 static int get_protocol(struct slt_sock_optcall *call)
 {
-    return slt_opt_put_int(call, IPPROTO_TCP);
+    return slt_opt_put_int(call, call->sock->kind == SLT_SOCK_DGRAM ? IPPROTO_UDP : IPPROTO_TCP);
 }
 
 static int get_domain(struct slt_sock_optcall *call)
@@ -133,7 +133,8 @@ static int get_meminfo(struct slt_sock_optcall *call)
     const struct slt_sock *sock = call->sock;
     numbers[RCVBUF] = (uint32_t)slt_opt_engine(call->socks, sock, SALUT_OPT_RECV_BUFFER) * 2;
     numbers[SNDBUF] = (uint32_t)slt_opt_engine(call->socks, sock, SALUT_OPT_SEND_BUFFER) * 2;
-    if (sock->has_conn && salut_get_info(call->socks->stack, sock->conn, &info) == SALUT_OK) {
+    if (slt_sock_info(call->socks, sock, &info)) {
+        numbers[DROPS] = info.drops;
         numbers[RMEM_ALLOC] = info.recv_queued + info.recv_out_of_order;
         numbers[WMEM_QUEUED] = info.send_queued;
     }
@@ -155,6 +156,19 @@ static int set_keepalive(struct slt_sock_optcall *call)
     int value;
     int result = slt_opt_take_int(call, &value);
     return result < 0 ? result : slt_opt_set_engine_value(call, SALUT_OPT_KEEPALIVE, value != 0);
+}
+
+/* A connection has no use for it, and keeps it. */
+static int set_broadcast(struct slt_sock_optcall *call)
+{
+    int result = slt_opt_set_plain(call);
+    bool on = call->sock->set.plain[SLT_PLAIN_BROADCAST] != 0;
+    if (result == 0) {
+        call->sock->set.plain[SLT_PLAIN_BROADCAST] = on;
+    }
+    return result < 0 || call->sock->kind != SLT_SOCK_DGRAM
+               ? result
+               : slt_opt_set_engine_value(call, SALUT_OPT_BROADCAST, on);
 }
 
 static int set_low_water(struct slt_sock_optcall *call)
@@ -223,7 +237,8 @@ const struct slt_sock_option slt_sock_options_socket[] = {
     {SOL_SOCKET, SO_MAX_PACING_RATE, get_pacing_max, set_pacing_max, 0, 0, 0},
     PLAIN(SOL_SOCKET, SO_DEBUG, SLT_PLAIN_DEBUG, INT_MIN, INT_MAX),
     PLAIN(SOL_SOCKET, SO_DONTROUTE, SLT_PLAIN_DONT_ROUTE, INT_MIN, INT_MAX),
-    PLAIN(SOL_SOCKET, SO_BROADCAST, SLT_PLAIN_BROADCAST, INT_MIN, INT_MAX),
+    {SOL_SOCKET, SO_BROADCAST, slt_opt_get_plain, set_broadcast, SLT_PLAIN_BROADCAST, INT_MIN,
+     INT_MAX},
     PLAIN(SOL_SOCKET, SO_PRIORITY, SLT_PLAIN_PRIORITY, INT_MIN, INT_MAX),
     PLAIN(SOL_SOCKET, SO_MARK, SLT_PLAIN_MARK, INT_MIN, INT_MAX),
     PLAIN(SOL_SOCKET, SO_TIMESTAMP, SLT_PLAIN_TIMESTAMP, INT_MIN, INT_MAX),

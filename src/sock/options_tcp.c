@@ -22,8 +22,7 @@
 
 static bool get_info(const struct slt_sock_optcall *call, struct salut_info *info)
 {
-    return call->sock->has_conn &&
-           salut_get_info(call->socks->stack, call->sock->conn, info) == SALUT_OK;
+    return slt_sock_info(call->socks, call->sock, info);
 }
 
 /* What is sent, once a connection exists; before, what the user asked for. */
@@ -196,7 +195,25 @@ static int set_ttl(struct slt_sock_optcall *call)
 static int get_mtu(struct slt_sock_optcall *call)
 {
     struct salut_info info;
-    return get_info(call, &info) ? slt_opt_put_int(call, (int)info.pmtu) : -ENOTCONN;
+    bool known = get_info(call, &info) && info.pmtu > 0;
+    return known ? slt_opt_put_int(call, (int)info.pmtu) : -ENOTCONN;
+}
+
+/* What becomes of datagrams that are too large; connections find out for themselves. */
+static int set_mtu_discover(struct slt_sock_optcall *call)
+{
+    int result = slt_opt_set_plain(call);
+    if (result < 0 || call->sock->kind != SLT_SOCK_DGRAM) {
+        return result;
+    }
+    int how = call->sock->set.plain[SLT_PLAIN_MTU_DISCOVER];
+    enum salut_fragment fragment = SALUT_FRAGMENT_ANYWHERE;
+    if (how == IP_PMTUDISC_WANT) {
+        fragment = SALUT_FRAGMENT_HERE;
+    } else if (how == IP_PMTUDISC_DO || how == IP_PMTUDISC_PROBE) {
+        fragment = SALUT_FRAGMENT_NEVER;
+    }
+    return slt_opt_set_engine_value(call, SALUT_OPT_FRAGMENT, fragment);
 }
 
 /* Only an unbound IPv6 socket may choose. */
@@ -244,10 +261,19 @@ const struct slt_sock_option slt_sock_options_tcp[] = {
     {IPPROTO_IP, IP_TOS, get_traffic_class, set_traffic_class, 0, INT_MIN, INT_MAX},
     {IPPROTO_IP, IP_TTL, slt_opt_get_engine, set_ttl, SALUT_OPT_TTL, -1, 255},
     {IPPROTO_IP, IP_MTU, get_mtu, NULL, 0, 0, 0},
-    PLAIN(IPPROTO_IP, IP_MTU_DISCOVER, SLT_PLAIN_MTU_DISCOVER, 0, 5),
+    {IPPROTO_IP, IP_MTU_DISCOVER, slt_opt_get_plain, set_mtu_discover, SLT_PLAIN_MTU_DISCOVER, 0,
+     5},
+    {IPPROTO_IP, IP_PKTINFO, slt_opt_get_flag, slt_opt_set_flag, FLAG_AT(packet_info4)},
+    {IPPROTO_IP, IP_RECVTTL, slt_opt_get_flag, slt_opt_set_flag, FLAG_AT(recv_ttl4)},
+    {IPPROTO_IP, IP_RECVTOS, slt_opt_get_flag, slt_opt_set_flag, FLAG_AT(recv_class4)},
     PLAIN(IPPROTO_IP, IP_RECVERR, SLT_PLAIN_RECV_ERROR4, INT_MIN, INT_MAX),
     {IPPROTO_IP, IP_TRANSPARENT, slt_opt_get_flag, slt_opt_set_flag, FLAG_AT(transparent)},
     {IPPROTO_IPV6, IPV6_V6ONLY, slt_opt_get_flag, set_v6_only, FLAG_AT(v6_only)},
+    {IPPROTO_IPV6, IPV6_MTU_DISCOVER, slt_opt_get_plain, set_mtu_discover, SLT_PLAIN_MTU_DISCOVER,
+     0, 5},
+    {IPPROTO_IPV6, IPV6_RECVPKTINFO, slt_opt_get_flag, slt_opt_set_flag, FLAG_AT(packet_info6)},
+    {IPPROTO_IPV6, IPV6_RECVHOPLIMIT, slt_opt_get_flag, slt_opt_set_flag, FLAG_AT(recv_ttl6)},
+    {IPPROTO_IPV6, IPV6_RECVTCLASS, slt_opt_get_flag, slt_opt_set_flag, FLAG_AT(recv_class6)},
     {IPPROTO_IPV6, IPV6_TCLASS, get_traffic_class, set_traffic_class, 0, -1, 255},
     {IPPROTO_IPV6, IPV6_UNICAST_HOPS, slt_opt_get_engine, set_ttl, SALUT_OPT_TTL, -1, 255},
     {IPPROTO_IPV6, IPV6_MTU, get_mtu, NULL, 0, 0, 0},

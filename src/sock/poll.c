@@ -9,7 +9,7 @@ short salut_sock_ready(const struct salut_socks *socks, int fd)
     if (sock == NULL) {
         return POLLNVAL;
     }
-    return sock->kind == SLT_SOCK_STREAM ? slt_sock_poll_bits(socks, sock) : 0;
+    return sock->kind == SLT_SOCK_EPOLL ? 0 : slt_sock_poll_bits(socks, sock);
 }
 
 int salut_sock_poll(struct salut_socks *socks, struct pollfd *fds, size_t count)

@@ -59,6 +59,9 @@ static int end_errno(const struct salut_socks *socks, const struct slt_sock *soc
 
 int slt_sock_error(const struct salut_socks *socks, const struct slt_sock *sock)
 {
+    if (sock->kind == SLT_SOCK_DGRAM) {
+        return slt_dgram_error(socks, sock);
+    }
     if (sock->error != 0) {
         return sock->error;
     }
@@ -70,6 +73,9 @@ int slt_sock_error(const struct salut_socks *socks, const struct slt_sock *sock)
 
 int slt_sock_take_error(struct salut_socks *socks, struct slt_sock *sock)
 {
+    if (sock->kind == SLT_SOCK_DGRAM) {
+        return slt_dgram_take_error(socks, sock);
+    }
     int error = slt_sock_error(socks, sock);
     if (sock->error != 0) {
         sock->error = 0;
@@ -153,7 +159,9 @@ short slt_sock_poll_bits(const struct salut_socks *socks, const struct slt_sock 
         return listener_bits(socks, sock);
     }
     short bits = POLLOUT | POLLWRNORM | POLLHUP; /* SOCK-43: a fresh socket */
-    if (sock->has_conn) {
+    if (sock->kind == SLT_SOCK_DGRAM) {
+        bits = slt_dgram_bits(socks, sock);
+    } else if (sock->has_conn) {
         bits = conn_bits(socks, sock, conn_ready(socks, sock));
     } else if (sock->shut_read) {
         bits |= POLLIN | POLLRDNORM | POLLRDHUP;

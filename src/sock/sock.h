@@ -12,10 +12,11 @@
  *
  *   block                                           calls that wait (and the runner)
  *   call_open call_data call_close call_options call_control poll epoll    the public doors
+ *   dgram_data dgram                                what they mean for datagram sockets
  *   oob                                             urgent data
  *   options_socket options_tcp tcp_info             rows of the option table
  *   ready                                           readiness and pending errors
- *   table address errnos inside                     leaves
+ *   table address errnos inside release             leaves
  */
 #ifndef SLT_SOCK_SOCK_H
 #define SLT_SOCK_SOCK_H
@@ -23,9 +24,12 @@
 #include "base/compiler.h"
 #include "salut/sock.h"
 
+#include <sys/socket.h>
+#include <sys/uio.h>
+
 #define SLT_SOCK_NO_POS INT64_MIN
 
-enum slt_sock_kind { SLT_SOCK_STREAM, SLT_SOCK_EPOLL };
+enum slt_sock_kind { SLT_SOCK_STREAM, SLT_SOCK_DGRAM, SLT_SOCK_EPOLL };
 
 enum slt_sock_phase {
     SLT_SOCK_IDLE,
@@ -45,6 +49,12 @@ struct slt_sock_settings {
     bool oob_inline;
     bool linger;
     bool fast_open_connect; /* TCP_FASTOPEN_CONNECT */
+    bool packet_info4;      /* IP_PKTINFO: received datagrams come with where they went to */
+    bool packet_info6;      /* IPV6_RECVPKTINFO */
+    bool recv_ttl4;         /* IP_RECVTTL */
+    bool recv_ttl6;         /* IPV6_RECVHOPLIMIT */
+    bool recv_class4;       /* IP_RECVTOS */
+    bool recv_class6;       /* IPV6_RECVTCLASS */
     int linger_s;
     int64_t recv_timeout_us; /* 0: none; kept for callers that block */
     int64_t send_timeout_us;
@@ -63,6 +73,7 @@ struct slt_sock {
     bool bound;     /* local and port are valid */
     bool port_kept; /* the user chose the port: disconnecting keeps it */
     bool has_conn;  /* conn is valid */
+    bool has_udp;   /* udp is valid: a datagram socket that has a port */
     bool shut_read;
     bool shut_write;
     bool fast_open_waits; /* connect() said 0, and the SYN waits for the first write */
@@ -70,6 +81,7 @@ struct slt_sock {
     int error;            /* pending errno value of the socket itself; 0: none */
     salut_conn conn;
     salut_listener listener; /* phase LISTENING */
+    salut_udp udp;
     salut_addr local;
     uint16_t port;
     int64_t oob_read_pos;  /* stream position of the urgent byte already read, or NO_POS */
@@ -97,7 +109,7 @@ struct salut_socks {
 /* The object of a descriptor, NULL when it is not open. */
 struct slt_sock *slt_sock_at(const struct salut_socks *socks, int fd);
 
-/* The stream socket of a descriptor: 0, -EBADF, or -ENOTSOCK for an epoll descriptor. */
+/* The socket of a descriptor: 0, -EBADF, or -ENOTSOCK for an epoll descriptor. */
 int slt_sock_find(const struct salut_socks *socks, int fd, struct slt_sock **sock);
 
 /* A new object, zeroed but for its kind and serial. Returns a descriptor, -EMFILE, -ENOMEM. */
@@ -154,9 +166,63 @@ int slt_sock_recv_oob(struct salut_socks *socks, struct slt_sock *sock, uint8_t 
 int slt_sock_connect_fast(struct salut_socks *socks, int fd, const struct sockaddr *addr,
                           uint32_t bytes);
 
-/* ---- call_close.c ---- */
+/* ---- dgram.c ---- */
 
-/* Let go of the connection or listener and be IDLE again. */
+/* What the instance tells of the socket's connection or UDP socket; false when it has none. */
+bool slt_sock_info(const struct salut_socks *socks, const struct slt_sock *sock,
+                   struct salut_info *info);
+
+/* Make the engine's socket; with any port unless there is one. Return 0 or a negative errno value.
+ */
+int slt_dgram_open(struct salut_socks *socks, struct slt_sock *sock, int fd,
+                   const struct salut_udp_params *wish);
+int slt_dgram_need_port(struct salut_socks *socks, struct slt_sock *sock, int fd);
+int slt_dgram_connect(struct salut_socks *socks, struct slt_sock *sock, int fd,
+                      const struct salut_udp_to *peer);
+int slt_dgram_disconnect(struct salut_socks *socks, struct slt_sock *sock);
+int slt_dgram_shutdown(struct slt_sock *sock, int how);
+
+/* The negative errno value of a status, for datagrams; `remote` may be NULL. */
+int slt_dgram_errno(enum salut_status status, const salut_addr *remote);
+
+/* As slt_sock_error, slt_sock_take_error, slt_sock_poll_bits, and ioctl's counts. */
+int slt_dgram_error(const struct salut_socks *socks, const struct slt_sock *sock);
+int slt_dgram_take_error(struct salut_socks *socks, const struct slt_sock *sock);
+short slt_dgram_bits(const struct salut_socks *socks, const struct slt_sock *sock);
+int slt_dgram_count(struct salut_socks *socks, const struct slt_sock *sock, unsigned long request);
+
+/* ---- dgram_data.c ---- */
+
+struct slt_dgram_read {
+    const struct iovec *pieces;
+    int count;
+    int flags;
+    size_t bytes; /* of all pieces */
+};
+
+struct slt_dgram_write {
+    const struct iovec *pieces;
+    int count;
+    int flags;
+    size_t bytes;
+    const struct sockaddr *addr; /* NULL: the peer */
+    uint32_t addr_bytes;
+    const struct msghdr *control; /* whose control messages count; NULL: none */
+};
+
+/* One datagram. Return bytes, or a negative errno value. */
+ptrdiff_t slt_dgram_receive(struct salut_socks *socks, struct slt_sock *sock,
+                            const struct slt_dgram_read *read, struct salut_udp_message *message);
+ptrdiff_t slt_dgram_transmit(struct salut_socks *socks, struct slt_sock *sock, int fd,
+                             const struct slt_dgram_write *write);
+
+/* Name, control messages and flags of what was received; `room` is what there was for its bytes. */
+void slt_dgram_describe(const struct slt_sock *sock, const struct salut_udp_message *message,
+                        size_t room, struct msghdr *msg);
+
+/* ---- release.c ---- */
+
+/* Let go of the connection, listener or UDP socket and be IDLE again. */
 void slt_sock_release(struct salut_socks *socks, struct slt_sock *sock);
 
 /* ---- epoll.c ---- */

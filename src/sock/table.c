@@ -60,7 +60,7 @@ int slt_sock_find(const struct salut_socks *socks, int fd, struct slt_sock **soc
     if (*sock == NULL) {
         return -EBADF;
     }
-    return (*sock)->kind == SLT_SOCK_STREAM ? 0 : -ENOTSOCK;
+    return (*sock)->kind == SLT_SOCK_EPOLL ? -ENOTSOCK : 0;
 }
 
 static int grow(struct salut_socks *socks)
