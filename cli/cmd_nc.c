@@ -5,7 +5,7 @@
  * connection takes no more, the connection waits while the output takes no more: nothing is held
  * but what the stack holds.
  */
-#include "cli/host.h"
+#include "cli/nc_udp.h"
 
 #include "base/time.h"
 
@@ -17,17 +17,25 @@
 
 #define CHUNK 16384U
 
-static const char help[] = "usage: salut nc [options] ADDRESS PORT     connect\n"
-                           "       salut nc [options] -l PORT          wait for one connection\n"
-                           "\n"
-                           "  -l                 listen\n"
-                           "  --timeout T        give up an attempt to connect after that long\n"
-                           "\n";
+static const char help[] =
+    "usage: salut nc [options] ADDRESS PORT     connect\n"
+    "       salut nc [options] -l PORT          wait for one connection\n"
+    "\n"
+    "  -l                 listen\n"
+    "  -u                 datagrams (UDP): every read of the input is one; the peer of\n"
+    "                     a listener is who sends first\n"
+    "  --datagram BYTES   cut the input into datagrams of at most so many (1200)\n"
+    "  --timeout T        give up an attempt to connect after that long; with -u,\n"
+    "                     end when the input has ended and nothing came for that\n"
+    "                     long (1s, of a listener never)\n"
+    "\n";
 
 struct nc {
     struct slt_host_words host_words;
     bool listens;
+    bool datagrams;
     int64_t timeout_ns;
+    int64_t datagram_bytes;
     salut_addr remote;
     uint16_t port;
     struct slt_host host;
@@ -292,6 +300,17 @@ static int talk(struct nc *nc)
     return result;
 }
 
+static int talk_datagrams(const struct nc *nc)
+{
+    const struct slt_nc_udp_words words = {.host = &nc->host_words,
+                                           .listens = nc->listens,
+                                           .timeout_ns = nc->timeout_ns,
+                                           .bytes = nc->datagram_bytes,
+                                           .remote = nc->remote,
+                                           .port = nc->port};
+    return slt_nc_udp(&slt_cli_nc, &words);
+}
+
 static int take_words(struct nc *nc, const struct slt_args *args)
 {
     size_t wanted = nc->listens ? 1 : 2;
@@ -321,6 +340,8 @@ static int run(int argc, char **argv)
     slt_host_options(&nc.host_words, host_options);
     const struct slt_arg options[] = {
         {"-l", SLT_ARG_FLAG, &nc.listens, 0, 0},
+        {"-u", SLT_ARG_FLAG, &nc.datagrams, 0, 0},
+        {"--datagram", SLT_ARG_NUMBER, &nc.datagram_bytes, 1, SLT_NC_DATAGRAM_MAX},
         {"--timeout", SLT_ARG_TIME, &nc.timeout_ns, 0, 0},
     };
     struct slt_args args = {.verb = &slt_cli_nc,
@@ -333,7 +354,10 @@ static int run(int argc, char **argv)
     int result = slt_args_parse(&args, argc, argv);
     if (result == SLT_EXIT_FINE) {
         result = take_words(&nc, &args);
-        return result == SLT_EXIT_FINE ? talk(&nc) : result;
+        if (result != SLT_EXIT_FINE) {
+            return result;
+        }
+        return nc.datagrams ? talk_datagrams(&nc) : talk(&nc);
     }
     return result < 0 ? SLT_EXIT_FINE : result;
 }
