@@ -63,8 +63,8 @@ static void print_amount(int64_t bytes, char *out, size_t size)
 /* "in 5 out 1448", "3 of 128" for a listener; nothing for queues that are empty. */
 static void print_queues(const struct slt_seen *seen, char *out, size_t size)
 {
-    char in[16] = "";
-    char sent[16] = "";
+    char in[24] = "";
+    char sent[24] = "";
     int64_t send = (seen->unacked > 0 ? seen->unacked : 0) + (seen->unsent > 0 ? seen->unsent : 0);
     out[0] = '\0';
     if (seen->kind == SLT_SEEN_LISTENER && seen->queue >= 0) {
@@ -137,7 +137,7 @@ static void print_row(const struct slt_seen *seen, const struct columns *columns
     char remote[SLT_ENDPOINT_MAX];
     char owner[SLT_OWNER_TEXT_MAX];
     char age[SLT_DURATION_MAX];
-    char queues[40];
+    char queues[64];
     char why[WHY_MAX];
     bool wide = style->term.width >= WIDE;
     print_queues(seen, queues, sizeof(queues));
