@@ -90,6 +90,8 @@ struct salut_config {
     uint32_t gso_max_bytes; /* payload of one super-frame the link cuts; 0: none */
     uint8_t tx_checksum;    /* 1: the link completes transport checksums */
     uint8_t mtu_varies;     /* RFC 9293 3.7.3 (SHLD-6) */
+    uint8_t own_traffic;    /* 1: the link brings back what is sent to an address of ours, and
+                               marks it (salut_rx_frame.own) */
 
     /* IP. */
     uint8_t ttl;                         /* 64; ip_default_ttl */

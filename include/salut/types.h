@@ -71,6 +71,7 @@ enum salut_status {
     SALUT_PENDING_OUTPUT,        /* salut_output's batch was not answered by salut_output_taken */
     SALUT_PROTOCOL_ERROR,        /* an ICMP error: parameter problem */
     SALUT_TOO_BIG,               /* packets are too big for the path (an ICMP error), or for UDP */
+    SALUT_DENIED,                /* an ICMP error: prohibited (IPv6) */
     SALUT_STATUS_COUNT
 };
 
@@ -141,6 +142,7 @@ struct salut_rx_frame {
     uint16_t gso_bytes;     /* payload size of the segments a super-frame was made from; 0: none */
     uint8_t checksum_valid; /* the link vouches for the transport checksum */
     uint8_t link_broadcast; /* the link knows the frame came to a group address (IP links) */
+    uint8_t own;            /* the link brings back what this very stack sent to itself */
 };
 
 #define SALUT_FRAME_HEADER_MAX 160

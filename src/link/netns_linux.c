@@ -29,17 +29,20 @@ static bool write_file(const char *path, const char *text)
     return done;
 }
 
-static bool write_maps(uid_t uid, gid_t gid)
+/* One user and one group are mapped: to root, or each to itself. */
+static bool write_maps(uid_t uid, gid_t gid, bool to_root)
 {
     char uid_map[64];
     char gid_map[64];
-    snprintf(uid_map, sizeof(uid_map), "0 %lu 1", (unsigned long)uid);
-    snprintf(gid_map, sizeof(gid_map), "0 %lu 1", (unsigned long)gid);
+    snprintf(uid_map, sizeof(uid_map), "%lu %lu 1", to_root ? 0UL : (unsigned long)uid,
+             (unsigned long)uid);
+    snprintf(gid_map, sizeof(gid_map), "%lu %lu 1", to_root ? 0UL : (unsigned long)gid,
+             (unsigned long)gid);
     return write_file("/proc/self/setgroups", "deny") &&
            write_file("/proc/self/uid_map", uid_map) && write_file("/proc/self/gid_map", gid_map);
 }
 
-static enum slt_link_trouble unshare_as_user(struct slt_link_error *error)
+static enum slt_link_trouble unshare_as_user(bool to_root, struct slt_link_error *error)
 {
     /* Inside, the ids are the overflow ids until the maps are written. */
     uid_t uid = geteuid();
@@ -50,7 +53,7 @@ static enum slt_link_trouble unshare_as_user(struct slt_link_error *error)
                                   "run as root, or: sysctl -w user.max_user_namespaces=10000 "
                                   "kernel.unprivileged_userns_clone=1");
     }
-    if (!write_maps(uid, gid)) {
+    if (!write_maps(uid, gid, to_root)) {
         return slt_link_error_set(error, SLT_LINK_NO_PRIVILEGE, errno,
                                   "the ids of the user namespace cannot be mapped",
                                   "run as root, or allow unprivileged user namespaces");
@@ -58,13 +61,37 @@ static enum slt_link_trouble unshare_as_user(struct slt_link_error *error)
     return SLT_LINK_FINE;
 }
 
+/* Some systems let anybody make a user namespace, and then no one have any power in it. */
+static enum slt_link_trouble bring_up(bool as_user, struct slt_link_error *error)
+{
+    enum slt_link_trouble trouble = slt_rtnl_set_up("lo", true, error);
+    if (!as_user || trouble != SLT_LINK_NO_PRIVILEGE) {
+        return trouble;
+    }
+    return slt_link_error_set(error, SLT_LINK_NO_PRIVILEGE, error->os_error,
+                              "user namespaces have no power over their networks on this system",
+                              "run as root, or: sysctl -w "
+                              "kernel.apparmor_restrict_unprivileged_userns=0");
+}
+
 enum slt_link_trouble slt_netns_enter(struct slt_link_error *error)
 {
+    bool one_user = unshare(CLONE_NEWNET) < 0;
     *error = (struct slt_link_error){.trouble = SLT_LINK_FINE};
-    if (unshare(CLONE_NEWNET) < 0 && unshare_as_user(error) != SLT_LINK_FINE) {
+    if (one_user && unshare_as_user(true, error) != SLT_LINK_FINE) {
         return error->trouble;
     }
-    return slt_rtnl_set_up("lo", true, error);
+    return bring_up(one_user, error);
+}
+
+enum slt_link_trouble slt_netns_enter_as_self(bool *one_user, struct slt_link_error *error)
+{
+    *error = (struct slt_link_error){.trouble = SLT_LINK_FINE};
+    *one_user = unshare(CLONE_NEWNET) < 0;
+    if (*one_user && unshare_as_user(false, error) != SLT_LINK_FINE) {
+        return error->trouble;
+    }
+    return bring_up(*one_user, error);
 }
 
 /* The child tells through the pipe how entering went, then runs. */

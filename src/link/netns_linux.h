@@ -14,6 +14,11 @@
  * loopback interface up. Returns SLT_LINK_FINE, SLT_LINK_NO_PRIVILEGE or other trouble. */
 enum slt_link_trouble slt_netns_enter(struct slt_link_error *error);
 
+/* The same, but where a user namespace is needed the caller stays who it is (its user and group are
+ * mapped to themselves): a program it starts then has the user's own number and no capability.
+ * *one_user says that there is such a namespace, in which nobody can become anybody else. */
+enum slt_link_trouble slt_netns_enter_as_self(bool *one_user, struct slt_link_error *error);
+
 /* Run `run(ctx)` in a child process inside a new network namespace and wait for it; what it
  * returns, 0..255, is *result (256 when a signal ended it). Returns the trouble of entering, or
  * SLT_LINK_FINE when `run` was called. */

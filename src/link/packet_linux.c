@@ -13,6 +13,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <linux/ethtool.h>
+#include <linux/filter.h>
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
 #include <linux/sockios.h>
@@ -232,6 +233,23 @@ static enum slt_link_trouble set_options(struct packet *p, struct slt_link_error
     return SLT_LINK_FINE;
 }
 
+/* A filter in the kernel (packet(7), bpf of old): the MAC in two pieces, or the group bit. */
+static bool refuse_others(const struct packet *p)
+{
+    const uint8_t *mac = p->link.caps.mac;
+    uint32_t high =
+        (uint32_t)mac[0] << 24 | (uint32_t)mac[1] << 16 | (uint32_t)mac[2] << 8 | (uint32_t)mac[3];
+    uint32_t low = (uint32_t)mac[4] << 8 | (uint32_t)mac[5];
+    struct sock_filter code[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 0), BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, high, 0, 2),
+        BPF_STMT(BPF_LD | BPF_H | BPF_ABS, 4), BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, low, 2, 0),
+        BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 0), BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, 1, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, UINT32_MAX), BPF_STMT(BPF_RET | BPF_K, 0),
+    };
+    struct sock_fprog program = {.len = sizeof(code) / sizeof(code[0]), .filter = code};
+    return setsockopt(p->fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)) == 0;
+}
+
 static enum slt_link_trouble join(struct packet *p, const struct slt_rtnl_facts *facts,
                                   struct slt_link_error *error)
 {
@@ -301,6 +319,10 @@ static enum slt_link_trouble set_up(struct packet *p, const struct slt_packet_pa
     enum slt_link_trouble trouble = take_facts(p, params, &facts, error);
     if (trouble == SLT_LINK_FINE) {
         trouble = set_options(p, error);
+    }
+    if (trouble == SLT_LINK_FINE && params->own_only && !refuse_others(p)) {
+        trouble = slt_link_error_set(error, SLT_LINK_NOT_SUPPORTED, errno,
+                                     "packet sockets have no filter here", NULL);
     }
     return trouble == SLT_LINK_FINE ? join(p, &facts, error) : trouble;
 }

@@ -18,6 +18,8 @@ struct slt_packet_params {
     const char *name; /* an Ethernet interface that exists and is up */
     uint8_t mac[6];   /* the stack's own; all zero: the interface's */
     bool derive_mac;  /* with mac all zero: one derived from the interface's */
+    bool own_only;    /* only frames for the stack's own MAC and for groups: where others share the
+                         interface, theirs are not copied to us */
     bool no_offload;  /* say that frames are to be complete wire frames. What the interface
                          hands us is its own business (its checksum and TSO features) */
 };

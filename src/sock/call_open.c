@@ -344,17 +344,10 @@ static int connect_again(struct salut_socks *socks, struct slt_sock *sock)
     return 0;
 }
 
-static int connect_errno(enum salut_status status, const salut_addr *remote)
+static int connect_errno(enum salut_status status)
 {
-    static const uint8_t broadcast[4] = {255, 255, 255, 255};
-    if (status == SALUT_ADDRESS_IN_USE) {
-        return -EADDRNOTAVAIL; /* SOCK-37 */
-    }
-    if (status == SALUT_ADDRESS_INVALID && memcmp(&remote->b[12], broadcast, 4) == 0 &&
-        slt_addr_is_v4(remote)) {
-        return -EACCES; /* SOCK-36 */
-    }
-    return -salut_status_errno(status);
+    /* SOCK-37 */
+    return status == SALUT_ADDRESS_IN_USE ? -EADDRNOTAVAIL : -salut_status_errno(status);
 }
 
 static int connect_first(struct salut_socks *socks, struct slt_sock *sock, int fd,
@@ -372,7 +365,7 @@ static int connect_first(struct salut_socks *socks, struct slt_sock *sock, int f
     salut_conn conn;
     enum salut_status status = salut_connect(socks->stack, params, &conn);
     if (status != SALUT_OK) {
-        return connect_errno(status, &params->remote);
+        return connect_errno(status); /* SOCK-36: ENETUNREACH */
     }
     struct salut_info info;
     sock->conn = conn;

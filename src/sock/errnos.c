@@ -32,6 +32,7 @@ static const int errno_of[SALUT_STATUS_COUNT] = {
     [SALUT_PENDING_OUTPUT] = EBUSY,
     [SALUT_PROTOCOL_ERROR] = EPROTO, /* SOCK-26, this one and the next */
     [SALUT_TOO_BIG] = EMSGSIZE,
+    [SALUT_DENIED] = EACCES,
 };
 
 int salut_status_errno(enum salut_status status)

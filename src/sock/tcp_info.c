@@ -146,7 +146,9 @@ static void fill_sending(const struct salut_info *info, uint32_t mss, struct lin
     out->reordering = info->reordering == 0 ? 3 : info->reordering;
     out->notsent_bytes = info->send_unsent;
     out->total_retrans = info->retransmits;
-    out->bytes_acked = info->bytes_acked;
+    /* SOCK-80: on Linux the SYN of who opened counts, that of who accepted does not. */
+    bool syn_counts = !info->passive && info->send_una > 0;
+    out->bytes_acked = info->bytes_acked + (syn_counts ? 1U : 0U);
     out->bytes_sent = info->bytes_sent;
     out->bytes_retrans = info->bytes_retransmitted;
     out->segs_out = info->segs_out;

@@ -41,6 +41,7 @@ static const char *const status_texts[SALUT_STATUS_COUNT] = {
     [SALUT_PENDING_OUTPUT] = "the last batch of output was not answered",
     [SALUT_PROTOCOL_ERROR] = "a router or the peer found a packet malformed",
     [SALUT_TOO_BIG] = "too big for the path, or for a datagram",
+    [SALUT_DENIED] = "an administrator prohibits it",
 };
 
 const char *salut_state_name(enum salut_state state)

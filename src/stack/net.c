@@ -96,6 +96,12 @@ void slt_net_doubt(struct salut_stack *stack, struct slt_tcp_conn *c)
     slt_net_forget(stack, &c->place);
 }
 
+/* A destination of our own needs a link that brings back what we send. */
+static bool reaches_itself(const struct salut_stack *stack)
+{
+    return stack->loopback != 0 || stack->config.own_traffic != 0;
+}
+
 /* Destinations that ask no neighbour. */
 static enum slt_net_answer answer_without_neighbour(const struct salut_stack *stack,
                                                     const struct slt_ip_hop *hop, uint8_t mac[6])
@@ -105,7 +111,7 @@ static enum slt_net_answer answer_without_neighbour(const struct salut_stack *st
     }
     if (hop->kind == SLT_IP_HOP_LOCAL) {
         memcpy(mac, stack->config.mac, SLT_MAC_BYTES);
-        return stack->loopback ? SLT_NET_SEND : SLT_NET_NO_ROUTE;
+        return reaches_itself(stack) ? SLT_NET_SEND : SLT_NET_NO_ROUTE;
     }
     memcpy(mac, hop->group, SLT_MAC_BYTES);
     return SLT_NET_SEND;
@@ -176,14 +182,13 @@ bool slt_net_is_ours(const struct salut_stack *stack, const uint8_t addr[16])
     return slt_ip_is_local(&stack->iface, addr);
 }
 
-/* A destination of our own needs a link that brings back what we send. */
 bool slt_net_has_way(const struct salut_stack *stack, const uint8_t dst[16])
 {
     struct slt_ip_hop hop = stack->net.hop;
     if (!is_remembered(stack, dst)) {
         slt_ip_next_hop(&stack->iface, dst, &hop);
     }
-    return hop.kind == SLT_IP_HOP_LOCAL ? stack->loopback != 0 : hop.kind != SLT_IP_HOP_NONE;
+    return hop.kind == SLT_IP_HOP_LOCAL ? reaches_itself(stack) : hop.kind != SLT_IP_HOP_NONE;
 }
 
 bool slt_net_source(const struct salut_stack *stack, const uint8_t dst[16], uint8_t src[16])

@@ -299,10 +299,11 @@ static enum slt_reason take_arp(struct salut_stack *stack, const struct slt_ethe
     return why;
 }
 
-static uint8_t way_of(const struct salut_stack *stack, bool group)
+static uint8_t way_of(const struct salut_stack *stack, const struct salut_rx_frame *frame,
+                      bool group)
 {
     unsigned way = group ? SLT_IP_WAY_LINK_GROUP : 0U;
-    way |= stack->loopback ? SLT_IP_WAY_LOOPBACK : 0U;
+    way |= stack->loopback || frame->own ? SLT_IP_WAY_LOOPBACK : 0U;
     /* Always: a connection may outlive its address (RFC 9293 3.9.1.1, MUST-45); what turns out to
      * belong to none is dropped as not ours. */
     way |= SLT_IP_WAY_TRANSPARENT;
@@ -335,8 +336,8 @@ static enum slt_reason take_ethernet(struct salut_stack *stack, const struct sal
         return SLT_DROP_IP_VERSION;
     }
     memcpy(rx->link_src, eth.src, sizeof(rx->link_src));
-    return take_ip(stack, (struct slt_span){eth.payload, eth.payload_bytes}, way_of(stack, group),
-                   rx);
+    return take_ip(stack, (struct slt_span){eth.payload, eth.payload_bytes},
+                   way_of(stack, frame, group), rx);
 }
 
 static void take_frame(struct salut_stack *stack, const struct salut_rx_frame *frame,
@@ -349,7 +350,7 @@ static void take_frame(struct salut_stack *stack, const struct salut_rx_frame *f
     } else {
         memset(rx->link_src, 0, sizeof(rx->link_src));
         why = take_ip(stack, (struct slt_span){frame->data, frame->bytes},
-                      way_of(stack, frame->link_broadcast != 0), rx);
+                      way_of(stack, frame, frame->link_broadcast != 0), rx);
     }
     if (why != SLT_PASS) {
         slt_stack_tell(stack, why);

@@ -11,6 +11,9 @@
 
 #include <string.h>
 
+#define CODE_SOURCE_ROUTE   5 /* RFC 792; RFC 1122 3.2.2.1 */
+#define CODE_NET_PROHIBITED 9
+
 /* ---- out ------------------------------------------------------------------------------------ */
 
 /* A message in two parts, `head` (whole words) and `body`; cut into packets where it must be. */
@@ -118,21 +121,28 @@ static enum slt_reason answer_echo(struct salut_stack *stack, const struct slt_i
 
 /* ---- errors about our segments -------------------------------------------------------------- */
 
-static enum slt_tcp_notice_kind kind_of(enum slt_icmp_kind kind)
+static enum slt_tcp_notice_kind kind_of(const struct slt_icmp_notice *icmp)
 {
-    switch (kind) {
+    bool v4 = icmp->family == 4;
+    if (v4 && icmp->type == SLT_ICMP4_UNREACHABLE && icmp->code == CODE_SOURCE_ROUTE) {
+        return SLT_NOTICE_SOURCE_ROUTE;
+    }
+    if (v4 && icmp->type == SLT_ICMP4_UNREACHABLE && icmp->code == CODE_NET_PROHIBITED) {
+        return SLT_NOTICE_NET_UNREACHABLE;
+    }
+    switch ((enum slt_icmp_kind)icmp->kind) {
     case SLT_ICMP_NET_UNREACHABLE:
         return SLT_NOTICE_NET_UNREACHABLE;
     case SLT_ICMP_HOST_UNREACHABLE:
         return SLT_NOTICE_HOST_UNREACHABLE;
     case SLT_ICMP_PROTOCOL_UNREACHABLE:
-        return SLT_NOTICE_PROTO_UNREACHABLE;
+        return v4 ? SLT_NOTICE_PROTO_UNREACHABLE : SLT_NOTICE_NEXT_HEADER;
     case SLT_ICMP_PORT_UNREACHABLE:
         return SLT_NOTICE_PORT_UNREACHABLE;
     case SLT_ICMP_TOO_BIG:
         return SLT_NOTICE_TOO_BIG;
     case SLT_ICMP_PROHIBITED:
-        return SLT_NOTICE_ADMIN;
+        return v4 ? SLT_NOTICE_ADMIN : SLT_NOTICE_DENIED;
     case SLT_ICMP_TIME_EXCEEDED:
         return SLT_NOTICE_TIME_EXCEEDED;
     case SLT_ICMP_PARAMETER_PROBLEM:
@@ -157,8 +167,7 @@ static uint16_t acceptable_mtu(const struct salut_stack *stack, const struct slt
 
 static enum slt_reason tell_transport(struct salut_stack *stack, const struct slt_icmp_notice *icmp)
 {
-    struct slt_tcp_notice notice = {.kind = kind_of((enum slt_icmp_kind)icmp->kind),
-                                    .seq = icmp->seq};
+    struct slt_tcp_notice notice = {.kind = kind_of(icmp), .seq = icmp->seq};
     struct slt_tcp_id id = {.local_port = icmp->src_port, .remote_port = icmp->dst_port};
     slt_ip_addr_copy(id.local, icmp->src);
     slt_ip_addr_copy(id.remote, icmp->dst);

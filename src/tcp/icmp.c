@@ -10,9 +10,11 @@
 
 static bool is_hard(enum slt_tcp_notice_kind kind)
 {
-    return kind == SLT_NOTICE_PROTO_UNREACHABLE || kind == SLT_NOTICE_PORT_UNREACHABLE;
+    return kind == SLT_NOTICE_PROTO_UNREACHABLE || kind == SLT_NOTICE_PORT_UNREACHABLE ||
+           kind == SLT_NOTICE_NEXT_HEADER;
 }
 
+/* SOCK-23..26: as the kernel's icmp_err_convert and its ICMPv6 sibling have it. */
 static enum salut_status status_of(enum slt_tcp_notice_kind kind)
 {
     switch (kind) {
@@ -22,13 +24,18 @@ static enum salut_status status_of(enum slt_tcp_notice_kind kind)
         return SALUT_PROTO_UNREACHABLE;
     case SLT_NOTICE_PORT_UNREACHABLE:
         return SALUT_REFUSED;
+    case SLT_NOTICE_DENIED:
+        return SALUT_DENIED;
+    case SLT_NOTICE_SOURCE_ROUTE:
+        return SALUT_NOT_SUPPORTED;
+    case SLT_NOTICE_PARAM_PROBLEM:
+    case SLT_NOTICE_NEXT_HEADER:
+        return SALUT_PROTOCOL_ERROR;
     case SLT_NOTICE_HOST_UNREACHABLE:
     case SLT_NOTICE_ADMIN:
     case SLT_NOTICE_TIME_EXCEEDED:
         return SALUT_HOST_UNREACHABLE;
-    case SLT_NOTICE_PARAM_PROBLEM: /* SOCK-26 */
-        return SALUT_PROTOCOL_ERROR;
-    case SLT_NOTICE_TOO_BIG:
+    case SLT_NOTICE_TOO_BIG: /* SOCK-26 */
         return SALUT_TOO_BIG;
     }
     SLT_UNREACHABLE("not a notice");

@@ -135,6 +135,9 @@ enum slt_tcp_notice_kind {
     SLT_NOTICE_PROTO_UNREACHABLE, /* hard */
     SLT_NOTICE_PORT_UNREACHABLE,  /* hard */
     SLT_NOTICE_ADMIN,             /* soft */
+    SLT_NOTICE_DENIED,            /* soft: the same by ICMPv6 */
+    SLT_NOTICE_SOURCE_ROUTE,      /* soft: a source route failed */
+    SLT_NOTICE_NEXT_HEADER,       /* hard: ICMPv6's protocol unreachable */
     SLT_NOTICE_TIME_EXCEEDED,     /* soft */
     SLT_NOTICE_PARAM_PROBLEM,     /* soft */
     SLT_NOTICE_TOO_BIG            /* mtu holds the next hop's */

@@ -7,6 +7,7 @@
 
 #include <signal.h>
 #include <stdio.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -113,6 +114,51 @@ static int visit(void *ctx)
     return there && back ? 42 : 2;
 }
 
+/* Who one is stays, inside and for what is started inside; capabilities do not outlive that. */
+static int enter_as_self(void)
+{
+    struct slt_link_error error;
+    struct slt_rtnl_facts facts;
+    bool one_user = false;
+    uid_t uid = geteuid();
+    gid_t gid = getegid();
+    enum slt_link_trouble trouble = slt_netns_enter_as_self(&one_user, &error);
+    if (trouble == SLT_LINK_NO_PRIVILEGE) {
+        return 77;
+    }
+    if (trouble != SLT_LINK_FINE || geteuid() != uid || getegid() != gid) {
+        return 1;
+    }
+    if (slt_rtnl_facts("lo", &facts, &error) != SLT_LINK_FINE || !facts.up ||
+        slt_rtnl_make_veth("s0", "s1", &error) != SLT_LINK_FINE) {
+        return 2;
+    }
+    return one_user == (uid != 0) ? 42 : 3;
+}
+
+static void identities_stay(void **state)
+{
+    (void)state;
+    for (int as_nobody = 0; as_nobody < 2; as_nobody++) {
+        int status = 0;
+        pid_t pid = fork();
+        assert_true(pid >= 0);
+        if (pid == 0) {
+            bool fine =
+                as_nobody == 0 || geteuid() != 0 ||
+                (setgid(65534) == 0 && setuid(65534) == 0 && prctl(PR_SET_DUMPABLE, 1) == 0);
+            _exit(fine ? enter_as_self() : 99);
+        }
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        assert_true(WIFEXITED(status));
+        if (WEXITSTATUS(status) == 77) {
+            print_message("skipped: no user namespaces here\n");
+            skip();
+        }
+        assert_int_equal(WEXITSTATUS(status), 42);
+    }
+}
+
 static void results_come_back(void **state)
 {
     (void)state;
@@ -158,7 +204,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(results_come_back),   cmocka_unit_test(interfaces_stay_inside),
         cmocka_unit_test(sysctls_are_its_own), cmocka_unit_test(interfaces_move),
-        cmocka_unit_test(others_are_joined),
+        cmocka_unit_test(others_are_joined),   cmocka_unit_test(identities_stay),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -67,6 +67,53 @@ static void own_frames_do_not_come_back(void **state)
     close_packet(link);
 }
 
+/* Who shares an interface gets what is for it and for groups, and nothing for the others. */
+static void frames_for_others_stay_away(void **state)
+{
+    static const uint8_t ours[6] = {2, 0x11, 0x22, 0x33, 0x44, 0x55};
+    static const struct {
+        uint8_t mac[6];
+        bool comes;
+    } rows[] = {
+        {{2, 0x11, 0x22, 0x33, 0x44, 0x55}, true},  {{2, 0x11, 0x22, 0x33, 0x44, 0x54}, false},
+        {{2, 0x11, 0x22, 0x32, 0x44, 0x55}, false}, {{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}, true},
+        {{0x33, 0x33, 0, 0, 0, 1}, true},           {{2, 0x99, 0x22, 0x33, 0x44, 0x55}, false}};
+    struct slt_link_error error;
+    struct slt_link *from;
+    struct slt_link *to;
+    struct slt_packet_params sender = {.name = "send0"};
+    struct slt_packet_params params = {.name = "recv0", .own_only = true};
+    struct slt_netns_pair pair = {.kernel_name = "recv0", .stack_name = "send0", .mtu = 1500};
+    (void)state;
+    memcpy(params.mac, ours, 6);
+    peer_fine(slt_netns_make_pair(&pair, &error), &error);
+    (void)slt_netns_sysctl("ipv6/conf/recv0/disable_ipv6", "1");
+    peer_fine(slt_packet_open(&sender, &from, &error), &error);
+    peer_fine(slt_packet_open(&params, &to, &error), &error);
+    for (size_t i = 0; i < SLT_ARRAY_COUNT(rows); i++) {
+        struct test_tcp t = {
+            .family = 4, .ethernet = true, .payload_bytes = 100, .seq = 1000 + (uint32_t)i};
+        struct salut_tx_frame tx;
+        struct salut_rx_frame rx[16];
+        size_t came = 0;
+        test_tcp_frame(&t, &tx);
+        memcpy(tx.header, rows[i].mac, 6);
+        assert_int_equal(slt_link_send(from, &tx, 1, 0), 1);
+        for (unsigned tries = 0; tries < 20 && came == 0; tries++) {
+            size_t count = slt_link_receive(to, rx, 16, 0);
+            for (size_t k = 0; k < count; k++) {
+                came += memcmp(rx[k].data, rows[i].mac, 6) == 0;
+            }
+            slt_link_release(to);
+            usleep(came > 0 ? 0 : 1000);
+        }
+        assert_int_equal(came, rows[i].comes ? 1 : 0);
+    }
+    slt_link_close(from);
+    slt_link_close(to);
+    peer_fine(slt_rtnl_remove("recv0", &error), &error);
+}
+
 static void mac_and_mtu_are_the_interfaces(void **state)
 {
     (void)state;
@@ -179,6 +226,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_kernel_answers),
         cmocka_unit_test(own_frames_do_not_come_back),
+        cmocka_unit_test(frames_for_others_stay_away),
         cmocka_unit_test(mac_and_mtu_are_the_interfaces),
         cmocka_unit_test(super_frames_pass_a_plain_interface),
         cmocka_unit_test(troubles_have_sentences),
