@@ -25,6 +25,8 @@ struct slt_cli_verb {
 };
 
 extern const struct slt_cli_verb slt_cli_demo;
+extern const struct slt_cli_verb slt_cli_run;
+extern const struct slt_cli_verb slt_cli_enter;
 extern const struct slt_cli_verb slt_cli_serve;
 extern const struct slt_cli_verb slt_cli_nc;
 extern const struct slt_cli_verb slt_cli_bench;

@@ -215,6 +215,7 @@ static void set_limits(struct slt_host *host)
         c->send_buffer_max_bytes = (uint32_t)host->words->buffer_max;
         c->recv_buffer_max_bytes = (uint32_t)host->words->buffer_max;
     }
+    c->own_traffic = host->words->own_traffic;
     c->event_ring = host->words->verbose ? VERBOSE_RING : c->event_ring;
 }
 

@@ -29,6 +29,7 @@ struct slt_host_words {
     bool stats;
     int64_t connections;
     int64_t buffer_max; /* bytes; 0: the defaults */
+    bool own_traffic;   /* not an option: what the stack sends to itself comes back */
 };
 
 struct slt_host {

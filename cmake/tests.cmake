@@ -31,6 +31,9 @@ if(SALUT_TESTS)
     find_library(CMOCKA_LIBRARY cmocka REQUIRED)
   endif()
   file(GLOB test_sources RELATIVE ${salut_root} CONFIGURE_DEPENDS tests/*/test_*.c)
+  if(NOT SALUT_HAS_RUN)
+    list(FILTER test_sources EXCLUDE REGEX "^tests/run/")
+  endif()
   foreach(source IN LISTS test_sources)
     get_filename_component(name ${source} NAME_WE)
     get_filename_component(folder ${source} DIRECTORY)
@@ -72,6 +75,25 @@ if(SALUT_TESTS)
     salut_system(peers-${name})
     set_target_properties(peers-${name} PROPERTIES
       OUTPUT_NAME ${name} RUNTIME_OUTPUT_DIRECTORY ${CMAKE_CURRENT_BINARY_DIR}/tests/peers)
+  endforeach()
+endif()
+
+# What the tests of `salut run` put under it (tests/run/runs.py): the matrix of socket behaviours, and
+# a program without a dynamic loader; and what floods it. None knows anything of salut.
+if(SALUT_TESTS AND CMAKE_SIZEOF_VOID_P EQUAL 8)
+  file(GLOB matrix_sources RELATIVE ${salut_root} CONFIGURE_DEPENDS
+       tests/run/sockets_*.c tests/run/rows_*.c)
+  add_executable(run-sockets_matrix ${matrix_sources})
+  add_executable(run-static_talk tests/run/static_talk.c)
+  add_executable(run-syn_flood tests/run/syn_flood.c)
+  target_link_options(run-static_talk PRIVATE -static)
+  target_link_libraries(run-sockets_matrix PRIVATE pthread)
+  foreach(name sockets_matrix static_talk syn_flood)
+    set_target_properties(run-${name} PROPERTIES C_STANDARD 11 C_STANDARD_REQUIRED ON
+      C_EXTENSIONS OFF POSITION_INDEPENDENT_CODE OFF
+      OUTPUT_NAME ${name} RUNTIME_OUTPUT_DIRECTORY ${CMAKE_CURRENT_BINARY_DIR}/tests/run)
+    target_compile_options(run-${name} PRIVATE ${salut_warnings})
+    salut_system(run-${name})
   endforeach()
 endif()
 

@@ -1,0 +1,149 @@
+/* From the stack's accept queue to the program's.
+ *
+ * A connection that is complete is offered to the program by connecting a new end of ours to its
+ * UNIX listener: from then on it is the kernel's matter which of the program's processes is woken
+ * and gets it. What the program has not accepted can carry bytes already, in both directions.
+ *
+ * SOCK-50, 51: a listener holds one more than its backlog. A UNIX listener counts like that, too,
+ * and the stack's queue holds at least one: so the UNIX queue gets one less, and the stack's own
+ * depth is what the UNIX queue has left. A SYN that comes in the same turn as the last connection
+ * that finds room is then judged right. What one queue cannot take waits in the other, and beyond
+ * that it is the stack's to drop. Nobody tells when the program accepts, so while less than the
+ * whole backlog is free the kernel is asked every few milliseconds.
+ */
+#include "run/sockets.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <unistd.h>
+
+#define BACKLOG_MAX 4096
+#define RETRY_NS    (2 * SLT_NS_PER_MS)
+#define ROOM_BYTES  212992 /* which the kernel doubles */
+
+static int backlog_of(const struct slt_run_sock *listener)
+{
+    int backlog = listener->backlog;
+    return backlog < 0 || backlog > BACKLOG_MAX ? BACKLOG_MAX : backlog;
+}
+
+/* The stack's queue gets what the program's has left. */
+static void set_depth(struct slt_run_sock *listener)
+{
+    struct slt_supervisor *sup = listener->sup;
+    int backlog = backlog_of(listener);
+    int depth = listener->queued < backlog ? backlog - listener->queued : 0;
+    if (depth != listener->depth) {
+        listener->depth = depth;
+        (void)salut_sock_listen(sup->socks, listener->fd, depth);
+    }
+    if (depth < backlog && !sup->retry.armed) {
+        salut_runner_set_timer(sup->runner, &sup->retry, salut_runner_now(sup->runner) + RETRY_NS);
+    }
+}
+
+/* How many wait is counted, and asked of the kernel where it begins to matter. */
+static void count_queued(struct slt_run_sock *listener)
+{
+    struct slt_run_seen seen;
+    if (listener->queued > backlog_of(listener) / 2 &&
+        slt_run_diag_one(listener->sup, listener->inode, &seen) == 1) {
+        listener->queued = (int)seen.queued;
+    }
+    set_depth(listener);
+}
+
+void slt_run_queue_begin(struct slt_run_sock *listener)
+{
+    listener->queued = 0;
+    listener->depth = backlog_of(listener);
+    count_queued(listener);
+}
+
+void slt_run_queue_left(struct slt_run_sock *listener)
+{
+    listener->queued -= listener->queued > 0 ? 1 : 0;
+    set_depth(listener);
+}
+
+/* Connect an end to the program's listener. Returns it, or a negative errno value. */
+int slt_run_queue_offer(const struct slt_run_sock *listener)
+{
+    int end = slt_run_unix_socket(SOCK_NONBLOCK);
+    if (end < 0) {
+        return end;
+    }
+    if (connect(end, (const struct sockaddr *)&listener->name->un, listener->name->bytes) != 0) {
+        int error = errno;
+        (void)close(end);
+        return -error;
+    }
+    const int room = ROOM_BYTES;
+    (void)setsockopt(end, SOL_SOCKET, SO_SNDBUF, &room, sizeof(room));
+    return end;
+}
+
+static void admit(struct slt_run_sock *listener, int end)
+{
+    struct slt_supervisor *sup = listener->sup;
+    int fd = salut_sock_accept(sup->socks, listener->fd, NULL, NULL, 0);
+    struct slt_run_sock *sock = fd < 0 ? NULL : slt_run_sock_new(sup, fd, listener->family);
+    if (sock == NULL || slt_run_end_sign(sup, end, sock) < 0 ||
+        salut_sock_conn(sup->socks, fd, &sock->conn) != SALUT_OK) {
+        if (sock != NULL) {
+            slt_run_sock_free(sock);
+        }
+        if (fd >= 0) {
+            (void)salut_sock_close(sup->socks, fd);
+        }
+        (void)close(end);
+        return;
+    }
+    sock->end.fd = end;
+    slt_run_bridge_open(sock);
+}
+
+void slt_run_queue_serve(struct slt_run_sock *listener)
+{
+    struct slt_supervisor *sup = listener->sup;
+    while ((salut_sock_ready(sup->socks, listener->fd) & POLLIN) != 0) {
+        int end = sup->sock_count < sup->socks_max ? slt_run_queue_offer(listener) : -EAGAIN;
+        if (end == -ECONNREFUSED || end == -ENOENT) {
+            slt_run_closed(listener); /* SOCK-08 */
+            return;
+        }
+        if (end < 0) {
+            listener->queued = backlog_of(listener);
+            set_depth(listener);
+            return;
+        }
+        admit(listener, end);
+        listener->queued++;
+        count_queued(listener);
+    }
+}
+
+static void listener_again(struct slt_run_sock *listener)
+{
+    struct slt_run_seen seen;
+    if (slt_run_diag_one(listener->sup, listener->inode, &seen) == 1) {
+        listener->queued = (int)seen.queued;
+        set_depth(listener);
+        slt_run_queue_serve(listener);
+    } else {
+        slt_run_tick_soon(listener->sup, 0);
+    }
+}
+
+void slt_run_queue_retry(void *ctx, int64_t now_ns)
+{
+    struct slt_supervisor *sup = ctx;
+    struct slt_run_sock *next;
+    (void)now_ns;
+    for (struct slt_run_sock *sock = sup->watched; sock != NULL; sock = next) {
+        next = sock->next_watched;
+        if (sock->phase == SLT_RUN_LISTENING && sock->depth < backlog_of(sock)) {
+            listener_again(sock);
+        }
+    }
+}
