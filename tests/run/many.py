@@ -1,0 +1,148 @@
+#!/usr/bin/env python3
+"""Many at a time: 10,000 connections held by one server under `salut run`, and a flood.
+
+    many.py [--connections 10000] [--flood 100000] [--seconds 10]
+
+First redis holds all connections, half over IPv4 and half over IPv6; each asks, in turn and all
+together, and is answered. What the supervisor takes for each is shown. Then SYNs from addresses
+that do not exist come to nginx while 100 clients fetch 1 MB each: all must be connected within
+5 s, the median transfer must take no more than twice its time without the flood, and the
+supervisor's memory must stay bounded. What the device itself dropped is shown.
+"""
+import argparse
+import asyncio
+import concurrent.futures
+import hashlib
+import os
+import re
+import resource
+import socket
+import statistics
+import subprocess
+import time
+
+import runs
+import services as s
+
+CLIENTS, SIZE = 100, 1 << 20
+CONNECT_S, TIMES = 5, 2
+FLOOD_MEMORY = 128 << 20
+
+
+def resident(pid):
+    with open(f"/proc/{pid}/status", encoding="ascii", errors="replace") as file:
+        return int(re.search(r"VmRSS:\s+(\d+)", file.read())[1]) << 10
+
+
+async def ask(streams, limit):
+    reader, writer = streams
+    writer.write(b"PING\r\n")
+    answer = await asyncio.wait_for(reader.readline(), limit)
+    runs.check(answer == b"+PONG\r\n", f"redis answered {answer!r}")
+
+
+async def hold(count, supervisor):
+    before = resident(supervisor)
+    streams = []
+    began = time.monotonic()
+    while len(streams) < count:
+        batch = [asyncio.wait_for(asyncio.open_connection(runs.SALUTS[4 if i % 2 else 6], s.REDIS),
+                                  20) for i in range(min(100, count - len(streams)))]
+        streams += await asyncio.gather(*batch)
+    print(f"{count} connections in {time.monotonic() - began:.1f} s")
+    each = (resident(supervisor) - before) / count
+    print(f"the supervisor: {resident(supervisor) >> 20} MB, {each:.0f} bytes a connection")
+    with runs.Timer("each asks in its turn"):
+        for pair in streams:
+            await ask(pair, 10)
+    with runs.Timer("all ask at once"):
+        await asyncio.gather(*(ask(pair, 30) for pair in streams))
+    for _, writer in streams:
+        writer.close()
+
+
+def held(folder, count):
+    command = runs.under_salut(*s.redis(folder), "--maxclients", str(count + 100))
+    with s.Running("redis", command, folder) as server:
+        server.wait_for(runs.SALUTS[4], s.REDIS)
+        asyncio.run(hold(count, server.process.pid))
+
+
+def fetch(digest):
+    """One client: (seconds to connect, seconds to fetch)."""
+    with socket.socket() as sock:
+        sock.settimeout(60)
+        began = time.monotonic()
+        sock.connect((runs.SALUTS[4], s.HTTP))
+        connected = time.monotonic()
+        sock.sendall(b"GET /one HTTP/1.0\r\n\r\n")
+        data = b"".join(iter(lambda: sock.recv(1 << 16), b""))
+        runs.check(hashlib.sha256(data.partition(b"\r\n\r\n")[2]).hexdigest() == digest,
+                   "digests differ")
+        return connected - began, time.monotonic() - connected
+
+
+def fetch_all(digest, what):
+    with concurrent.futures.ThreadPoolExecutor(CLIENTS) as pool:
+        times = list(pool.map(lambda _: fetch(digest), range(CLIENTS)))
+    connect, transfer = [max(times)[0], statistics.median(took for _, took in times)]
+    print(f"{what}: {CLIENTS} connected within {connect * 1e3:.0f} ms, "
+          f"median transfer {transfer * 1e3:.0f} ms")
+    return connect, transfer
+
+
+def device_drops():
+    with open("/proc/net/dev", encoding="ascii") as file:
+        found = [line for line in file if line.strip().startswith("salut0:")]
+    return int(found[0].split(":")[1].split()[11])
+
+
+def flooded(folder, rate, seconds):
+    digest = runs.peers.make_file(f"{folder}/files/one", SIZE)
+    os.chmod(f"{folder}/files/one", 0o644)
+    with s.Running("nginx", runs.under_salut(*s.nginx(folder, user="user root;")),
+                   folder) as server:
+        server.wait_for(runs.SALUTS[4], s.HTTP)
+        fetch_all(digest, "warming up")
+        _, unloaded = fetch_all(digest, "without a flood")
+        neighbour = runs.run(["ip", "neigh", "show", runs.SALUTS[4]])
+        mac = re.search(r"lladdr ([0-9a-f:]+)", neighbour)[1]
+        memory, drops = resident(server.process.pid), device_drops()
+        with subprocess.Popen([runs.tool("syn_flood"), "salut0", mac, runs.SALUTS[4], str(s.HTTP),
+                               str(rate), str(seconds)], stdout=subprocess.PIPE,
+                              text=True) as flood:
+            time.sleep(seconds / 4)
+            connect, loaded = fetch_all(digest, "under the flood")
+            still = flood.poll() is None
+            connect_2, loaded_2 = fetch_all(digest, "and again")
+            said = flood.communicate(timeout=seconds + 20)[0].strip()
+        grown = resident(server.process.pid) - memory
+        print(f"flood: {said}; the device dropped {device_drops() - drops}; "
+              f"the supervisor grew by {grown >> 20} MB")
+    runs.check(still, "the clients were not under the flood")
+    sent, took = re.search(r"sent (\d+) .* seconds ([\d.]+)", said).groups()
+    runs.check(int(sent) >= 0.9 * rate * float(took), f"the flood was too thin: {said}")
+    runs.check(max(connect, connect_2) <= CONNECT_S, "a client waited too long")
+    runs.check(max(loaded, loaded_2) <= TIMES * unloaded,
+               f"transfers take {max(loaded, loaded_2) / unloaded:.1f} times as long")
+    runs.check(grown < FLOOD_MEMORY, f"the supervisor grew by {grown >> 20} MB")
+
+
+def body():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--connections", type=int, default=10000)
+    parser.add_argument("--flood", type=int, default=100000)
+    parser.add_argument("--seconds", type=float, default=10)
+    arguments = parser.parse_args()
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    if most != resource.RLIM_INFINITY and most < arguments.connections + 1000:
+        runs.skip(f"no process may open {arguments.connections} files here (ulimit -Hn: {most})")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    with s.files() as (folder, _):
+        if arguments.connections:
+            held(folder, arguments.connections)
+        if arguments.flood:
+            flooded(folder, arguments.flood, arguments.seconds)
+
+
+runs.main(body)
