@@ -588,8 +588,9 @@ static void commit_octets(struct slt_tcp *tcp, struct slt_tcp_conn *c,
         cold->retransmitted_bytes += plan->bytes;
         slt_tcp_recovery_on_resent(tcp, c, plan, end, now_ns);
     }
-    if ((plan->spent & SLT_DUE_PROBE) && slt_tcp_timer_due(c, SLT_TIMER_PERSIST) != SLT_NEVER) {
-        return; /* the persist timer is its timer, unless the window has opened meanwhile */
+    if ((plan->spent & SLT_DUE_PROBE) && slt_tcp_timer_due(c, SLT_TIMER_PERSIST) != SLT_NEVER &&
+        (end == plan->pos || slt_tcp_snd_usable(c, end) < 0)) {
+        return; /* a closed window's probe is the persist timer's; what it takes is data */
     }
     slt_tcp_timers_on_sent(tcp, c, now_ns);
     slt_tcp_recovery_on_left(tcp, c, plan, now_ns);
