@@ -43,7 +43,10 @@ static bool check_pace(struct sim_world *w, struct sim_flow *f, const struct slt
                             (unsigned long long)rate);
     }
     int64_t burst_ns = slt_min64(BURST_NS, time_of(BURST_BYTES, rate));
-    int64_t from_ns = slt_max64(f->paced_until_ns, now_ns - burst_ns);
+    /* Who has a whole burst's credit may forget what was, whatever a burst is from then on. */
+    bool rested = f->paced_until_ns <= now_ns - f->paced_burst_ns;
+    int64_t from_ns = rested ? now_ns - burst_ns : slt_max64(f->paced_until_ns, now_ns - burst_ns);
+    f->paced_burst_ns = burst_ns;
     f->paced_until_ns = slt_time_add(from_ns, time_of(plan->bytes, rate));
     return true;
 }

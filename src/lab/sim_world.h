@@ -248,6 +248,7 @@ struct sim_flow {
     } again[8]; /* octets sent again, the last eight runs of them */
     uint32_t again_count;
     int64_t paced_until_ns; /* local time before which a paced sender sends no text */
+    int64_t paced_burst_ns; /* what a burst was when it was last looked at */
     int16_t wscale_out;     /* offered, -1: not */
     int16_t wscale_in;
     int8_t ts_out, ts_in; /* 1 offered, 0 not, -1 unknown */
