@@ -32,6 +32,7 @@ const char slt_host_help[] =
     "  --rfc              the RFCs to the letter instead of Linux's defaults\n"
     "  --congestion NAME  cubic, reno or bbr (default: cubic; reno with --rfc)\n"
     "  --verbose          one line for every change of state\n"
+    "  --no-control       do not let salut status and others look into it\n"
     "  --stats            at the end, every counter that is not zero\n"
     "  --connections N    how many there may be (default: 65536)\n"
     "  --buffer-max BYTES how far a connection's buffers may grow, each way (default: 4M, 6M)\n";
@@ -54,6 +55,7 @@ void slt_host_options(struct slt_host_words *words, struct slt_arg table[SLT_HOS
         {"--congestion", SLT_ARG_TEXT, &words->congestion, 0, 0},
         {"--verbose", SLT_ARG_FLAG, &words->verbose, 0, 0},
         {"--stats", SLT_ARG_FLAG, &words->stats, 0, 0},
+        {"--no-control", SLT_ARG_FLAG, &words->no_control, 0, 0},
         {"--connections", SLT_ARG_NUMBER, &words->connections, 1, 16000000},
         {"--buffer-max", SLT_ARG_BYTES, &words->buffer_max, 0, 0},
     };
@@ -291,6 +293,16 @@ int slt_host_check_words(const struct slt_host *host)
     return SLT_EXIT_FINE;
 }
 
+/* Being looked into is a convenience: nothing fails for want of it. */
+static void offer_control(struct slt_host *host)
+{
+    int result = slt_control_open(host->runner, host->stack, NULL, &host->control);
+    if (result < 0 && host->words->verbose) {
+        (void)fprintf(stderr, "salut %s: no control socket, so salut status cannot look in: %s\n",
+                      host->verb->name, strerror(-result));
+    }
+}
+
 int slt_host_open(struct slt_host *host, const struct slt_cli_verb *verb,
                   const struct slt_host_words *words)
 {
@@ -309,6 +321,9 @@ int slt_host_open(struct slt_host *host, const struct slt_cli_verb *verb,
     }
     if (result == SLT_EXIT_FINE && is_device(host)) {
         result = slt_host_set_up_kernel(host, host->link->name);
+    }
+    if (result == SLT_EXIT_FINE && !words->no_control) {
+        offer_control(host);
     }
     if (result == SLT_EXIT_FINE && words->verbose) {
         slt_narrator_init(&host->narrator, host->stack, stderr);
@@ -387,6 +402,7 @@ void slt_host_close(struct slt_host *host)
         (void)slt_impair_print(host->impair, text, sizeof(text));
         (void)fputs(text, stderr);
     }
+    slt_control_close(host->control);
     salut_runner_destroy(host->runner);
     salut_destroy(host->stack);
     slt_link_close(host->link);

@@ -6,10 +6,11 @@
 #include "cli/cli.h"
 #include "link/link.h"
 #include "observe/comment.h"
+#include "observe/control_linux.h"
 #include "observe/narrate.h"
 #include "salut/runner.h"
 
-#define SLT_HOST_OPTIONS 16U
+#define SLT_HOST_OPTIONS 17U
 
 /* What the command line said about the host. */
 struct slt_host_words {
@@ -27,6 +28,7 @@ struct slt_host_words {
     const char *congestion; /* NULL: as the profile has it */
     bool verbose;
     bool stats;
+    bool no_control; /* offer no control socket */
     int64_t connections;
     int64_t buffer_max; /* bytes; 0: the defaults */
     bool own_traffic;   /* not an option: what the stack sends to itself comes back */
@@ -42,6 +44,7 @@ struct slt_host {
     struct salut_stack *stack;
     struct slt_narrator narrator;   /* --verbose */
     struct slt_commenter commenter; /* --capture */
+    struct slt_control *control;    /* NULL: none */
 };
 
 /* The help text of the options below. */

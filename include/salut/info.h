@@ -53,6 +53,7 @@ struct salut_info {
     uint8_t state;   /* enum salut_state; UDP: ESTABLISHED with a peer, CLOSED without */
     uint8_t passive; /* opened by the peer */
     uint8_t orphan;  /* the user has let go of it */
+    uint8_t waiting; /* open, and in its listener's queue: nobody has accepted it */
     salut_addr local;
     salut_addr remote;
     uint16_t local_port;

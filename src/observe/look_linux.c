@@ -5,7 +5,9 @@
  */
 #include "observe/look_linux.h"
 
+#include "observe/control_read_linux.h"
 #include "observe/kernel_diag_linux.h"
+#include "observe/recorder_linux.h"
 #include "sock/runner_clock.h"
 
 #include <errno.h>
@@ -57,6 +59,53 @@ static uint32_t count_hidden(const struct slt_seen_list *list)
     return hidden;
 }
 
+/* ---- instances of salut -----------------------------------------------------------------------
+ */
+
+static bool add_conn(void *ctx, const struct slt_seen *seen)
+{
+    return slt_seen_list_add(ctx, seen);
+}
+
+static int by_instance_and_key(const void *a, const void *b)
+{
+    const struct slt_seen *x = a;
+    const struct slt_seen *y = b;
+    if (x->instance != y->instance) {
+        return x->instance < y->instance ? -1 : 1;
+    }
+    return x->key < y->key ? -1 : x->key > y->key;
+}
+
+/* A connection that moved on during the walk came twice, the second time as what it is now. */
+static void drop_twins(struct slt_seen_list *list, size_t from)
+{
+    size_t kept = from;
+    if (list->count <= from) {
+        return;
+    }
+    qsort(list->items + from, list->count - from, sizeof(*list->items), by_instance_and_key);
+    for (size_t i = from; i < list->count; i++) {
+        bool twin = kept > from && list->items[i].kind != SLT_SEEN_LISTENER &&
+                    by_instance_and_key(&list->items[kept - 1], &list->items[i]) == 0;
+        kept -= twin;
+        list->items[kept++] = list->items[i];
+    }
+    list->count = kept;
+}
+
+static void look_at_stacks(struct slt_look *look)
+{
+    struct slt_control_round round;
+    struct slt_control_taker taker = {.ctx = &look->list, .on_conn = add_conn};
+    size_t from = look->list.count;
+    slt_control_ask(&taker, 0, &round);
+    look->stacks = round.instances;
+    look->mute = round.mute;
+    look->mute_pid = round.mute_pid;
+    drop_twins(&look->list, from);
+}
+
 int slt_look_take(const struct slt_look_ask *ask, struct slt_look *look)
 {
     *look = (struct slt_look){.at_ns = slt_runner_clock()};
@@ -67,8 +116,14 @@ int slt_look_take(const struct slt_look_ask *ask, struct slt_look *look)
             return result;
         }
     }
+    if (ask->stacks) {
+        look_at_stacks(look);
+    }
     if (ask->owners && !slt_owner_fill(&look->list, &look->walk)) {
         return -ENOMEM;
+    }
+    if (!ask->brief) {
+        (void)slt_recorded_complete(&look->list, look->at_ns);
     }
     if (ask->filter != NULL) {
         keep_passing(&look->list, ask->filter);

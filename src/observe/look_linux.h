@@ -10,6 +10,7 @@
 struct slt_look_ask {
     const struct slt_filter *filter; /* NULL: everything */
     bool kernel;                     /* the host's sockets, of this network namespace */
+    bool stacks;                     /* of the instances of salut that offer a control socket */
     bool owners;                     /* find the processes */
     bool brief;                      /* states and queues alone: half the cost */
 };
@@ -18,6 +19,9 @@ struct slt_look {
     struct slt_seen_list list;
     struct slt_owner_walk walk; /* what the search for owners came to */
     uint32_t hidden;            /* records whose owner may not be seen */
+    uint32_t stacks;            /* instances that told */
+    uint32_t mute;              /* instances that did not, or not all */
+    int32_t mute_pid;           /* the last of these */
     int64_t at_ns;              /* CLOCK_MONOTONIC, when it was taken */
 };
 

@@ -8,6 +8,8 @@
 #include <string.h>
 #include <strings.h>
 
+#define UNBOUNDED (1U << 30) /* what a threshold says that no loss has set yet */
+
 static const char *const rfc_names[SALUT_STATE_COUNT] = {
     "CLOSED",     "LISTEN",     "SYN-SENT", "SYN-RECEIVED", "ESTABLISHED", "FIN-WAIT-1",
     "FIN-WAIT-2", "CLOSE-WAIT", "CLOSING",  "LAST-ACK",     "TIME-WAIT",
@@ -178,7 +180,8 @@ static void fill_path(struct slt_seen *seen, const struct salut_info *info)
     seen->recv_mss = info->recv_mss;
     seen->pmtu = info->pmtu;
     seen->cwnd_bytes = info->cwnd_bytes;
-    seen->ssthresh_bytes = info->ssthresh_bytes;
+    seen->ssthresh_bytes =
+        info->ssthresh_bytes < UNBOUNDED ? (int64_t)info->ssthresh_bytes : SLT_UNKNOWN;
     seen->send_window = info->send_window;
     seen->recv_window = info->recv_window;
     seen->send_buffer = info->send_buffer;
@@ -207,6 +210,11 @@ static void fill_totals(struct slt_seen *seen, const struct salut_info *info)
 
 static void fill_conn(struct slt_seen *seen, const struct salut_info *info)
 {
+    bool at_rest = info->state == SALUT_STATE_ESTABLISHED || info->state == SALUT_STATE_CLOSE_WAIT;
+    seen->accepted = info->waiting ? SLT_NO : SLT_YES;
+    if (at_rest && seen->timer == SLT_SEEN_TIMER_KEEPALIVE) {
+        seen->keepalive = SLT_YES;
+    }
     seen->unread = info->recv_queued;
     seen->unsent = info->send_unsent;
     seen->unacked = (int64_t)info->send_queued - info->send_unsent;
@@ -222,13 +230,40 @@ static void fill_conn(struct slt_seen *seen, const struct salut_info *info)
     fill_totals(seen, info);
 }
 
+/* Instants of the stack become ages: the last change of state was `age_ns` ago. */
 static void fill_history(struct slt_seen *seen, const struct salut_info *info)
 {
-    seen->history_count = (uint8_t)info->history_count;
-    memcpy(seen->history, info->history, sizeof(seen->history));
-    seen->cause =
-        info->history_count > 0 ? info->history[info->history_count - 1].reason : info->end_reason;
+    uint32_t count =
+        info->history_count < SALUT_HISTORY_MAX ? info->history_count : (uint32_t)SALUT_HISTORY_MAX;
+    seen->history_count = (uint8_t)count;
+    seen->cause = count > 0 ? info->history[count - 1].reason : info->end_reason;
     seen->cause_certain = SLT_YES;
+    for (uint32_t i = 0; i < count; i++) {
+        seen->history[i] = info->history[i];
+        seen->history[i].at_ns =
+            info->age_ns + info->history[count - 1].at_ns - info->history[i].at_ns;
+    }
+    if (count > 0 && seen->kind == SLT_SEEN_CONN) {
+        bool first = seen->history[0].from == SALUT_STATE_CLOSED ||
+                     seen->history[0].from == SALUT_STATE_LISTEN;
+        seen->lifetime.ns = seen->history[0].at_ns;
+        seen->lifetime.how = first ? SLT_SPAN_EXACT : SLT_SPAN_AT_LEAST;
+    }
+}
+
+/* One number for the life of a connection, through all the objects it is kept in. */
+static uint64_t key_of(const struct slt_seen *seen)
+{
+    uint64_t key = UINT64_C(0xcbf29ce484222325);
+    uint8_t bytes[36];
+    memcpy(bytes, seen->local.b, 16);
+    memcpy(bytes + 16, seen->remote.b, 16);
+    memcpy(bytes + 32, &seen->local_port, 2);
+    memcpy(bytes + 34, &seen->remote_port, 2);
+    for (size_t i = 0; i < sizeof(bytes); i++) {
+        key = (key ^ bytes[i]) * UINT64_C(0x100000001b3);
+    }
+    return key != 0 ? key : 1;
 }
 
 void slt_seen_from_info(struct slt_seen *seen, const struct salut_info *info, uint64_t instance)
@@ -244,18 +279,76 @@ void slt_seen_from_info(struct slt_seen *seen, const struct salut_info *info, ui
     seen->family = slt_seen_is_ipv4(&info->local) && slt_seen_is_ipv4(&info->remote) ? 4 : 6;
     seen->passive = info->passive ? SLT_YES : SLT_NO;
     seen->orphan = info->orphan ? SLT_YES : SLT_NO;
+    seen->key = key_of(seen);
     seen->age = (struct slt_span){info->age_ns, SLT_SPAN_EXACT};
     seen->timer = timer_of(info->timer);
-    seen->timer_in = (struct slt_span){info->timer_in_ns, SLT_SPAN_EXACT};
+    if (seen->timer != SLT_SEEN_TIMER_NONE) {
+        seen->timer_in = (struct slt_span){info->timer_in_ns, SLT_SPAN_EXACT};
+    }
     seen->backoff = info->backoff;
     seen->retries = info->probes > 0 ? info->probes : info->backoff;
     if (seen->kind == SLT_SEEN_LISTENER) {
+        seen->age.how = SLT_SPAN_UNKNOWN; /* nobody notes when it began */
         seen->queue = info->recv_queued;
         seen->queue_limit = info->send_queued;
     } else if (seen->kind == SLT_SEEN_CONN) {
         fill_conn(seen, info);
     }
     fill_history(seen, info);
+}
+
+/* ---- from somebody who may lie -----------------------------------------------------------------
+ */
+
+static bool are_truths(const struct slt_seen *s)
+{
+    const uint8_t truths[] = {s->accepted,    s->orphan,     s->passive, s->fin_unread,
+                              s->sack,        s->timestamps, s->ecn,     s->window_scale,
+                              s->app_limited, s->keepalive,  s->nodelay, s->cause_certain};
+    bool fine = true;
+    for (size_t i = 0; i < sizeof(truths); i++) {
+        fine = fine && truths[i] <= SLT_DONT_KNOW;
+    }
+    return fine;
+}
+
+static bool are_spans(const struct slt_seen *s)
+{
+    const struct slt_span spans[] = {s->age, s->lifetime, s->idle, s->silent, s->timer_in};
+    bool fine = true;
+    for (size_t i = 0; i < SLT_ARRAY_COUNT(spans); i++) {
+        fine = fine && spans[i].how <= SLT_SPAN_AT_MOST && spans[i].ns >= 0;
+    }
+    return fine;
+}
+
+/* What ends up on a terminal. */
+static void make_printable(char *text, size_t size)
+{
+    text[size - 1] = '\0';
+    for (char *c = text; *c != '\0'; c++) {
+        if (*c < 0x20 || *c == 0x7f) {
+            *c = '?';
+        }
+    }
+}
+
+bool slt_seen_take(struct slt_seen *seen, enum slt_source source, const void *bytes, size_t count)
+{
+    slt_seen_init(seen, source);
+    memcpy(seen, bytes, count < sizeof(*seen) ? count : sizeof(*seen));
+    bool fine = count >= offsetof(struct slt_seen, soft_errno) && seen->version >= 1 &&
+                seen->source == source && seen->kind < SLT_SEEN_KIND_COUNT &&
+                seen->state < SALUT_STATE_COUNT && seen->timer < SLT_SEEN_TIMER_COUNT &&
+                seen->owner <= SLT_OWNER_HIDDEN && seen->history_count <= SALUT_HISTORY_MAX &&
+                are_truths(seen) && are_spans(seen);
+    make_printable(seen->program, sizeof(seen->program));
+    make_printable(seen->congestion, sizeof(seen->congestion));
+    for (size_t i = 0; i < SALUT_HISTORY_MAX; i++) {
+        fine = fine && seen->history[i].from < SALUT_STATE_COUNT &&
+               seen->history[i].to < SALUT_STATE_COUNT;
+    }
+    return fine;
 }
 
 bool slt_seen_is_ipv4(const salut_addr *addr)

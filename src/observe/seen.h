@@ -64,8 +64,8 @@ struct slt_seen {
     uint8_t state;    /* enum salut_state */
     uint8_t family;   /* 4 or 6: of the socket; an IPv4 peer of a dual-stack socket has 6 */
 
-    /* Which. `key` tells records of one source apart for as long as they live (kernel: the socket's
-     * cookie; stack: index and generation). */
+    /* Which. `key` tells records of one instance apart for as long as they live (kernel: the
+     * socket's cookie; stack: made of its two ends, so that it stays the same in TIME-WAIT). */
     uint64_t key;
     uint64_t instance; /* stack: pid of its process; kernel: inode of the network namespace */
     salut_addr local;
@@ -133,6 +133,7 @@ struct slt_seen {
     uint16_t cause; /* stack: enum slt_reason; kernel: enum slt_cause of the recorder; 0 none */
     struct salut_history history[SALUT_HISTORY_MAX]; /* at_ns: age in nanoseconds, not an instant */
     uint32_t soft_errno; /* kernel and stack: a soft error that is pending; 0: none */
+    uint32_t interface;  /* kernel: the socket is bound to it; 0: to none */
 };
 
 /* Where an owner comes from. */
@@ -153,6 +154,10 @@ bool slt_seen_parse_state(const char *word, enum salut_state *state);
 
 /* Fill a record from an instance. `instance` is the pid that `key` is told apart by. */
 void slt_seen_from_info(struct slt_seen *seen, const struct salut_info *info, uint64_t instance);
+
+/* Take a record as somebody else sent it: shorter than ours when his version is older, longer when
+ * it is newer. False when it is none: a value that no record can have, or another source's. */
+bool slt_seen_take(struct slt_seen *seen, enum slt_source source, const void *bytes, size_t count);
 
 bool slt_seen_is_ipv4(const salut_addr *addr);
 

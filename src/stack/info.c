@@ -13,7 +13,8 @@ void slt_info_conn(const struct salut_stack *stack, const struct slt_tcp_conn *c
                    struct salut_info *info)
 {
     slt_tcp_info(&stack->tcp, c, stack->now_ns, info);
-    info->user = (c->place.marks & SLT_MARK_QUEUED) ? 0 : c->place.of.user;
+    info->waiting = (c->place.marks & SLT_MARK_QUEUED) != 0;
+    info->user = info->waiting ? 0 : c->place.of.user;
     info->local.zone = c->place.zone;
     info->remote.zone = c->place.zone;
 }
