@@ -237,6 +237,19 @@ int slt_args_parse(struct slt_args *args, int argc, char **argv)
     return SLT_EXIT_FINE;
 }
 
+/* ---- sources -------------------------------------------------------------------------------- */
+
+int slt_parse_sources(const struct slt_cli_verb *verb, const char *text,
+                      struct slt_sources *sources)
+{
+    bool all = text == NULL || strcmp(text, "all") == 0;
+    sources->kernel = all || strcmp(text, "kernel") == 0;
+    sources->stacks = all || strcmp(text, "salut") == 0;
+    return sources->kernel || sources->stacks
+               ? SLT_EXIT_FINE
+               : slt_usage_error(verb, "--source wants kernel, salut or all, not '%s'", text);
+}
+
 /* ---- addresses ------------------------------------------------------------------------------ */
 
 bool slt_addr_is_ipv4(const salut_addr *addr)

@@ -39,6 +39,8 @@ extern const struct slt_cli_verb slt_cli_metrics;
 extern const struct slt_cli_verb slt_cli_check;
 extern const struct slt_cli_verb slt_cli_doctor;
 extern const struct slt_cli_verb slt_cli_explain;
+extern const struct slt_cli_verb slt_cli_kill;
+extern const struct slt_cli_verb slt_cli_probe;
 
 /* ---- args.c: the command line ---- */
 
@@ -96,6 +98,15 @@ SLT_PRINTF(3, 4)
 int slt_fail(const struct slt_cli_verb *verb, int code, const char *format, ...);
 
 void slt_print_help(const struct slt_cli_verb *verb, FILE *to);
+
+/* --source kernel, salut or all (also when NULL): which are asked. Returns SLT_EXIT_FINE, or
+ * SLT_EXIT_USAGE after saying what is wrong. */
+struct slt_sources {
+    bool kernel;
+    bool stacks;
+};
+int slt_parse_sources(const struct slt_cli_verb *verb, const char *text,
+                      struct slt_sources *sources);
 
 /* "10.0.0.2/24", "fd00::2/64"; without a length 32 or 128 bits. */
 bool slt_parse_prefix(const char *text, salut_addr *addr, unsigned *prefix_bits);

@@ -16,9 +16,11 @@
 static const char help[] =
     "usage: salut status [options] [FILTER]\n"
     "\n"
-    "Shows every TCP connection and listener of the kernel: state, since when, who owns it, what\n"
-    "waits in its queues, and why it is in that state.\n"
+    "Shows every TCP connection and listener, the kernel's and those of salut's own stacks: "
+    "state,\n"
+    "since when, who owns it, what waits in its queues, and why it is in that state.\n"
     "\n"
+    "  --source S       kernel, salut or all (default)\n"
     "  --summary        how many there are in each state\n"
     "  --listening      listeners alone\n"
     "  --no-owners      do not look for the processes\n"
@@ -42,6 +44,8 @@ struct words {
     bool no_why;
     bool no_header;
     bool json;
+    const char *source;
+    struct slt_sources sources;
     int64_t follow_ns;
     const char *filter[WORDS_MAX];
     size_t filter_count;
@@ -88,12 +92,20 @@ static void say_what_is_hidden(const struct slt_look *look)
                       "CAP_SYS_PTRACE, sees them)\n",
                       look->hidden, look->hidden == 1 ? " is" : "s are");
     }
+    if (look->mute > 0) {
+        (void)fprintf(stderr,
+                      "salut status: %u instance%s of salut did not answer, process %d for one\n",
+                      look->mute, look->mute == 1 ? "" : "s", look->mute_pid);
+    }
 }
 
 static void print(const struct words *words, const struct slt_look *look)
 {
-    struct slt_status_style style = {
-        .term = slt_term_look(stdout), .no_why = words->no_why, .no_header = words->no_header};
+    struct slt_status_style style = {.term = slt_term_look(stdout),
+                                     .no_why = words->no_why,
+                                     .no_header = words->no_header,
+                                     .source = words->sources.kernel && words->sources.stacks &&
+                                               look->stacks > 0};
     if (words->json && words->summary) {
         slt_status_json_summary(look, stdout);
     } else if (words->json) {
@@ -110,7 +122,8 @@ static int look_once(const struct words *words, const struct slt_filter *filter,
 {
     struct slt_look look;
     struct slt_look_ask ask = {.filter = filter,
-                               .kernel = true,
+                               .kernel = words->sources.kernel,
+                               .stacks = words->sources.stacks,
                                .owners = !words->no_owners && !words->summary,
                                .brief = words->summary};
     int result = slt_look_take(&ask, &look);
@@ -170,6 +183,7 @@ static int run(int argc, char **argv)
         {"--no-header", SLT_ARG_FLAG, &words.no_header, 0, 0},
         {"--follow", SLT_ARG_TIME, &words.follow_ns, 0, 0},
         {"--json", SLT_ARG_FLAG, &words.json, 0, 0},
+        {"--source", SLT_ARG_TEXT, &words.source, 0, 0},
     };
     argc = take_habits(argc, argv, &words);
     struct slt_args args = {.verb = &slt_cli_status,
@@ -180,6 +194,9 @@ static int run(int argc, char **argv)
     int result = slt_args_parse(&args, argc, argv);
     if (result != SLT_EXIT_FINE) {
         return result < 0 ? SLT_EXIT_FINE : result;
+    }
+    if (slt_parse_sources(&slt_cli_status, words.source, &words.sources) != SLT_EXIT_FINE) {
+        return SLT_EXIT_USAGE;
     }
     words.filter_count += args.word_count;
     if (words.listening) {

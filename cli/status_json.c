@@ -81,11 +81,10 @@ static const char *timer_name(uint8_t timer)
 
 static void put_which(struct object *o, const struct slt_seen *seen)
 {
-    static const char *const sources[SLT_SOURCE_COUNT] = {"salut", "kernel", "capture"};
     char text[SLT_ENDPOINT_MAX];
     key(o, "schema");
     (void)fprintf(o->to, "%d", SCHEMA);
-    put_text(o, "source", seen->source < SLT_SOURCE_COUNT ? sources[seen->source] : "?");
+    put_text(o, "source", slt_status_source(seen));
     put_text(o, "kind", kind_name(seen->kind));
     put_text(o, "state", slt_seen_rfc_name((enum salut_state)seen->state));
     (void)salut_addr_print(&seen->local, text, sizeof(text));
@@ -167,6 +166,7 @@ void slt_status_json_record(const struct slt_seen *seen, FILE *to)
     char why[400];
     put_which(&o, seen);
     put_span(&o, "age", &seen->age);
+    put_span(&o, "lifetime", &seen->lifetime);
     put_span(&o, "idle", &seen->idle);
     put_span(&o, "silent", &seen->silent);
     put_owner(&o, seen);

@@ -10,6 +10,7 @@ struct slt_status_style {
     struct slt_term term;
     bool no_why; /* leave the sentences out */
     bool no_header;
+    bool source; /* say of each row where it comes from: more than one source was asked */
 };
 
 /* The table: listeners, then connections. */
@@ -27,6 +28,9 @@ void slt_status_json_summary(const struct slt_look *look, FILE *to);
 /* "10.0.0.1:80", "[fd00::1]:80", "*:80". Returns `out`. */
 #define SLT_ENDPOINT_MAX 64
 const char *slt_status_endpoint(const salut_addr *addr, uint16_t port, char out[SLT_ENDPOINT_MAX]);
+
+/* "kernel", "salut", "capture". */
+const char *slt_status_source(const struct slt_seen *seen);
 
 /* "nginx/1234:7", "hidden", "-". Returns `out`. */
 #define SLT_OWNER_TEXT_MAX 48

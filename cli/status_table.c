@@ -16,6 +16,7 @@
 #define ENDPOINT_MOST 47
 #define OWNER_MIN     18
 #define QUEUE_WIDTH   15
+#define SOURCE_WIDTH  7
 #define WHY_MAX       400
 
 const char *slt_status_endpoint(const salut_addr *addr, uint16_t port, char out[SLT_ENDPOINT_MAX])
@@ -45,6 +46,12 @@ const char *slt_status_owner(const struct slt_seen *seen, char out[SLT_OWNER_TEX
         (void)snprintf(out, SLT_OWNER_TEXT_MAX, "%s/%d:%d", seen->program, seen->pid, seen->fd);
     }
     return out;
+}
+
+const char *slt_status_source(const struct slt_seen *seen)
+{
+    static const char *const names[SLT_SOURCE_COUNT] = {"salut", "kernel", "capture"};
+    return seen->source < SLT_SOURCE_COUNT ? names[seen->source] : "?";
 }
 
 /* ---- queues --------------------------------------------------------------------------------- */
@@ -142,13 +149,17 @@ static void print_row(const struct slt_seen *seen, const struct columns *columns
     bool wide = style->term.width >= WIDE;
     print_queues(seen, queues, sizeof(queues));
     (void)slt_why(seen, why, sizeof(why));
-    (void)fprintf(to, "%s%-*s%s %*s  %-*s  %-*s  %-*s  %s",
-                  style->term.colour ? paint_of(seen) : "", STATE_WIDTH,
-                  slt_seen_rfc_name((enum salut_state)seen->state),
-                  style->term.colour ? "\033[0m" : "", AGE_WIDTH, slt_print_span(&seen->age, age),
-                  columns->local, slt_status_endpoint(&seen->local, seen->local_port, local),
-                  columns->remote, slt_status_endpoint(&seen->remote, seen->remote_port, remote),
-                  columns->owner, slt_status_owner(seen, owner), queues);
+    if (style->source) {
+        (void)fprintf(to, "%-*s ", SOURCE_WIDTH, slt_status_source(seen));
+    }
+    bool padded = queues[0] != '\0' || (wide && !style->no_why);
+    (void)fprintf(
+        to, "%s%-*s%s %*s  %-*s  %-*s  %-*s%s%s", style->term.colour ? paint_of(seen) : "",
+        STATE_WIDTH, slt_seen_rfc_name((enum salut_state)seen->state),
+        style->term.colour ? "\033[0m" : "", AGE_WIDTH, slt_print_span(&seen->age, age),
+        columns->local, slt_status_endpoint(&seen->local, seen->local_port, local), columns->remote,
+        slt_status_endpoint(&seen->remote, seen->remote_port, remote), padded ? columns->owner : 0,
+        slt_status_owner(seen, owner), padded ? "  " : "", queues);
     if (!style->no_why && wide) {
         int pad = QUEUE_WIDTH - (int)strlen(queues);
         (void)fprintf(to, "%*s  %s", pad > 0 ? pad : 0, "", why);
@@ -163,6 +174,9 @@ void slt_status_table(const struct slt_look *look, const struct slt_status_style
 {
     struct columns columns = measure(look);
     if (!style->no_header) {
+        if (style->source) {
+            (void)fprintf(to, "%-*s ", SOURCE_WIDTH, "SOURCE");
+        }
         (void)fprintf(to, "%-*s %*s  %-*s  %-*s  %-*s  %s%s\n", STATE_WIDTH, "STATE", AGE_WIDTH,
                       "AGE", columns.local, "LOCAL", columns.remote, "PEER", columns.owner, "OWNER",
                       "QUEUES",
@@ -175,28 +189,46 @@ void slt_status_table(const struct slt_look *look, const struct slt_status_style
 
 /* ---- the summary ---------------------------------------------------------------------------- */
 
-void slt_status_summary(const struct slt_look *look, const struct slt_status_style *style, FILE *to)
+struct summary {
+    uint64_t states[SLT_SOURCE_COUNT][SALUT_STATE_COUNT];
+    uint64_t unaccepted;
+    uint64_t orphans;
+};
+
+static void sum_up(const struct slt_look *look, struct summary *sum)
 {
-    uint64_t counts[SALUT_STATE_COUNT] = {0};
-    uint64_t unaccepted = 0;
-    uint64_t orphans = 0;
+    *sum = (struct summary){.unaccepted = 0};
     for (size_t i = 0; i < look->list.count; i++) {
         const struct slt_seen *seen = &look->list.items[i];
-        counts[seen->state]++;
-        unaccepted += seen->accepted == SLT_NO;
-        orphans += seen->orphan == SLT_YES;
+        sum->states[seen->source][seen->state]++;
+        sum->unaccepted += seen->accepted == SLT_NO;
+        sum->orphans += seen->orphan == SLT_YES;
     }
+}
+
+void slt_status_summary(const struct slt_look *look, const struct slt_status_style *style, FILE *to)
+{
+    struct summary sum;
+    sum_up(look, &sum);
     if (!style->no_header) {
-        (void)fprintf(to, "%-*s %8s\n", STATE_WIDTH, "STATE", "COUNT");
+        (void)fprintf(to, "%-*s %8s", STATE_WIDTH, "STATE", style->source ? "KERNEL" : "COUNT");
+        (void)fprintf(to, "%s\n", style->source ? "    SALUT" : "");
     }
     for (unsigned i = 0; i < SALUT_STATE_COUNT; i++) {
-        (void)fprintf(to, "%-*s %8llu\n", STATE_WIDTH, slt_seen_rfc_name((enum salut_state)i),
-                      (unsigned long long)counts[i]);
+        uint64_t kernel = sum.states[SLT_SOURCE_KERNEL][i];
+        uint64_t salut = sum.states[SLT_SOURCE_STACK][i];
+        (void)fprintf(to, "%-*s %8llu", STATE_WIDTH, slt_seen_rfc_name((enum salut_state)i),
+                      (unsigned long long)(style->source ? kernel : kernel + salut));
+        if (style->source) {
+            (void)fprintf(to, " %8llu", (unsigned long long)salut);
+        }
+        (void)fputc('\n', to);
     }
-    if (unaccepted > 0) {
-        (void)fprintf(to, "%llu of them wait for accept()\n", (unsigned long long)unaccepted);
+    if (sum.unaccepted > 0) {
+        (void)fprintf(to, "%llu of them wait for accept()\n", (unsigned long long)sum.unaccepted);
     }
-    if (orphans > 0) {
-        (void)fprintf(to, "%llu of them have no program any more\n", (unsigned long long)orphans);
+    if (sum.orphans > 0) {
+        (void)fprintf(to, "%llu of them have no program any more\n",
+                      (unsigned long long)sum.orphans);
     }
 }

@@ -7,6 +7,7 @@
 
 #include "base/compiler.h"
 #include "base/time.h"
+#include "observe/diag_format_linux.h"
 
 #include <errno.h>
 #include <linux/netlink.h>
@@ -25,37 +26,6 @@
 enum { KERNEL_ESTABLISHED = 1, KERNEL_BOUND = 13, KERNEL_STATES = 14 };
 enum { ATTR_INFO = 2, ATTR_CONG = 4, ATTR_SKMEM = 7, ATTR_SHUTDOWN = 8 };
 enum { SKMEM_RCVBUF = 1, SKMEM_SNDBUF = 3, SKMEM_DROPS = 8 };
-
-struct diag_id {
-    uint16_t local_port; /* network order */
-    uint16_t remote_port;
-    uint8_t local[16];
-    uint8_t remote[16];
-    uint32_t interface;
-    uint32_t cookie[2];
-};
-
-struct diag_request {
-    uint8_t family;
-    uint8_t protocol;
-    uint8_t extensions;
-    uint8_t pad;
-    uint32_t states;
-    struct diag_id id;
-};
-
-struct diag_message {
-    uint8_t family;
-    uint8_t state;
-    uint8_t timer;
-    uint8_t retransmits;
-    struct diag_id id;
-    uint32_t expires_ms;
-    uint32_t receive_queue;
-    uint32_t send_queue;
-    uint32_t uid;
-    uint32_t inode;
-};
 
 /* struct tcp_info, as far as it is looked at. */
 struct kernel_tcp_info {
@@ -80,6 +50,11 @@ static const uint8_t state_of_kernel[KERNEL_STATES] = {
     SALUT_STATE_LAST_ACK,     SALUT_STATE_LISTEN,      SALUT_STATE_CLOSING,
     SALUT_STATE_SYN_RECEIVED, SALUT_STATE_CLOSED,
 };
+
+enum salut_state slt_kernel_state(uint32_t number)
+{
+    return number < KERNEL_STATES ? (enum salut_state)state_of_kernel[number] : SALUT_STATE_CLOSED;
+}
 
 /* ---- one message to a record ---------------------------------------------------------------- */
 
@@ -356,6 +331,7 @@ bool slt_kernel_diag_parse(const uint8_t *data, size_t bytes, struct slt_seen *s
     seen->local = address_of(m.family, m.id.local);
     seen->remote = address_of(m.family, m.id.remote);
     seen->local.zone = seen->remote.zone = m.family == AF_INET6 ? m.id.interface : 0;
+    seen->interface = m.id.interface;
     seen->local_port = port_of(m.id.local_port);
     seen->remote_port = port_of(m.id.remote_port);
     fill_owner(seen, &m);

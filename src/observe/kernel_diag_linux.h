@@ -24,6 +24,9 @@ int slt_kernel_diag(const struct slt_kernel_ask *ask, struct slt_seen_list *list
 /* The inode of this process's network namespace; 0 when it cannot be had. */
 uint64_t slt_kernel_namespace(void);
 
+/* The kernel's numbers of states (include/net/tcp_states.h) in ours. */
+enum salut_state slt_kernel_state(uint32_t number);
+
 /* Turn one message of a dump (without its netlink header) into a record; false: it is cut short.
  * For tests, and for the destroy multicast. */
 bool slt_kernel_diag_parse(const uint8_t *data, size_t bytes, struct slt_seen *seen);
