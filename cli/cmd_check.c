@@ -26,6 +26,7 @@ static const char help[] =
     "\n"
     "  -w RANGE    warn when the count is outside\n"
     "  -c RANGE    critical when the count is outside\n"
+    "  --source S  whose: kernel, salut or all (default)\n"
     "\n"
     "RANGE: 10 (0 to 10), 10: (10 and more), ~:10 (10 and less), 10:20, @10:20 (inside is bad).\n"
     "\n"
@@ -118,6 +119,8 @@ static struct owner find_worst(const struct slt_look *look)
 struct words {
     const char *warning;
     const char *critical;
+    const char *source;
+    struct slt_sources sources;
     const char *filter[WORDS_MAX];
 };
 
@@ -135,6 +138,15 @@ static void name_count(const struct words *words, size_t count, char out[32])
     out[i] = '\0';
 }
 
+static size_t count_ours(const struct slt_look *look)
+{
+    size_t ours = 0;
+    for (size_t i = 0; i < look->list.count; i++) {
+        ours += look->list.items[i].source == SLT_SOURCE_STACK;
+    }
+    return ours;
+}
+
 static int tell(const struct words *words, size_t filter_words, const struct slt_look *look,
                 enum verdict verdict)
 {
@@ -147,6 +159,12 @@ static int tell(const struct words *words, size_t filter_words, const struct slt
         (void)printf(" in %s(%d)", worst.program, worst.pid);
     } else if (worst.count > 0) {
         (void)printf(", %" PRIu64 " of them in %s(%d)", worst.count, worst.program, worst.pid);
+    }
+    if (look->stacks > 0 && words->sources.kernel) {
+        size_t ours = count_ours(look);
+        (void)printf(" (%zu the kernel's, %zu of salut's stacks)", look->list.count - ours, ours);
+    } else if (!words->sources.kernel) {
+        (void)printf(" (of %u of salut's stacks)", look->stacks);
     }
     (void)printf(" | %s=%zu;%s;%s;0\n", name, look->list.count,
                  words->warning == NULL ? "" : words->warning,
@@ -191,7 +209,10 @@ static int check(const struct words *words, size_t filter_words)
     if (filter == NULL) {
         return unknown("the filter is wrong ", why);
     }
-    struct slt_look_ask ask = {.filter = filter, .kernel = true, .owners = true};
+    struct slt_look_ask ask = {.filter = filter,
+                               .kernel = words->sources.kernel,
+                               .stacks = words->sources.stacks,
+                               .owners = true};
     int trouble = slt_look_take(&ask, &look);
     int result = trouble < 0
                      ? unknown("the kernel does not tell about its sockets: ", strerror(-trouble))
@@ -209,6 +230,7 @@ static int run(int argc, char **argv)
         {"-c", SLT_ARG_TEXT, &words.critical, 0, 0},
         {"--warning", SLT_ARG_TEXT, &words.warning, 0, 0},
         {"--critical", SLT_ARG_TEXT, &words.critical, 0, 0},
+        {"--source", SLT_ARG_TEXT, &words.source, 0, 0},
     };
     struct slt_args args = {.verb = &slt_cli_check,
                             .options = options,
@@ -219,7 +241,9 @@ static int run(int argc, char **argv)
     if (result != SLT_EXIT_FINE) {
         return result < 0 ? SLT_EXIT_FINE : unknown("wrong usage; see salut check -h", "");
     }
-    return check(&words, args.word_count);
+    return slt_parse_sources(&slt_cli_check, words.source, &words.sources) == SLT_EXIT_FINE
+               ? check(&words, args.word_count)
+               : unknown("--source is not kernel, salut or all: ", words.source);
 }
 
 const struct slt_cli_verb slt_cli_check = {

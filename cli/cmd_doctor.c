@@ -4,6 +4,7 @@
 
 #include "base/time.h"
 #include "cli/finding_page.h"
+#include "observe/counters_stack.h"
 #include "observe/findings.h"
 
 #include <inttypes.h>
@@ -22,6 +23,7 @@ static const char help[] =
     "a line for each finding, then the cause, how it is told from its neighbours, and the remedy.\n"
     "\n"
     "  --interval T     how long the counters are watched (1s; 0 leaves them out)\n"
+    "  --source S       kernel, salut or all (default)\n"
     "  --brief          the lines alone\n"
     "  --list           every finding there is, and whether it is judged here\n"
     "  --json           one object a line\n"
@@ -43,6 +45,8 @@ struct words {
     bool brief;
     bool list;
     bool json;
+    const char *source;
+    struct slt_sources sources;
     int64_t interval_ns;
     struct slt_limits_of_health limits;
     const char *filter[WORDS_MAX];
@@ -68,12 +72,13 @@ static int list_findings(void)
 /* ---- one finding ---------------------------------------------------------------------------- */
 
 static void print_hit(const struct slt_hit *hit, const struct words *words,
-                      const struct slt_term *term)
+                      const struct slt_term *term, bool stacks)
 {
     static const char *const paints[] = {"\033[36m", "\033[33m", "\033[31m"};
     const struct slt_finding *row = slt_finding_row((enum slt_finding_id)hit->id);
-    (void)printf("%s%-7s %-8s%s  %s\n", term->colour ? paints[row->severity] : "", row->id,
-                 severity_name(row->severity), term->colour ? "\033[0m" : "", hit->evidence);
+    (void)printf("%s%-7s %-8s%s  %s%s\n", term->colour ? paints[row->severity] : "", row->id,
+                 severity_name(row->severity), term->colour ? "\033[0m" : "",
+                 stacks ? "on salut: " : "", hit->evidence);
     if (!words->brief) {
         slt_finding_print_part("why", row->cause, term);
         slt_finding_print_part("told apart", row->tell, term);
@@ -95,12 +100,12 @@ static void put_text(const char *name, const char *text)
     (void)putchar('"');
 }
 
-static void print_hit_json(const struct slt_hit *hit)
+static void print_hit_json(const struct slt_hit *hit, bool stacks)
 {
     const struct slt_finding *row = slt_finding_row((enum slt_finding_id)hit->id);
     char confidence[2] = {row->confidence, '\0'};
     char addr[48];
-    (void)printf("{\"schema\":%d,\"source\":\"kernel\"", SCHEMA);
+    (void)printf("{\"schema\":%d,\"source\":\"%s\"", SCHEMA, stacks ? "salut" : "kernel");
     put_text("id", row->id);
     put_text("severity", severity_name(row->severity));
     put_text("confidence", confidence);
@@ -131,28 +136,80 @@ static void wait_for(int64_t ns)
     (void)nanosleep(&pause, NULL);
 }
 
+/* The two sources are judged apart: what is wrong with the kernel's connections is explained by the
+ * kernel's counters and limits, and a stack's by its own. */
+#define SOURCES 2U
+
+struct examination {
+    struct slt_look looks[SOURCES];
+    struct slt_case cases[SOURCES];
+};
+
+static bool is_asked(const struct words *words, unsigned source)
+{
+    return source == 0 ? words->sources.kernel : words->sources.stacks;
+}
+
+static void forget_host(struct slt_host_facts *facts)
+{
+    *facts = (struct slt_host_facts){
+        .port_low = SLT_UNKNOWN,
+        .port_high = SLT_UNKNOWN,
+        .orphans_max = SLT_UNKNOWN,
+        .time_wait_max = SLT_UNKNOWN,
+        .memory_pressure_pages = SLT_UNKNOWN,
+        .memory_max_pages = SLT_UNKNOWN,
+        .backlog_max = SLT_UNKNOWN,
+        .abort_on_overflow = SLT_UNKNOWN,
+        .fin_timeout_s = SLT_UNKNOWN,
+        .keepalive_time_s = SLT_UNKNOWN,
+        .conntrack_count = SLT_UNKNOWN,
+        .conntrack_max = SLT_UNKNOWN,
+        .softnet_dropped = SLT_UNKNOWN,
+    };
+}
+
+static void read_counters(const struct words *words, struct slt_case cases[SOURCES], bool first)
+{
+    if (is_asked(words, 0)) {
+        (void)slt_counters_read(first ? &cases[0].before : &cases[0].after);
+    }
+    if (is_asked(words, 1)) {
+        (void)slt_counters_read_stacks(first ? &cases[1].before : &cases[1].after, NULL);
+    }
+}
+
 /* Watch the counters, then look at the connections: what the first show is still there. */
-static int take_case(const struct words *words, const struct slt_filter *filter,
-                     struct slt_look *look, struct slt_case *about)
+static int take_cases(const struct words *words, const struct slt_filter *filter,
+                      struct examination *e)
 {
     struct slt_host_facts at_first;
-    struct slt_look_ask ask = {.filter = filter, .kernel = true, .owners = true};
-    *about = (struct slt_case){.look = look, .limits = words->limits};
+    int result = 0;
     slt_host_facts_read(&at_first);
-    (void)slt_counters_read(&about->before);
+    for (unsigned i = 0; i < SOURCES; i++) {
+        e->cases[i] = (struct slt_case){.look = &e->looks[i], .limits = words->limits};
+    }
+    read_counters(words, e->cases, true);
     if (words->interval_ns > 0) {
         wait_for(words->interval_ns);
     }
-    (void)slt_counters_read(&about->after);
-    slt_host_facts_read(&about->host);
-    if (about->host.softnet_dropped != SLT_UNKNOWN) {
-        about->host.softnet_dropped -= at_first.softnet_dropped;
+    read_counters(words, e->cases, false);
+    struct slt_host_facts *host = &e->cases[0].host;
+    slt_host_facts_read(host);
+    if (host->softnet_dropped != SLT_UNKNOWN) {
+        host->softnet_dropped -= at_first.softnet_dropped;
     }
-    return slt_look_take(&ask, look);
+    forget_host(&e->cases[1].host);
+    for (unsigned i = 0; i < SOURCES && result == 0; i++) {
+        struct slt_look_ask ask = {
+            .filter = filter, .kernel = i == 0, .stacks = i == 1, .owners = true};
+        result = is_asked(words, i) ? slt_look_take(&ask, &e->looks[i]) : 0;
+    }
+    return result;
 }
 
 /* The gravest first. */
-static uint64_t tell(const struct words *words, const struct slt_case *about)
+static uint64_t tell(const struct words *words, const struct slt_case *about, bool stacks)
 {
     struct slt_term term = slt_term_look(stdout);
     struct slt_hit hit;
@@ -166,36 +223,54 @@ static uint64_t tell(const struct words *words, const struct slt_case *about)
             }
             found++;
             if (words->json) {
-                print_hit_json(&hit);
+                print_hit_json(&hit, stacks);
             } else {
-                print_hit(&hit, words, &term);
+                print_hit(&hit, words, &term, stacks);
             }
         }
     }
     return found;
 }
 
-static int examine(const struct words *words, const struct slt_filter *filter)
+static void say_what_is_hidden(const struct examination *e)
 {
-    struct slt_look look;
-    struct slt_case about;
-    int trouble = take_case(words, filter, &look, &about);
-    if (trouble < 0) {
-        slt_look_free(&look);
-        return slt_fail(&slt_cli_doctor, SLT_EXIT_MISSING,
-                        "the kernel does not tell about its sockets: %s", strerror(-trouble));
-    }
-    uint64_t found = tell(words, &about);
-    if (found == 0 && !words->json) {
-        (void)printf("nothing is wrong with %zu connections and listeners\n", look.list.count);
-    }
-    if (look.hidden > 0) {
+    uint32_t hidden = e->looks[0].hidden;
+    uint32_t mute = e->looks[1].mute;
+    if (hidden > 0) {
         (void)fprintf(stderr,
                       "salut doctor: %u owner%s hidden: another user's sockets (root, or "
                       "CAP_SYS_PTRACE, sees them)\n",
-                      look.hidden, look.hidden == 1 ? " is" : "s are");
+                      hidden, hidden == 1 ? " is" : "s are");
     }
-    slt_look_free(&look);
+    if (mute > 0) {
+        (void)fprintf(stderr,
+                      "salut doctor: %u instance%s of salut did not answer, process %d for one\n",
+                      mute, mute == 1 ? "" : "s", e->looks[1].mute_pid);
+    }
+}
+
+static int examine(const struct words *words, const struct slt_filter *filter)
+{
+    struct examination e = {.looks = {{.at_ns = 0}}};
+    uint64_t found = 0;
+    int trouble = take_cases(words, filter, &e);
+    for (unsigned i = 0; i < SOURCES && trouble == 0; i++) {
+        found += is_asked(words, i) ? tell(words, &e.cases[i], i == 1) : 0;
+    }
+    if (trouble == 0 && found == 0 && !words->json) {
+        (void)printf("nothing is wrong with %zu connections and listeners\n",
+                     e.looks[0].list.count + e.looks[1].list.count);
+    }
+    if (trouble == 0) {
+        say_what_is_hidden(&e);
+    }
+    for (unsigned i = 0; i < SOURCES; i++) {
+        slt_look_free(&e.looks[i]);
+    }
+    if (trouble < 0) {
+        return slt_fail(&slt_cli_doctor, SLT_EXIT_MISSING,
+                        "the kernel does not tell about its sockets: %s", strerror(-trouble));
+    }
     return found > 0 ? SLT_EXIT_FAILURE : SLT_EXIT_FINE;
 }
 
@@ -216,6 +291,7 @@ static int run(int argc, char **argv)
         {"--brief", SLT_ARG_FLAG, &words.brief, 0, 0},
         {"--list", SLT_ARG_FLAG, &words.list, 0, 0},
         {"--json", SLT_ARG_FLAG, &words.json, 0, 0},
+        {"--source", SLT_ARG_TEXT, &words.source, 0, 0},
     };
     struct slt_args args = {.verb = &slt_cli_doctor,
                             .options = options,
@@ -226,6 +302,9 @@ static int run(int argc, char **argv)
     int result = slt_args_parse(&args, argc, argv);
     if (result != SLT_EXIT_FINE) {
         return result < 0 ? SLT_EXIT_FINE : result;
+    }
+    if (slt_parse_sources(&slt_cli_doctor, words.source, &words.sources) != SLT_EXIT_FINE) {
+        return SLT_EXIT_USAGE;
     }
     if (words.list) {
         return list_findings();

@@ -4,7 +4,7 @@
 #include "cli/cli.h"
 
 #include "base/time.h"
-#include "observe/counters_linux.h"
+#include "observe/counters_stack.h"
 #include "observe/look_linux.h"
 
 #include <inttypes.h>
@@ -19,9 +19,9 @@
 static const char help[] =
     "usage: salut stats [options] [SECONDS [COUNT]]\n"
     "\n"
-    "Every SECONDS (1) a line: connections by state, and what the kernel counted a second since "
-    "the\n"
-    "line before. Without COUNT it goes on until it is interrupted; `salut stats 1 1` is one "
+    "Every SECONDS (1) a line: connections by state, and what was counted a second since the line\n"
+    "before, by the kernel or by salut's own stacks. Without COUNT it goes on until it is "
+    "interrupted; `salut stats 1 1` is one "
     "line.\n"
     "\n"
     "  estab ... lstn   connections by state, now (SR SYN-RECEIVED, SS SYN-SENT, F1 F2 FIN-WAIT,\n"
@@ -31,12 +31,15 @@ static const char help[] =
     "  in/s out/s       segments; retr/s of the latter sent again; orst/s resets sent\n"
     "  drop/s           attempts that a listener lost\n"
     "\n"
+    "  --source S       kernel (default), salut, or all: a line for each\n"
     "  --all            every counter that changed, by name, below each line\n"
     "  --json           one object a line, with every counter\n";
 
 struct words {
     bool all;
     bool json;
+    const char *source;
+    struct slt_sources sources;
     int64_t pause_ns;
     int64_t count; /* 0: for ever */
 };
@@ -54,10 +57,10 @@ static void on_signal(int number)
     interrupted = 1;
 }
 
-static int take_sample(struct sample *sample)
+static int take_sample(struct sample *sample, bool stacks)
 {
     struct slt_look look;
-    struct slt_look_ask ask = {.kernel = true, .brief = true};
+    struct slt_look_ask ask = {.kernel = !stacks, .stacks = stacks, .brief = true};
     *sample = (struct sample){.states = {0}};
     int result = slt_look_take(&ask, &look);
     for (size_t i = 0; result == 0 && i < look.list.count; i++) {
@@ -67,6 +70,10 @@ static int take_sample(struct sample *sample)
     if (result < 0) {
         return slt_fail(&slt_cli_stats, SLT_EXIT_MISSING,
                         "the kernel does not tell about its sockets: %s", strerror(-result));
+    }
+    if (stacks) {
+        (void)slt_counters_read_stacks(&sample->counters, NULL);
+        return SLT_EXIT_FINE; /* none running: nothing is counted */
     }
     return slt_counters_read(&sample->counters)
                ? SLT_EXIT_FINE
@@ -95,12 +102,13 @@ static double rate_of(const struct sample *before, const struct sample *after,
     return delta == SLT_UNKNOWN || ns <= 0 ? 0 : (double)delta * 1e9 / (double)ns;
 }
 
-static void print_header(void)
+static void print_header(bool both)
 {
-    (void)printf("%-8s %6s %4s %4s %4s %4s %5s %4s %4s %6s %5s %7s %7s %6s %6s %8s %8s %6s %6s "
+    (void)printf("%s%-8s %6s %4s %4s %4s %4s %5s %4s %4s %6s %5s %7s %7s %6s %6s %8s %8s %6s %6s "
                  "%6s\n",
-                 "TIME", "estab", "SR", "SS", "F1", "F2", "CW", "LA", "CL", "TW", "lstn", "act/s",
-                 "pas/s", "fail/s", "rst/s", "in/s", "out/s", "retr/s", "orst/s", "drop/s");
+                 both ? "SOURCE " : "", "TIME", "estab", "SR", "SS", "F1", "F2", "CW", "LA", "CL",
+                 "TW", "lstn", "act/s", "pas/s", "fail/s", "rst/s", "in/s", "out/s", "retr/s",
+                 "orst/s", "drop/s");
 }
 
 static void print_line(const struct sample *before, const struct sample *after)
@@ -133,14 +141,14 @@ static void print_changes(const struct sample *before, const struct sample *afte
     }
 }
 
-static void print_json(const struct sample *before, const struct sample *after)
+static void print_json(const char *source, const struct sample *before, const struct sample *after)
 {
     int64_t ns = after->counters.at_ns - before->counters.at_ns;
-    (void)printf("{\"schema\":%d,\"time_s\":%lld,\"interval_ms\":%" PRId64, SCHEMA,
-                 (long long)time(NULL), ns / SLT_NS_PER_MS);
+    (void)printf("{\"schema\":%d,\"source\":\"%s\",\"time_s\":%lld,\"interval_ms\":%" PRId64,
+                 SCHEMA, source, (long long)time(NULL), ns / SLT_NS_PER_MS);
     for (size_t i = 0; i < SLT_ARRAY_COUNT(state_order); i++) {
         enum salut_state state = state_order[i];
-        (void)printf(",\"%s\":%" PRIu64, salut_state_name(state), after->states[state]);
+        (void)printf(",\"%s\":%" PRIu64, slt_seen_rfc_name(state), after->states[state]);
     }
     for (unsigned i = 0; i < SLT_COUNTER_COUNT; i++) {
         const struct slt_counter_name *name = slt_counter_name((enum slt_counter)i);
@@ -162,33 +170,65 @@ static bool rest(int64_t ns)
     return nanosleep(&pause, NULL) == 0 && !interrupted;
 }
 
+/* The two sources, in this order. */
+#define SOURCES 2U
+
+static const char *const source_names[SOURCES] = {"kernel", "salut"};
+
+static bool is_asked(const struct words *words, unsigned source)
+{
+    return source == 0 ? words->sources.kernel : words->sources.stacks;
+}
+
+static void print(const struct words *words, unsigned source, const struct sample *before,
+                  const struct sample *after)
+{
+    if (words->json) {
+        print_json(source_names[source], before, after);
+        return;
+    }
+    if (words->sources.kernel && words->sources.stacks) {
+        (void)printf("%-6s ", source_names[source]);
+    }
+    print_line(before, after);
+    if (words->all) {
+        print_changes(before, after);
+    }
+}
+
+/* A sample of each source; with `before`, what has changed since is printed. */
+static int sample_all(const struct words *words, struct sample samples[SOURCES], bool first)
+{
+    for (unsigned source = 0; source < SOURCES; source++) {
+        struct sample now;
+        int result = is_asked(words, source) ? take_sample(&now, source == 1) : SLT_EXIT_FINE;
+        if (result != SLT_EXIT_FINE) {
+            return result;
+        }
+        if (is_asked(words, source) && !first) {
+            print(words, source, &samples[source], &now);
+        }
+        if (is_asked(words, source)) {
+            samples[source] = now;
+        }
+    }
+    return SLT_EXIT_FINE;
+}
+
 static int go_on(const struct words *words)
 {
-    struct sample before;
-    struct sample after;
-    int result = take_sample(&before);
+    struct sample samples[SOURCES];
+    int result = sample_all(words, samples, true);
     for (int64_t n = 0; result == SLT_EXIT_FINE && (words->count == 0 || n < words->count); n++) {
         if (!words->json && n % HEADER_EVERY == 0) {
-            print_header();
+            print_header(words->sources.kernel && words->sources.stacks);
             (void)fflush(stdout);
         }
         if (!rest(words->pause_ns)) {
             break;
         }
-        result = take_sample(&after);
-        if (result != SLT_EXIT_FINE) {
-            break;
-        }
-        if (words->json) {
-            print_json(&before, &after);
-        } else {
-            print_line(&before, &after);
-        }
-        if (words->all && !words->json) {
-            print_changes(&before, &after);
-        }
+        result = sample_all(words, samples, false);
         (void)fflush(stdout);
-        before = after;
     }
     return result;
 }
@@ -213,11 +253,12 @@ static int take_numbers(struct words *words, const char *const *given, size_t co
 
 static int run(int argc, char **argv)
 {
-    struct words words = {.all = false};
+    struct words words = {.source = "kernel"};
     const char *given[2];
     const struct slt_arg options[] = {
         {"--all", SLT_ARG_FLAG, &words.all, 0, 0},
         {"--json", SLT_ARG_FLAG, &words.json, 0, 0},
+        {"--source", SLT_ARG_TEXT, &words.source, 0, 0},
     };
     struct slt_args args = {.verb = &slt_cli_stats,
                             .options = options,
@@ -229,7 +270,10 @@ static int run(int argc, char **argv)
     if (result != SLT_EXIT_FINE) {
         return result < 0 ? SLT_EXIT_FINE : result;
     }
-    result = take_numbers(&words, given, args.word_count);
+    result = slt_parse_sources(&slt_cli_stats, words.source, &words.sources);
+    if (result == SLT_EXIT_FINE) {
+        result = take_numbers(&words, given, args.word_count);
+    }
     if (result != SLT_EXIT_FINE) {
         return result;
     }

@@ -101,8 +101,9 @@ static void judge_fin_wait_2(const struct slt_case *about, struct slt_hit *hit)
 
 static bool is_half_closed(const struct slt_case *about, const struct slt_seen *seen)
 {
-    return seen->state == SALUT_STATE_FIN_WAIT_2 && seen->inode != 0 &&
-           slt_judge_lasts(&seen->age, about->limits.close_wait_ns);
+    bool has_program = seen->inode != 0 || seen->source == SLT_SOURCE_STACK;
+    return seen->state == SALUT_STATE_FIN_WAIT_2 && seen->orphan != SLT_YES && has_program &&
+           seen->kind == SLT_SEEN_CONN && slt_judge_lasts(&seen->age, about->limits.close_wait_ns);
 }
 
 static void judge_half_closed(const struct slt_case *about, struct slt_hit *hit)

@@ -107,7 +107,8 @@ static void judge_unexpected(const struct slt_case *about, struct slt_hit *hit)
     char text[SLT_JUDGE_ENDPOINT_MAX];
     for (size_t i = 0; i < about->look->list.count; i++) {
         const struct slt_seen *seen = &about->look->list.items[i];
-        if (seen->kind != SLT_SEEN_LISTENER || seen->pid == SLT_UNKNOWN) {
+        if (seen->kind != SLT_SEEN_LISTENER || seen->pid == SLT_UNKNOWN ||
+            seen->source != SLT_SOURCE_KERNEL) {
             continue;
         }
         slt_process_read(seen->pid, &process);

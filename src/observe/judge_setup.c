@@ -203,7 +203,9 @@ static void judge_broken_handshakes(const struct slt_case *about, struct slt_hit
 
 static bool is_left_waiting(const struct slt_case *about, const struct slt_seen *seen)
 {
-    return seen->accepted == SLT_NO && slt_judge_lasts(&seen->silent, about->limits.unaccepted_ns);
+    /* A stack of ours knows since when it has been complete, and that is what counts. */
+    const struct slt_span *since = seen->source == SLT_SOURCE_STACK ? &seen->age : &seen->silent;
+    return seen->accepted == SLT_NO && slt_judge_lasts(since, about->limits.unaccepted_ns);
 }
 
 static void judge_unaccepted(const struct slt_case *about, struct slt_hit *hit)
