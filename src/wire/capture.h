@@ -22,7 +22,10 @@ enum slt_linktype {
     SLT_LINKTYPE_NULL = 0,
     SLT_LINKTYPE_ETHERNET = 1,
     SLT_LINKTYPE_RAW = 101,
+    SLT_LINKTYPE_LOOP = 108, /* as NULL, the family in network order */
     SLT_LINKTYPE_LINUX_SLL = 113,
+    SLT_LINKTYPE_IPV4 = 228,
+    SLT_LINKTYPE_IPV6 = 229,
     SLT_LINKTYPE_LINUX_SLL2 = 276
 };
 

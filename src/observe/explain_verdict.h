@@ -1,0 +1,44 @@
+/* The verdict on a flow: a few sentences, the findings that are certain, and how bad it is.
+ */
+#ifndef SLT_OBSERVE_EXPLAIN_VERDICT_H
+#define SLT_OBSERVE_EXPLAIN_VERDICT_H
+
+#include "observe/explain_ends.h"
+
+#define SLT_VERDICT_TEXT_MAX     2048
+#define SLT_VERDICT_FINDINGS_MAX 12U
+
+/* How a flow ended, as far as the capture tells. */
+enum slt_explain_end_kind {
+    SLT_ENDED_NOT,        /* it was still there when the capture ended */
+    SLT_ENDED_UNANSWERED, /* SYNs without an answer */
+    SLT_ENDED_REFUSED,    /* RST in answer to the SYN */
+    SLT_ENDED_HALF,       /* one end has closed, the other not */
+    SLT_ENDED_ORDERLY,    /* both have */
+    SLT_ENDED_RESET
+};
+
+struct slt_verdict {
+    uint8_t ended;  /* enum slt_explain_end_kind */
+    uint8_t closer; /* who closed first: 0, 1; 2: both at once; 3: nobody seen */
+    uint32_t close_step;
+    uint32_t score; /* the higher, the worse */
+    uint32_t finding_count;
+    const char *findings[SLT_VERDICT_FINDINGS_MAX]; /* ids, certain from this capture */
+    char text[SLT_VERDICT_TEXT_MAX];
+};
+
+void slt_explain_verdict_of(const struct slt_explain_flow *flow,
+                            const struct slt_explain_states *states, struct slt_verdict *out);
+
+/* "10.0.0.1:80", "[fd00::1]:80". Returns `out`. */
+const char *slt_explain_end_text(const struct slt_explain_end *end, char *out, size_t size);
+
+/* "closed in order", ... */
+const char *slt_explain_ended_text(uint8_t ended);
+const char *slt_explain_ended_name(uint8_t ended);
+
+/* Bytes sent again, of both ends, and how often. */
+uint32_t slt_explain_again_count(const struct slt_explain_flow *flow);
+
+#endif
