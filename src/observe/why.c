@@ -5,6 +5,7 @@
 
 #include "base/compiler.h"
 #include "base/time.h"
+#include "observe/cause.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -262,6 +263,26 @@ static enum slt_actor why_closed(struct sentence *s, const struct slt_seen *seen
     return SLT_ACTOR_PROGRAM;
 }
 
+/* What the recorder saw, where it tells more than the state does: a FIN may stem from close(),
+ * from shutdown(), or from a process that was killed. */
+static void say_cause(struct sentence *s, const struct slt_seen *seen)
+{
+    bool tells = seen->state == SALUT_STATE_FIN_WAIT_1 || seen->state == SALUT_STATE_LAST_ACK;
+    if (seen->source == SLT_SOURCE_KERNEL && seen->cause > SLT_BY_UNKNOWN && tells) {
+        say(s, " (%s)", slt_cause_text((enum slt_cause)seen->cause));
+        return;
+    }
+    /* Behind a close is the acknowledgement that moved it on; the close is before that. */
+    for (unsigned i = seen->history_count; i > 0 && seen->source == SLT_SOURCE_KERNEL; i--) {
+        const struct salut_history *h = &seen->history[i - 1];
+        bool ours = slt_cause_is_programs((enum slt_cause)h->reason);
+        if (ours && h->to == SALUT_STATE_FIN_WAIT_1) {
+            say(s, " (%s)", slt_cause_text((enum slt_cause)h->reason));
+            return;
+        }
+    }
+}
+
 /* ---- the door ------------------------------------------------------------------------------- */
 
 enum slt_actor slt_why(const struct slt_seen *seen, char *out, size_t size)
@@ -280,7 +301,9 @@ enum slt_actor slt_why(const struct slt_seen *seen, char *out, size_t size)
         return SLT_ACTOR_NOBODY;
     }
     out[0] = '\0';
-    return by_state[seen->state](&s, seen);
+    enum slt_actor actor = by_state[seen->state](&s, seen);
+    say_cause(&s, seen);
+    return actor;
 }
 
 const char *slt_actor_name(enum slt_actor actor)
