@@ -3,6 +3,7 @@
  */
 #include "cli/status_print.h"
 
+#include "observe/cause.h"
 #include "observe/why.h"
 
 #include <inttypes.h>
@@ -183,6 +184,9 @@ void slt_status_json_record(const struct slt_seen *seen, FILE *to)
     put_number(&o, "backoff", seen->backoff);
     put_path(&o, seen);
     put_totals(&o, seen);
+    if (seen->source == SLT_SOURCE_KERNEL && seen->cause != 0) {
+        put_text(&o, "cause", slt_cause_token((enum slt_cause)seen->cause));
+    }
     enum slt_actor actor = slt_why(seen, why, sizeof(why));
     put_text(&o, "why", why);
     put_text(&o, "next_move", slt_actor_name(actor));

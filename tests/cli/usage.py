@@ -104,6 +104,10 @@ USAGE = (
     ("wire --rate 1mbit --queue 1bdp a b", "give both"),
     ("wire --rate 1mbit --queue 10x a b", "a queue is written as"),
     ("wire --back-rate nothing a b", "no number behind"),
+    ("record --bogus", "no option --bogus"),
+    ("record --file-size 1", "--file-size is at least 64K"),
+    ("record --keep 1", "--keep must be 64 to"),
+    ("record state nowhere", "the filter is wrong"),
     ("wire averyveryverylongname b", "at most 15 characters"),
 )
 
@@ -130,6 +134,8 @@ MISSING = (
      "run as root, or"),
     (f"unshare --net {NOBODY}", "demo --device tap",
      r"/dev/net/tun may not be opened by this user|CAP_NET_ADMIN", "run as root, or"),
+    (f"unshare --net {NOBODY}", "record --duration 1s",
+     r"tracepoints may be read by root alone|no tracepoints to read", "root"),
     (f"unshare --net {NOBODY}", "wire a b",
      r"/dev/net/tun may not be opened by this user|a TAP or TUN device needs CAP_NET_ADMIN",
      "run as root, or"),
