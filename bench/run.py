@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Real programs under `salut run` and on the kernel, side by side, in one table.
 
-    bench/run.py [--pairs 5] [--seconds 3] [--only WORD] [--out FILE]
+    bench/run.py [--pairs 5] [--seconds 3] [--only WORD] [--out FILE] [--slack 1]
 
 The same server runs twice: under salut, on a TAP, and on a second kernel, at the other end of a
 virtual Ethernet pair; the client is this kernel's, the same for both. Samples alternate between the
@@ -14,7 +14,8 @@ the ratio, and the least that is wanted:
     redis-get16, -set16    ... 16 at a time
     iperf3-in, iperf3-out  Gb/s into and out of the program
 
-Exit 1 when a ratio is below what is wanted. Needs root. SALUT names the program (default:
+Exit 1 when a ratio is below what is wanted times the slack (for machines that do other things as
+well: salut's half is two processes, and suffers more). Needs root. SALUT names the program (default:
 build/salut).
 """
 import argparse
@@ -89,13 +90,13 @@ def text_of(samples):
     return f"{statistics.median(samples):9.2f} ({min(samples):8.2f}-{max(samples):8.2f})"
 
 
-def row(name, unit, least, samples):
-    """A line of the table, and whether it is as wanted."""
+def row(name, unit, least, samples, slack):
+    """A line of the table, and whether it is as wanted, with some slack."""
     ratio = statistics.median(samples["salut"]) / statistics.median(samples["kernel"])
     fine = least is None or ratio >= least
     wanted = "-" if least is None else f">= {least}  {'ok' if fine else 'MISSED'}"
     return (f"{name:11} {unit:7} {text_of(samples['salut'])} {text_of(samples['kernel'])} "
-            f"{ratio:6.2f}  {wanted}"), fine
+            f"{ratio:6.2f}  {wanted}"), least is None or ratio >= least * slack
 
 
 def body():
@@ -104,6 +105,7 @@ def body():
     parser.add_argument("--seconds", type=int, default=3)
     parser.add_argument("--only", default="")
     parser.add_argument("--out", default="")
+    parser.add_argument("--slack", type=float, default=1)
     arguments = parser.parse_args()
     sides = {"salut": None, "kernel": runs.Other(apart=True)}
     version = runs.run([runs.SALUT, "version"]).split("\n")[0]
@@ -116,7 +118,8 @@ def body():
     for name, unit, least, measure in LINES:
         if arguments.only not in name:
             continue
-        text, good = row(name, unit, least, sample_line(name, measure, sides, arguments))
+        samples = sample_line(name, measure, sides, arguments)
+        text, good = row(name, unit, least, samples, arguments.slack)
         print(text, flush=True)
         lines.append(text)
         fine = fine and good

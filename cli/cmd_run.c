@@ -9,6 +9,7 @@
  */
 #include "cli/run.h"
 
+#include "base/reason.h"
 #include "base/time.h"
 #include "run/privilege_linux.h"
 #include "sock/link_open.h"
@@ -23,8 +24,10 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#define BUFFER_BYTES   (16U * 1024U) /* one read of what the program wrote */
 #define SETTLE_NS      (5 * SLT_NS_PER_S)
 #define TURN_NS        (20 * SLT_NS_PER_MS)
+#define CHALLENGE_NS   (100 * SLT_NS_PER_MS)
 #define LOOK_NS        (500 * SLT_NS_PER_MS) /* how often leftovers of the program are looked for */
 #define MSS_MIN        88                    /* of TCP_MAXSEG */
 #define MSS_MAX        32767
@@ -226,16 +229,35 @@ static int attend(void)
     return status;
 }
 
-/* Connections that still have something to say get a few seconds. */
+static uint64_t resets_sent(void)
+{
+    const struct salut_stack *stack = run.host.stack;
+    return salut_counter(stack, SLT_SEND_RST_ABORT) + salut_counter(stack, SLT_SEND_RST_UNREAD) +
+           salut_counter(stack, SLT_SEND_RST_LISTENER);
+}
+
+/* Connections that still have something to say get a few seconds. A reset that is not exactly at
+ * the edge of what the peer has (something before it was lost) is asked about by a challenge ACK
+ * (RFC 5961 3.2): after one there is somebody to answer for a moment, or the peer would wait for
+ * good. */
 static void settle(void)
 {
     slt_supervisor_program_ended(run.supervisor);
-    int64_t end_at_ns = slt_time_add(salut_runner_now(run.host.runner), SETTLE_NS);
+    int64_t now_ns = salut_runner_now(run.host.runner);
+    int64_t end_at_ns = slt_time_add(now_ns, SETTLE_NS);
+    int64_t calm_at_ns = now_ns;
+    uint64_t resets = 0;
     bool goes_on = true;
     while (goes_on) {
         (void)slt_host_turn(&run.host, TURN_NS);
-        bool quiet = slt_supervisor_is_quiet(run.supervisor) && slt_run_net_is_quiet(&run);
-        goes_on = !quiet && !hand_on_signals(true) && salut_runner_now(run.host.runner) < end_at_ns;
+        now_ns = salut_runner_now(run.host.runner);
+        if (resets != resets_sent()) {
+            resets = resets_sent();
+            calm_at_ns = slt_time_add(now_ns, CHALLENGE_NS);
+        }
+        bool quiet = slt_supervisor_is_quiet(run.supervisor) && slt_run_net_is_quiet(&run) &&
+                     now_ns >= calm_at_ns;
+        goes_on = !quiet && !hand_on_signals(true) && now_ns < end_at_ns;
     }
 }
 
@@ -291,6 +313,7 @@ static int run_verb(int argc, char **argv)
     struct slt_arg host_options[SLT_HOST_OPTIONS];
     slt_host_options(&run.host_words, host_options);
     run.host_words.own_traffic = true;
+    run.host_words.buffer_bytes = BUFFER_BYTES;
     const struct slt_arg options[] = {
         {"--private", SLT_ARG_FLAG, &run.words.is_private, 0, 0},
         {"--device", SLT_ARG_TEXT, &run.words.device, 0, 0},

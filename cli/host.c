@@ -217,6 +217,10 @@ static void set_limits(struct slt_host *host)
         c->send_buffer_max_bytes = (uint32_t)host->words->buffer_max;
         c->recv_buffer_max_bytes = (uint32_t)host->words->buffer_max;
     }
+    if (host->words->buffer_bytes > 0) { /* as much memory, in larger pieces */
+        c->buffers_max = c->buffers_max / (host->words->buffer_bytes / c->buffer_bytes);
+        c->buffer_bytes = host->words->buffer_bytes;
+    }
     c->own_traffic = host->words->own_traffic;
     c->event_ring = host->words->verbose ? VERBOSE_RING : c->event_ring;
 }

@@ -30,8 +30,9 @@ struct slt_host_words {
     bool stats;
     bool no_control; /* offer no control socket */
     int64_t connections;
-    int64_t buffer_max; /* bytes; 0: the defaults */
-    bool own_traffic;   /* not an option: what the stack sends to itself comes back */
+    int64_t buffer_max;    /* bytes; 0: the defaults */
+    uint32_t buffer_bytes; /* not an option: of one buffer; 0: the default */
+    bool own_traffic;      /* not an option: what the stack sends to itself comes back */
 };
 
 struct slt_host {

@@ -23,6 +23,9 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
+/* Moved from one socket in one turn, for the sake of the others. */
+#define TURN_BYTES 1048576U
+
 #define PIECES   64
 #define WATCHED  ((uint32_t)(EPOLLIN | EPOLLRDHUP) | (uint32_t)EPOLLET)
 #define INTEREST ((uint32_t)(SALUT_READABLE | SALUT_ENDED | SALUT_URGENT))
@@ -85,8 +88,13 @@ enum slt_run_pumped slt_run_pump_out(struct slt_run_sock *sock)
     if (sock->end.fd < 0 || sock->phase != SLT_RUN_OPEN) {
         return SLT_RUN_PUMPED_STUCK;
     }
+    size_t left = TURN_BYTES;
     while (!sock->fin_sent) {
-        enum salut_status status = salut_send_reserve(stack, sock->conn, &room);
+        enum salut_status status =
+            left == 0 ? SALUT_WOULD_BLOCK : salut_send_reserve(stack, sock->conn, &room);
+        if (left == 0) {
+            salut_runner_again(sock->sup->runner);
+        }
         if (status != SALUT_OK) {
             want(sock, sock->interest | SALUT_WRITABLE);
             return SLT_RUN_PUMPED_STUCK;
@@ -103,6 +111,10 @@ enum slt_run_pumped slt_run_pump_out(struct slt_run_sock *sock)
         if (got == 0) {
             break;
         }
+        if ((size_t)got < room.bytes && !sock->end_near) {
+            return SLT_RUN_PUMPED_DRY; /* what comes after this wakes us again */
+        }
+        left -= left < (size_t)got ? left : (size_t)got;
     }
     reach_end(sock);
     return SLT_RUN_PUMPED_OVER;
@@ -257,6 +269,7 @@ static void end_ready(void *ctx, uint32_t events)
             return;
         }
     }
+    sock->end_near = sock->end_near || (events & (EPOLLRDHUP | EPOLLHUP)) != 0;
     if ((events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP)) != 0) {
         (void)slt_run_pump_out(sock);
     }

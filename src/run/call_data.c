@@ -1,5 +1,5 @@
 /* The few forms of sending and receiving that a UNIX socket does not know, or knows otherwise:
- * with an address, with MSG_FASTOPEN, out of band.
+ * with an address, with MSG_FASTOPEN, out of band, with MSG_MORE (SOCK-75) and MSG_TRUNC (SOCK-76).
  *
  * To send is to move what lies in E to the stack first, so that the order stays, and then to hand
  * the bytes to the stack from the program's memory, a piece at a time. A call that blocks goes on
@@ -223,7 +223,10 @@ int64_t slt_run_call_sendmsg(struct slt_run_sock *sock, struct slt_run_wait *wai
 static int64_t deliver(struct slt_run_sock *sock, const struct slt_call *call, ssize_t got)
 {
     const uint32_t none = 0;
-    int result = slt_run_write(sock->sup, call, call->args[1], sock->sup->scratch, (size_t)got);
+    int result = 0;
+    if (((int)call->args[3] & MSG_TRUNC) == 0) { /* SOCK-76: what TCP cuts off, it drops */
+        result = slt_run_write(sock->sup, call, call->args[1], sock->sup->scratch, (size_t)got);
+    }
     if (result == 0 && call->args[4] != 0 && call->args[5] != 0) {
         result = slt_run_write(sock->sup, call, call->args[5], &none, sizeof(none));
     }
@@ -236,7 +239,7 @@ int64_t slt_run_call_recvfrom(struct slt_run_sock *sock, struct slt_run_wait *wa
     int flags = (int)call->args[3];
     size_t wanted = (size_t)call->args[2];
     wanted = wanted < sizeof(sock->sup->scratch) ? wanted : sizeof(sock->sup->scratch);
-    if (call->args[4] == 0) {
+    if (call->args[4] == 0 && (flags & MSG_TRUNC) == 0) {
         slt_notify_pass(sock->sup->notify_fd, call); /* MSG_OOB alone: S knows it (bridge.c) */
         return SLT_RUN_ANSWERED;
     }

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <linux/sockios.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/time.h>
@@ -189,10 +190,7 @@ int64_t slt_run_call_getsockopt(struct slt_run_sock *sock, struct slt_run_wait *
                                                                        : (uint32_t)sizeof(value)};
     bool error = opt.level == SOL_SOCKET && opt.name == SO_ERROR;
     if (sock->phase == SLT_RUN_KERNEL) {
-        socklen_t length = opt.bytes;
-        int fd = slt_run_joint_fd(sock);
-        result = getsockopt(fd, opt.level, opt.name, value, &length) == 0 ? 0 : -errno;
-        opt.bytes = (uint32_t)length;
+        result = slt_run_joint_get(sock, &opt);
     } else {
         result = error ? take_error(sock, call, &opt)
                        : salut_sock_getsockopt(sup->socks, sock->fd, &opt);
@@ -232,10 +230,12 @@ int64_t slt_run_call_setsockopt(struct slt_run_sock *sock, struct slt_run_wait *
                                  .value = value,
                                  .bytes = (uint32_t)bytes};
     if (sock->phase == SLT_RUN_KERNEL) {
-        int fd = slt_run_joint_fd(sock);
-        result = setsockopt(fd, opt.level, opt.name, value, opt.bytes) == 0 ? 0 : -errno;
+        result = slt_run_joint_set(sock, &opt);
     } else {
         result = salut_sock_setsockopt(sup->socks, sock->fd, &opt);
+    }
+    if (result == 0 && opt.level == IPPROTO_TCP && opt.name == TCP_DEFER_ACCEPT) {
+        memcpy(&sock->defer_s, value, sizeof(sock->defer_s));
     }
     if (result == 0 && is_kernels_too(&opt)) {
         int their = slt_run_take(sock, call);

@@ -62,6 +62,7 @@ static int64_t shut_open(struct slt_run_sock *sock, int their, int how)
         (void)salut_sock_shutdown(sock->sup->socks, sock->fd, SHUT_RD);
     }
     if (how != SHUT_RD) {
+        sock->end_near = true;
         sock->shut_write = true;
     }
     (void)shutdown(their, how);

@@ -87,7 +87,12 @@ void slt_run_show_reset(struct slt_run_sock *sock)
     (void)salut_set_interest(sock->sup->stack, sock->conn, 0);
     sock->interest = 0;
     (void)slt_run_know_inode(sock);
-    int trouble = holds_bytes(sock) ? 0 : leave_byte(sock);
+    bool holds = holds_bytes(sock);
+    if (sock->fin_given && !holds) {
+        become_dead(sock); /* SOCK-22: after the peer's FIN a reset changes nothing for readers */
+        return;
+    }
+    int trouble = holds ? 0 : leave_byte(sock);
     sock->told_reset = trouble == 0;
     if (trouble == -EPERM) {
         note_blindness(sock->sup);

@@ -62,28 +62,29 @@ bool slt_run_is_loopback(const struct sockaddr_storage *addr)
 
 /* ---- given up for the kernel's -------------------------------------------------------------- */
 
+/* Options that both worlds know, none of which has a pointer or a descriptor in its value: what the
+ * program says is handed to the kernel in the supervisor's name. */
+static const struct {
+    int level;
+    int name;
+} shared[] = {
+    {SOL_SOCKET, SO_REUSEADDR},  {SOL_SOCKET, SO_REUSEPORT},      {SOL_SOCKET, SO_KEEPALIVE},
+    {SOL_SOCKET, SO_LINGER},     {SOL_SOCKET, SO_OOBINLINE},      {SOL_SOCKET, SO_RCVTIMEO},
+    {SOL_SOCKET, SO_SNDTIMEO},   {SOL_SOCKET, SO_RCVLOWAT},       {IPPROTO_TCP, TCP_NODELAY},
+    {IPPROTO_TCP, TCP_CORK},     {IPPROTO_TCP, TCP_KEEPIDLE},     {IPPROTO_TCP, TCP_KEEPINTVL},
+    {IPPROTO_TCP, TCP_KEEPCNT},  {IPPROTO_TCP, TCP_USER_TIMEOUT}, {IPPROTO_TCP, TCP_DEFER_ACCEPT},
+    {IPPROTO_IPV6, IPV6_V6ONLY},
+};
+
 static void copy_options(const struct slt_run_sock *sock, int fd)
 {
-    static const struct {
-        int level;
-        int name;
-    } options[] = {
-        {SOL_SOCKET, SO_REUSEADDR},      {SOL_SOCKET, SO_REUSEPORT},
-        {SOL_SOCKET, SO_KEEPALIVE},      {SOL_SOCKET, SO_LINGER},
-        {SOL_SOCKET, SO_OOBINLINE},      {SOL_SOCKET, SO_RCVTIMEO},
-        {SOL_SOCKET, SO_SNDTIMEO},       {SOL_SOCKET, SO_RCVLOWAT},
-        {IPPROTO_TCP, TCP_NODELAY},      {IPPROTO_TCP, TCP_CORK},
-        {IPPROTO_TCP, TCP_KEEPIDLE},     {IPPROTO_TCP, TCP_KEEPINTVL},
-        {IPPROTO_TCP, TCP_KEEPCNT},      {IPPROTO_TCP, TCP_USER_TIMEOUT},
-        {IPPROTO_TCP, TCP_DEFER_ACCEPT}, {IPPROTO_IPV6, IPV6_V6ONLY},
-    };
-    for (size_t i = 0; i < SLT_ARRAY_COUNT(options); i++) {
+    for (size_t i = 0; i < SLT_ARRAY_COUNT(shared); i++) {
         uint8_t value[VALUE_MAX];
-        struct salut_sock_opt opt = {.level = options[i].level,
-                                     .name = options[i].name,
+        struct salut_sock_opt opt = {.level = shared[i].level,
+                                     .name = shared[i].name,
                                      .value = value,
                                      .bytes = sizeof(value)};
-        bool v6 = options[i].level == IPPROTO_IPV6;
+        bool v6 = shared[i].level == IPPROTO_IPV6;
         if ((!v6 || sock->family == 6) &&
             salut_sock_getsockopt(sock->sup->socks, sock->fd, &opt) == 0) {
             (void)setsockopt(fd, opt.level, opt.name, value, opt.bytes);
@@ -281,9 +282,33 @@ void slt_run_open_doors(struct slt_run_sock *sock)
 
 /* ---- what a joint connection is called ------------------------------------------------------ */
 
-int slt_run_joint_fd(const struct slt_run_sock *sock)
+static int joint_fd(const struct slt_run_sock *sock)
 {
     return sock->joint == NULL ? -1 : sock->joint->splice.side[1].polled.fd;
+}
+
+int slt_run_joint_set(struct slt_run_sock *sock, const struct salut_sock_opt *opt)
+{
+    int result = salut_sock_setsockopt(sock->sup->socks, sock->fd, opt);
+    for (size_t i = 0; result == 0 && i < SLT_ARRAY_COUNT(shared); i++) {
+        if (shared[i].level == opt->level && shared[i].name == opt->name) {
+            (void)setsockopt(joint_fd(sock), opt->level, opt->name, opt->value, opt->bytes);
+        }
+    }
+    return result;
+}
+
+int slt_run_joint_get(struct slt_run_sock *sock, struct salut_sock_opt *opt)
+{
+    bool live = (opt->level == SOL_SOCKET && opt->name == SO_ERROR) ||
+                (opt->level == IPPROTO_TCP && opt->name == TCP_INFO);
+    socklen_t bytes = opt->bytes;
+    if (!live) {
+        return salut_sock_getsockopt(sock->sup->socks, sock->fd, opt);
+    }
+    int result = getsockopt(joint_fd(sock), opt->level, opt->name, opt->value, &bytes);
+    opt->bytes = (uint32_t)bytes;
+    return result == 0 ? 0 : -errno;
 }
 
 void slt_run_joint_cut(struct slt_run_sock *sock)
@@ -299,7 +324,7 @@ int slt_run_joint_name(const struct slt_run_sock *sock, bool peer, struct sockad
                        uint32_t *bytes)
 {
     socklen_t length = sizeof(*addr);
-    int fd = slt_run_joint_fd(sock);
+    int fd = joint_fd(sock);
     int result = peer ? getpeername(fd, (struct sockaddr *)addr, &length)
                       : getsockname(fd, (struct sockaddr *)addr, &length);
     if (result != 0) {

@@ -29,9 +29,9 @@ enum slt_call_kind {
     SLT_CALL_SETSOCKOPT,
     SLT_CALL_GETSOCKOPT,
     SLT_CALL_SHUTDOWN,
-    SLT_CALL_SENDTO,   /* with an address, MSG_FASTOPEN or MSG_OOB */
-    SLT_CALL_SENDMSG,  /* with MSG_FASTOPEN or MSG_OOB */
-    SLT_CALL_RECVFROM, /* with room for an address, or MSG_OOB */
+    SLT_CALL_SENDTO,   /* with an address, MSG_FASTOPEN, MSG_OOB or MSG_MORE */
+    SLT_CALL_SENDMSG,  /* with MSG_FASTOPEN, MSG_OOB or MSG_MORE */
+    SLT_CALL_RECVFROM, /* with room for an address, MSG_OOB or MSG_TRUNC */
     SLT_CALL_RECVMSG,  /* with MSG_OOB */
     SLT_CALL_IOCTL,    /* SIOCOUTQ, SIOCOUTQNSD, SIOCATMARK; the others are the kernel's */
     SLT_CALL_FOREIGN,  /* of an architecture that is not this one: the program cannot be run */

@@ -83,30 +83,80 @@ int slt_run_queue_offer(const struct slt_run_sock *listener)
     return end;
 }
 
-static void admit(struct slt_run_sock *listener, int end)
+/* Take the oldest connection of the stack's queue; NULL: there is none. */
+static struct slt_run_sock *take(struct slt_run_sock *listener)
 {
     struct slt_supervisor *sup = listener->sup;
     int fd = salut_sock_accept(sup->socks, listener->fd, NULL, NULL, 0);
     struct slt_run_sock *sock = fd < 0 ? NULL : slt_run_sock_new(sup, fd, listener->family);
-    if (sock == NULL || slt_run_end_sign(sup, end, sock) < 0 ||
-        salut_sock_conn(sup->socks, fd, &sock->conn) != SALUT_OK) {
-        if (sock != NULL) {
-            slt_run_sock_free(sock);
-        }
-        if (fd >= 0) {
-            (void)salut_sock_close(sup->socks, fd);
-        }
+    if (sock != NULL && salut_sock_conn(sup->socks, fd, &sock->conn) == SALUT_OK) {
+        return sock;
+    }
+    if (sock != NULL) {
+        slt_run_sock_free(sock);
+    }
+    if (fd >= 0) {
+        (void)salut_sock_close(sup->socks, fd);
+    }
+    return NULL;
+}
+
+/* The end is in the program's queue: the connection is its own from now on. */
+static void admit(struct slt_run_sock *listener, struct slt_run_sock *sock, int end)
+{
+    if (slt_run_end_sign(listener->sup, end, sock) < 0) {
         (void)close(end);
+        slt_run_closed(sock);
         return;
     }
+    listener->queued++;
+    count_queued(listener);
+    slt_run_unwatch(sock);
     sock->end.fd = end;
     slt_run_bridge_open(sock);
+}
+
+/* TCP_DEFER_ACCEPT (SOCK-56): the program is not to be woken for a connection that says nothing. */
+static bool defer(struct slt_run_sock *listener)
+{
+    struct slt_supervisor *sup = listener->sup;
+    struct slt_run_sock *sock = take(listener);
+    if (sock != NULL) {
+        sock->phase = SLT_RUN_DEFERRED;
+        sock->listener = listener->fd;
+        sock->listener_serial = listener->serial;
+        sock->offer_at_ns =
+            salut_runner_now(sup->runner) + (int64_t)listener->defer_s * SLT_NS_PER_S;
+        slt_run_watch(sock);
+    }
+    return sock != NULL;
+}
+
+void slt_run_queue_deferred(struct slt_run_sock *sock)
+{
+    struct slt_supervisor *sup = sock->sup;
+    struct slt_run_sock *listener = slt_run_sock_at(sup, (uint64_t)sock->listener);
+    bool there = listener != NULL && listener->serial == sock->listener_serial &&
+                 listener->phase == SLT_RUN_LISTENING;
+    int end = there ? slt_run_queue_offer(listener) : -ECONNREFUSED;
+    if (end >= 0) {
+        admit(listener, sock, end);
+    } else if (end == -ECONNREFUSED || end == -ENOENT) {
+        slt_run_aborted(sock);
+    }
+    /* Else the queue is full: its event, or the tick, comes again. */
 }
 
 void slt_run_queue_serve(struct slt_run_sock *listener)
 {
     struct slt_supervisor *sup = listener->sup;
     while ((salut_sock_ready(sup->socks, listener->fd) & POLLIN) != 0) {
+        if (listener->defer_s > 0 && sup->sock_count < sup->socks_max) {
+            if (!defer(listener)) {
+                return;
+            }
+            continue;
+        }
         int end = sup->sock_count < sup->socks_max ? slt_run_queue_offer(listener) : -EAGAIN;
         if (end == -ECONNREFUSED || end == -ENOENT) {
             slt_run_closed(listener); /* SOCK-08 */
@@ -117,9 +167,12 @@ void slt_run_queue_serve(struct slt_run_sock *listener)
             set_depth(listener);
             return;
         }
-        admit(listener, end);
-        listener->queued++;
-        count_queued(listener);
+        struct slt_run_sock *sock = take(listener);
+        if (sock == NULL) {
+            (void)close(end);
+            return;
+        }
+        admit(listener, sock, end);
     }
 }
 

@@ -54,6 +54,7 @@ int slt_run_renew(struct slt_run_sock *sock, const struct slt_call *call)
         sock->fin_given = false;
         sock->end_stuck = false;
         sock->urgent = false;
+        sock->end_near = false;
         sock->failed_open = false;
         sock->told_reset = false;
         sock->reset_waits = false;

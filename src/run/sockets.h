@@ -48,6 +48,7 @@ enum slt_run_phase {
     SLT_RUN_FRESH,      /* S is not connected; perhaps bound, in salut's table only */
     SLT_RUN_LISTENING,  /* S is a UNIX listener */
     SLT_RUN_CONNECTING, /* S is connected to E and full of filler */
+    SLT_RUN_DEFERRED,   /* complete, but not offered before its first bytes (TCP_DEFER_ACCEPT) */
     SLT_RUN_OPEN,       /* bytes pass */
     SLT_RUN_DEAD,       /* E is closed; S lives on until the program closes it */
     SLT_RUN_KERNEL      /* accepted on the kernel's loopback, and joined with a socket there */
@@ -70,6 +71,7 @@ struct slt_run_sock {
     bool end_stuck;        /* E takes no more bytes: EPOLLOUT is awaited */
     bool reset_waits;      /* a reset cannot be shown before S is found */
     bool failed_open;      /* DEAD because the attempt to connect failed */
+    bool end_near;         /* E has told of its end: read until it is there */
     bool told_reset;       /* S was given ECONNRESET */
     bool urgent;           /* an urgent mark may lie ahead */
     bool seen_alive;       /* watchers.c: the last look found S */
@@ -77,8 +79,12 @@ struct slt_run_sock {
     uint32_t interest;     /* of enum salut_ready */
     uint32_t filler_bytes; /* in E, to be dropped before anything else is read */
     int backlog;           /* LISTENING: as the program said */
-    int queued;            /* ... connections in the program's queue, by the last count */
-    int depth;             /* ... what the stack's queue may hold */
+    int defer_s;           /* LISTENING: TCP_DEFER_ACCEPT */
+    int64_t offer_at_ns;   /* DEFERRED: with or without bytes */
+    int listener;          /* ... to be accepted from this one */
+    uint64_t listener_serial;
+    int queued; /* ... connections in the program's queue, by the last count */
+    int depth;  /* ... what the stack's queue may hold */
     salut_conn conn;
     pid_t seen_tid; /* who used it last, and under which number */
     int seen_fd;
@@ -283,6 +289,9 @@ bool slt_run_end_watch(struct slt_run_sock *sock);
 void slt_run_queue_serve(struct slt_run_sock *listener);
 void slt_run_queue_retry(void *ctx, int64_t now_ns);
 
+/* A deferred connection has bytes, has ended, or its time is up: offer it. */
+void slt_run_queue_deferred(struct slt_run_sock *sock);
+
 /* The backlog was set; one was accepted. */
 void slt_run_queue_begin(struct slt_run_sock *listener);
 void slt_run_queue_left(struct slt_run_sock *listener);
@@ -314,8 +323,9 @@ int64_t slt_run_go_to_kernel(struct slt_run_sock *sock, const struct slt_call *c
 
 void slt_run_open_doors(struct slt_run_sock *sock);
 
-/* Phase KERNEL, accepted through a door: the kernel's socket, its names. */
-int slt_run_joint_fd(const struct slt_run_sock *sock);
+/* Phase KERNEL, accepted through a door: options and names are those of the kernel's socket. */
+int slt_run_joint_set(struct slt_run_sock *sock, const struct salut_sock_opt *opt);
+int slt_run_joint_get(struct slt_run_sock *sock, struct salut_sock_opt *opt);
 int slt_run_joint_name(const struct slt_run_sock *sock, bool peer, struct sockaddr_storage *addr,
                        uint32_t *bytes);
 void slt_run_joint_cut(struct slt_run_sock *sock);

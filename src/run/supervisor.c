@@ -28,6 +28,9 @@ static void on_event(void *ctx, struct salut_stack *stack, const struct salut_ev
     case SLT_RUN_CONNECTING:
         slt_run_connect_event(sock, event->ready);
         break;
+    case SLT_RUN_DEFERRED:
+        slt_run_queue_deferred(sock);
+        break;
     case SLT_RUN_OPEN:
         slt_run_bridge_event(sock, event->ready);
         break;

@@ -46,7 +46,11 @@ void slt_run_watch_sweep(struct slt_supervisor *sup)
     struct slt_run_sock *next;
     for (struct slt_run_sock *sock = sup->watched; sock != NULL; sock = next) {
         next = sock->next_watched;
-        if (sock->end.fd >= 0) {
+        if (sock->phase == SLT_RUN_DEFERRED) {
+            if (sock->offer_at_ns <= salut_runner_now(sup->runner)) {
+                slt_run_queue_deferred(sock);
+            }
+        } else if (sock->end.fd >= 0) {
             look_after_end(sock);
         } else if (!sock->seen_alive) {
             slt_run_closed(sock);

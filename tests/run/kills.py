@@ -4,10 +4,11 @@
     kills.py [--rounds 50] [--seed 1] [--round N]
 
 In each round a program under salut is a server for the kernel's clients, or a client of the
-kernel's server, with four connections that move bytes both ways; at a random moment one of its
+kernel's server (as root, or as an ordinary user through the gateway of a private network), with four connections that move bytes both ways; at a random moment one of its
 processes, or its supervisor, is killed. Then nobody may hang: the program's processes end, and so
 does salut. When a program was killed, the kernel's side must see FIN or RST on every connection;
-when the supervisor was, nobody is left to send one, and the program must have been told. Nothing
+when the supervisor was, nobody is left to send one, unless the connections were the gateway's, and
+the program must have been told. Nothing
 may be left behind. A round depends on the seed and its number alone, as far as time allows.
 """
 import argparse
@@ -24,6 +25,7 @@ import services as s
 
 CONNECTIONS = 4
 LIMIT_S = 10
+OUTSIDE = {4: "10.77.0.1", 6: "fd77::1"}  # where the gateway leads
 
 
 class Echo:
@@ -135,8 +137,13 @@ def start_sides(family, chance):
         words = [talk, "serve", runs.SALUTS[family], str(s.TALK)]
         return runs.start(runs.under_salut(*words)), Callers(family), "server"
     side = Echo(family)
-    one = f"{talk} talk {runs.KERNEL[family]} {s.TALK} 1000000000"
+    private = chance.random() < 0.4
+    to = OUTSIDE[family] if private else runs.KERNEL[family]
+    one = f"{talk} talk {to} {s.TALK} 1000000000"
     words = ["sh", "-c", " & ".join([one] * CONNECTIONS) + " & wait"]
+    if private:
+        command = runs.UNPRIVILEGED + [runs.SALUT, "run", "--quiet", "--"] + words
+        return runs.start(command, cwd="/"), side, "private client"
     return runs.start(runs.under_salut(*words)), side, "client"
 
 
@@ -147,7 +154,7 @@ def round_of(number, seed):
     try:
         if role == "server" and chance.random() < 0.9:
             side.connect(salut, runs.SALUTS[family])
-        elif role == "client" and chance.random() < 0.9:
+        elif role != "server" and chance.random() < 0.9:
             runs.wait_until(lambda: len(side.open) == CONNECTIONS or salut.poll() is not None,
                             "the clients")
         time.sleep(chance.random() * 0.15)
@@ -165,18 +172,16 @@ def round_of(number, seed):
 
 def finish(salut, side, role, who):
     """After the kill: what has to end ends, and is heard of."""
-    if who == "program":
-        if role == "server":
-            # The first process is gone; the children that hold connections are told to go, too.
-            for pid in runs.children(salut.pid):
-                if runs.name_of(pid) == "static_talk":
-                    kill(pid)
-        else:
-            for pid in runs.children(salut.pid):
-                if runs.name_of(pid) in ("static_talk", "sh"):
-                    kill(pid)
-        runs.wait_until(lambda: len(side.ends) == len(side.open),
-                        f"{len(side.open)} connections, ended: {side.ends}", LIMIT_S)
+    def heard():
+        # One process is gone; the others, and what they start meanwhile, are told to go, too.
+        for pid in runs.children(salut.pid) if who == "program" else ():
+            if runs.name_of(pid) in ("static_talk", "sh"):
+                kill(pid)
+        return len(side.ends) == len(side.open)
+
+    if who == "program" or role == "private client":
+        runs.wait_until(heard, f"{role}, {who} killed: all of {len(side.open)} hear of it",
+                        LIMIT_S)
         runs.check(set(side.ends) <= {"FIN", "RST"}, f"the kernel's side saw {side.ends}")
     try:
         runs.wait_until(lambda: (runs.reap(), all_ended(salut))[1], "everything ends", LIMIT_S)
@@ -192,6 +197,8 @@ def body():
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
     numbers = [arguments.round] if arguments.round else range(1, arguments.rounds + 1)
+    for family, bits in ((4, 32), (6, 128)):
+        runs.run(["ip", "address", "add", f"{OUTSIDE[family]}/{bits}", "dev", "lo"])
     before = runs.Leftovers()
     with runs.Timer(f"{len(numbers)} rounds"):
         for number in numbers:

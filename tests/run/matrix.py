@@ -28,8 +28,9 @@ KNOWN = {
     21: (r"write |read ",
          "a UNIX socket remembers a reset for reading alone: a write says EPIPE (with SIGPIPE), and "
          "the next read ECONNRESET, where TCP says ECONNRESET to whoever asks first"),
-    22: (r"read (0|ECONNRESET)$",
-         "the same: a reset after the peer's FIN is ECONNRESET to a read, where TCP says 0"),
+    22: (r"FIN, then reset",
+         "a reset after the peer's FIN is not shown as POLLERR; a read says 0 and a write EPIPE, as "
+         "TCP's"),
     23: (r"write |SO_ERROR then",
          "the same: a write on a socket whose connection was refused says EPIPE, and SO_ERROR "
          "keeps the error until it is asked"),
@@ -39,13 +40,11 @@ KNOWN = {
     27: (r"(read|recv|send) (ENOTCONN|EINVAL|EPIPE)$",
          "before a connection a read says EINVAL where TCP says ENOTCONN, a write ENOTCONN where "
          "TCP says EPIPE"),
-    33: (r"bits |epoll set from before",
-         "after a failed connect the next one needs a new UNIX socket in its place: sets of epoll "
-         "that held the old one have lost it"),
     34: (r"bits ", "after connect(AF_UNSPEC) POLLERR is not shown"),
     44: (r"urgent|taken", "with urgent data poll says POLLIN beside POLLPRI"),
-    75: (r"held", "MSG_MORE does not hold a part of a segment back; TCP_CORK does"),
-    76: (r"MSG_TRUNC", "MSG_TRUNC copies what it discards"),
+    50: (r"backlog 0",
+         "a backlog of 0 holds two: one with the program, and one that TCP has completed before it "
+         "can be offered there"),
 }
 LIMIT_S = 400
 

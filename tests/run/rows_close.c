@@ -2,6 +2,7 @@
 #include "sockets.h"
 
 #include <errno.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -239,8 +240,86 @@ static void shutdown_forked(struct world *w, struct pair *p)
     say(w, "send in the parent %s", result(send(p->fd, "x", 1, MSG_NOSIGNAL)));
 }
 
+/* Over a UNIX socket to another process, which alone has it then. */
+static void pass_on(int to, int fd)
+{
+    union {
+        struct cmsghdr head;
+        char room[CMSG_SPACE(sizeof(int))];
+    } control;
+    char byte = 'x';
+    struct iovec piece = {&byte, 1};
+    struct msghdr message = {.msg_iov = &piece,
+                             .msg_iovlen = 1,
+                             .msg_control = control.room,
+                             .msg_controllen = sizeof(control.room)};
+    struct cmsghdr *head = CMSG_FIRSTHDR(&message);
+    head->cmsg_level = SOL_SOCKET;
+    head->cmsg_type = SCM_RIGHTS;
+    head->cmsg_len = CMSG_LEN(sizeof(int));
+    memcpy(CMSG_DATA(head), &fd, sizeof(fd));
+    if (sendmsg(to, &message, 0) != 1) {
+        die("the descriptor cannot be passed");
+    }
+}
+
+static int take_passed(int from)
+{
+    char room[CMSG_SPACE(sizeof(int))];
+    char byte;
+    struct iovec piece = {&byte, 1};
+    struct msghdr message = {
+        .msg_iov = &piece, .msg_iovlen = 1, .msg_control = room, .msg_controllen = sizeof(room)};
+    int fd = -1;
+    if (recvmsg(from, &message, 0) != 1 || CMSG_FIRSTHDR(&message) == NULL) {
+        die("no descriptor was passed");
+    }
+    memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&message)), sizeof(fd));
+    return fd;
+}
+
+/* What a process of another user sees of a socket that it was given. */
+static void use_passed(struct world *w, struct pair *p, int from)
+{
+    union address a;
+    socklen_t bytes = sizeof(a);
+    int fd = take_passed(from);
+    if (setgid(65534) != 0 || setuid(65534) != 0) {
+        die("another user");
+    }
+    say(w, "passed to another user: getpeername %s", result(getpeername(fd, &a.any, &bytes)));
+    say(w, "TCP_NODELAY %s", result(set_int(fd, IPPROTO_TCP, TCP_NODELAY, 1)));
+    say(w, "send %s", result(send_all(fd, 5)));
+    say(w, "peer: %s", ask(w, "read %d 5", p->far));
+    (void)ask(w, "reset %d", p->far);
+    say(w, "reset: %s", bits_text(bits_when(fd, 0, 4000)));
+    say(w, "SO_ERROR %s", error_name(take_error(fd)));
+}
+
+static void pass_descriptor(struct world *w, struct pair *p)
+{
+    int ends[2];
+    int status = 0;
+    if (socketpair(AF_UNIX, SOCK_STREAM, 0, ends) != 0) {
+        die("socketpair");
+    }
+    pid_t pid = fork();
+    if (pid == 0) {
+        (void)close(p->fd);
+        use_passed(w, p, ends[1]);
+        _exit(0);
+    }
+    pass_on(ends[0], p->fd);
+    (void)close(p->fd);
+    (void)waitpid(pid, &status, 0);
+    say(w, "that process: %d", WEXITSTATUS(status));
+    (void)close(ends[0]);
+    (void)close(ends[1]);
+}
+
 static void row_10(struct world *w)
 {
+    on_both(w, pass_descriptor);
     on_both(w, close_duplicate);
     on_both(w, close_forked);
     on_both(w, shutdown_forked);

@@ -12,6 +12,7 @@ build/salut), TOOLS the directory of the programs made for these tests (default:
 it).
 """
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -30,6 +31,7 @@ KERNEL, SALUTS, BITS = peers.KERNEL, peers.SALUTS, peers.BITS
 LOST = {4: "10.98.0.1", 6: "fd98::1"}      # routed to the kernel's side, which drops it
 EMPTY = {4: "10.99.0.77", 6: "fd99::77"}   # on the wire, and nobody's
 NOBODY = 65534
+PROGRAMS = ("sockets_matrix", "static_talk", "syn_flood")
 UNPRIVILEGED = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
 READY_S = 15
 STARTED = set()  # processes that somebody here waits for
@@ -63,8 +65,21 @@ def enter():
         os.environ[INSIDE] = "yes"
         os.execvp("unshare", ["unshare", "--net", "--mount", "--pid", "--fork", "--kill-child",
                               "--mount-proc", sys.executable] + sys.argv)
+    copy_programs()
     set_up_namespace([])
     drop_lost()
+
+
+def copy_programs():
+    """Where anybody may run them, and nobody builds meanwhile; in this mount namespace alone."""
+    global SALUT, TOOLS  # pylint: disable=global-statement
+    run(["mount", "-t", "tmpfs", "-o", "mode=755", "none", "/mnt"])
+    if os.path.isfile(SALUT):
+        SALUT = shutil.copy(SALUT, "/mnt/salut")
+    for name in PROGRAMS:
+        if os.path.exists(os.path.join(TOOLS, name)):
+            shutil.copy(os.path.join(TOOLS, name), "/mnt")
+    TOOLS = "/mnt"
 
 
 def set_up_namespace(inside):

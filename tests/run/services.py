@@ -252,6 +252,7 @@ def iperf(address, back=False, wrap=lambda words: words, seconds=2):
     """Bits a second; an error in its report fails."""
     command = [runs.find("iperf3"), "-c", address, "-p", str(IPERF), "-t", str(seconds), "-J"]
     end = time.monotonic() + runs.READY_S
+    time.sleep(0.5)  # between two tests the server closes its listener and makes another
     while True:
         done = subprocess.run(wrap(command + ["-R"] * back), capture_output=True, text=True,
                               check=False, timeout=LIMIT_S, stdin=subprocess.DEVNULL)

@@ -135,7 +135,8 @@ static int call_data(void)
 {
     struct msghdr message = {0};
     KERNELS(SYS_sendto, -1, 0, 0, 0, 0, 0);
-    KERNELS(SYS_sendto, -1, 0, 0, MSG_NOSIGNAL | MSG_MORE | MSG_DONTWAIT, 0, 8);
+    KERNELS(SYS_sendto, -1, 0, 0, MSG_NOSIGNAL | MSG_DONTWAIT, 0, 8);
+    HANDED(SYS_sendto, -1, 0, 0, MSG_NOSIGNAL | MSG_MORE | MSG_DONTWAIT, 0, 8);
     HANDED(SYS_sendto, -1, 0, 0, 0, 8, 0);
     HANDED(SYS_sendto, -1, 0, 0, 0, GARBAGE, 0);
     HANDED(SYS_sendto, -1, 0, 0, MSG_OOB | MSG_NOSIGNAL, 0, 0);
@@ -143,10 +144,12 @@ static int call_data(void)
     HANDED(SYS_sendto, -1, 0, 0, MSG_OOB, 8, 0);
     KERNELS(SYS_sendmsg, -1, &message, MSG_NOSIGNAL);
     HANDED(SYS_sendmsg, -1, &message, MSG_OOB);
+    HANDED(SYS_sendmsg, -1, &message, MSG_MORE);
     HANDED(SYS_sendmsg, -1, &message, MSG_FASTOPEN | MSG_DONTWAIT);
     KERNELS(SYS_recvfrom, -1, 0, 0, MSG_PEEK | MSG_WAITALL, 0, 0);
     HANDED(SYS_recvfrom, -1, 0, 0, 0, 8, 0);
     HANDED(SYS_recvfrom, -1, 0, 0, MSG_OOB, 0, 0);
+    HANDED(SYS_recvfrom, -1, 0, 0, MSG_TRUNC | MSG_DONTWAIT, 0, 0);
     HANDED(SYS_recvfrom, -1, 0, 0, GARBAGE | MSG_OOB | MSG_PEEK, GARBAGE, 0);
     KERNELS(SYS_recvmsg, -1, &message, MSG_PEEK);
     HANDED(SYS_recvmsg, -1, &message, MSG_OOB);

@@ -142,10 +142,10 @@ def half_closed(one):
 
 
 WAYS = {"dup": by_duplicate, "fork": by_child, "pass": passed, "user": another_user,
-        "reset": reset, "kill": killed, "unread": unread, "half": half_closed}
+        "refused": reset, "kill": killed, "unread": unread, "half": half_closed}
 PEER_SEES = {"dup": ("dup copy", "FIN"), "fork": ("fork child", "FIN"),
              "pass": ("pass passed", "FIN"), "user": ("user reset", "reset"),
-             "reset": ("reset reset", "reset"), "kill": ("kill killed", "FIN"),
+             "refused": ("refused reset", "reset"), "kill": ("kill killed", "FIN"),
              "unread": ("unread talk", "RST"), "half": ("half", "FIN")}
 PROGRAM_SEES = [
     "another user's read: ECONNRESET", "read after a reset: ECONNRESET", "then SO_ERROR: 0",
