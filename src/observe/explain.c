@@ -82,6 +82,13 @@ static void take_tcp(struct slt_explain *explain, const struct slt_explain_packe
     }
 }
 
+/* A broken time stays broken, but differences of times are always numbers. */
+static int64_t sane(int64_t at_ns)
+{
+    const int64_t far_ns = INT64_MAX / 4;
+    return at_ns > far_ns ? far_ns : at_ns < -far_ns ? -far_ns : at_ns;
+}
+
 void slt_explain_take(struct slt_explain *explain, const struct slt_capture_packet *packet,
                       uint16_t linktype)
 {
@@ -89,8 +96,8 @@ void slt_explain_take(struct slt_explain *explain, const struct slt_capture_pack
     struct slt_explain_packet decoded;
     counts->packets++;
     counts->bytes += slt_max32(packet->original_bytes, packet->bytes);
-    explain->first_at_ns = counts->packets == 1 ? packet->at_ns : explain->first_at_ns;
-    explain->last_at_ns = packet->at_ns;
+    explain->first_at_ns = counts->packets == 1 ? sane(packet->at_ns) : explain->first_at_ns;
+    explain->last_at_ns = sane(packet->at_ns);
     decoded.number = (uint32_t)counts->packets;
     switch (slt_explain_decode(packet, linktype, &decoded)) {
     case SLT_DECODED_OTHER:
@@ -105,6 +112,7 @@ void slt_explain_take(struct slt_explain *explain, const struct slt_capture_pack
     case SLT_DECODED_TCP:
         break;
     }
+    decoded.at_ns = sane(decoded.at_ns);
     counts->tcp++;
     if (!is_wanted(&explain->filter, &decoded)) {
         counts->filtered++;

@@ -68,7 +68,7 @@ static void find_capture(const struct slt_explain_flow *flow, struct slt_verdict
 }
 
 /* Data came after the end's own FIN, and it answered with RST: its program had closed both ways. */
-static bool answered_data(const struct slt_explain_flow *flow, uint8_t end)
+bool slt_explain_answered_data(const struct slt_explain_flow *flow, uint8_t end)
 {
     uint32_t fin = slt_place_find(flow, end, SLT_TCP_FIN, SLT_TCP_RST);
     uint32_t rst = slt_place_find(flow, end, SLT_TCP_RST, 0);
@@ -87,7 +87,7 @@ static bool answered_data(const struct slt_explain_flow *flow, uint8_t end)
 static void find_closing(const struct slt_explain_flow *flow,
                          const struct slt_explain_states *states, struct slt_verdict *v)
 {
-    if (answered_data(flow, 0) || answered_data(flow, 1)) {
+    if (slt_explain_answered_data(flow, 0) || slt_explain_answered_data(flow, 1)) {
         add(v, "HC-1", 500);
     }
     for (uint32_t i = 0; i < flow->step_count; i++) {

@@ -9,4 +9,7 @@
 void slt_explain_find(const struct slt_explain_flow *flow, const struct slt_explain_states *states,
                       struct slt_verdict *verdict);
 
+/* It had closed, data came all the same, and it answered with RST (HC-1). */
+bool slt_explain_answered_data(const struct slt_explain_flow *flow, uint8_t end);
+
 #endif

@@ -89,9 +89,10 @@ struct slt_explain_end {
     struct slt_tcp_options options; /* of its SYN */
     uint8_t shift;                  /* of its windows, when both ends scale */
     uint16_t raw_window;
-    uint32_t window; /* the last one, scaled; of a SYN never scaled */
-    uint32_t end;    /* behind the last number it has sent */
-    uint32_t acked;  /* the highest acknowledgement it has sent */
+    uint32_t window;  /* the last one, scaled; of a SYN never scaled */
+    uint32_t end;     /* behind the last number it has sent */
+    uint32_t offered; /* behind what it has offered: data on a SYN, or into a closed window */
+    uint32_t acked;   /* the highest acknowledgement it has sent */
     bool has_acked;
     uint32_t ack_repeats; /* how often that one was repeated by a bare segment */
     bool sacks;           /* its last acknowledgement has a block beyond it */
@@ -101,8 +102,10 @@ struct slt_explain_end {
     bool provoked;    /* by a SYN or RST that does not fit: a challenge ACK may follow */
     int64_t last_at_ns;
     int64_t last_data_at_ns; /* when it last sent payload, SYN or FIN */
-    uint32_t recover;        /* while sending again: what must be acknowledged for the end of it */
-    uint8_t recover_mark;    /* 0: not sending again */
+    int64_t advanced_at_ns;  /* when its acknowledgements last advanced */
+    uint8_t last_mark;
+    uint32_t recover;     /* while sending again: what must be acknowledged for the end of it */
+    uint8_t recover_mark; /* 0: not sending again */
     struct slt_explain_hole hole;
     /* The round trip between the capture and this end, of which the least is kept. */
     bool timing;

@@ -62,10 +62,13 @@ static uint8_t kind_of_retransmission(const struct slt_explain_flow *flow,
 {
     const struct slt_explain_end *me = &flow->end[step->from];
     const struct slt_explain_end *peer = &flow->end[1 - step->from];
-    int64_t quiet_ns = step->at_ns - me->last_data_at_ns;
+    /* Timers start anew with every acknowledgement that advances (RFC 6298 5.3, RFC 8985 7.2). */
+    int64_t since_ns = slt_max64(me->last_data_at_ns, peer->advanced_at_ns);
+    int64_t quiet_ns = step->at_ns - since_ns;
     int64_t rtt_ns = round_trip(flow);
-    bool silent = quiet_ns >= RTO_LEAST_NS && quiet_ns >= rtt_ns;
-    bool told = peer->ack_repeats >= REPEATS_FAST || peer->sacks;
+    bool silent = quiet_ns >= RTO_LEAST_NS + rtt_ns - rtt_ns / 8;
+    bool probed = me->recover_mark == SLT_MARK_TAIL_PROBE && peer->ack_repeats > 0;
+    bool told = peer->ack_repeats >= REPEATS_FAST || peer->sacks || probed;
     bool within = me->recover_mark != SLT_MARK_NONE && peer->has_acked &&
                   slt_explain_diff(peer->acked, me->recover) < 0;
     if (silent) {
@@ -122,7 +125,10 @@ static uint8_t kind_of_bare(const struct slt_explain_flow *flow,
     const struct slt_explain_end *me = &flow->end[step->from];
     const struct slt_explain_end *peer = &flow->end[1 - step->from];
     bool advances = !me->has_acked || slt_explain_diff(step->ack, me->acked) > 0;
-    if (me->provoked && (!advances || !me->syn_seen)) {
+    /* Before its SYN an end speaks of an older connection. */
+    bool older = !me->syn_seen && peer->syn_seen && !flow->connected &&
+                 step->ack != peer->isn + 1 && flow->opener_known;
+    if (older || (me->provoked && !advances)) {
         return SLT_MARK_CHALLENGE_ACK;
     }
     if (advances || step->ack != me->acked) {
@@ -181,7 +187,8 @@ static uint16_t notes_of(const struct slt_explain_flow *flow,
         notes |= SLT_NOTE_WINDOW_FULL;
     }
     if ((step->flags & SLT_TCP_ACK) != 0 && peer->seen && !control &&
-        slt_explain_diff(step->ack, peer->end) > 0 && !me->provoked) {
+        slt_explain_diff(step->ack, peer->end) > 0 &&
+        slt_explain_diff(step->ack, peer->offered) > 0 && step->mark != SLT_MARK_CHALLENGE_ACK) {
         notes |= SLT_NOTE_UNSEEN;
     }
     if (step->sack_left != step->sack_right && slt_explain_diff(step->sack_right, step->ack) <= 0) {

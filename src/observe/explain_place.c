@@ -109,7 +109,9 @@ static bool is_candidate(const struct hunt *h, uint32_t i)
     if (!sent_by(step, (uint8_t)(1 - h->end))) {
         return false;
     }
-    bool copy = (step->flags & h->flag) != 0 && slt_explain_step_end(step) == h->past;
+    bool same =
+        h->flag == SLT_TCP_SYN ? step->seq == h->start : slt_explain_step_end(step) == h->past;
+    bool copy = (step->flags & h->flag) != 0 && same;
     if (h->flag == SLT_TCP_SYN || i <= h->first || !h->has_edge) {
         return copy;
     }
@@ -362,7 +364,8 @@ static uint32_t find_defiance(const struct slt_explain_flow *flow, uint8_t end, 
     int64_t arrived_ns = step_at(flow, rst)->at_ns + surely_ns(flow, end);
     for (uint32_t i = rst + 1; i < flow->step_count; i++) {
         const struct slt_explain_step *step = step_at(flow, i);
-        if (sent_by(step, end) && (step->flags & SLT_TCP_RST) == 0 && step->at_ns > arrived_ns) {
+        bool defies = step->at_ns > arrived_ns || step->mark == SLT_MARK_CHALLENGE_ACK;
+        if (sent_by(step, end) && (step->flags & SLT_TCP_RST) == 0 && defies) {
             return i;
         }
     }

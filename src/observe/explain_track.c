@@ -59,6 +59,7 @@ static void track_numbers(struct slt_explain_end *me, const struct slt_explain_s
     if (!me->seen) {
         me->seen = true;
         me->end = step->seq;
+        me->offered = step->seq;
         me->isn = me->syn_seen ? me->isn : step->seq - 1;
     }
     track_hole(me, step);
@@ -67,9 +68,17 @@ static void track_numbers(struct slt_explain_end *me, const struct slt_explain_s
         return;
     }
     me->last_data_at_ns = step->at_ns;
+    /* What a closed window or a listener may refuse counts once it is acknowledged, or sent again.
+     */
+    bool offer = step->mark == SLT_MARK_WINDOW_PROBE ||
+                 ((step->flags & SLT_TCP_SYN) != 0 && step->bytes > 0);
+    me->offered = slt_explain_diff(end, me->offered) > 0 ? end : me->offered;
+    if (offer) {
+        end = (step->flags & SLT_TCP_SYN) != 0 ? step->seq + 1 : me->end;
+    }
     uint32_t fresh = slt_explain_diff(end, me->end) > 0 ? end - me->end : 0;
     if (fresh > 0) {
-        me->payload += slt_min32(fresh, step->bytes);
+        me->payload += offer ? 0 : slt_min32(fresh, step->bytes);
         me->end = end;
         if (!me->timing) {
             me->timing = true;
@@ -102,15 +111,20 @@ static void track_ack(struct slt_explain_flow *flow, const struct slt_explain_pa
     struct slt_explain_end *me = &flow->end[step->from];
     struct slt_explain_end *peer = &flow->end[1 - step->from];
     bool bare = !carries(step);
-    if ((step->flags & SLT_TCP_ACK) == 0 || is_rst(step) ||
-        (step->mark == SLT_MARK_CHALLENGE_ACK && !me->syn_seen)) {
+    if ((step->flags & SLT_TCP_ACK) == 0 || is_rst(step) || step->mark == SLT_MARK_CHALLENGE_ACK) {
         return;
     }
     int32_t ahead = me->has_acked ? slt_explain_diff(step->ack, me->acked) : 1;
     if (ahead > 0) {
         track_delay(me, peer, step);
         me->acked = step->ack;
+        me->advanced_at_ns = step->at_ns;
         me->ack_repeats = 0;
+        if (peer->seen && slt_explain_diff(step->ack, peer->end) > 0 &&
+            slt_explain_diff(step->ack, peer->offered) <= 0) {
+            peer->payload += step->ack - peer->end;
+            peer->end = step->ack;
+        }
     } else if (ahead == 0 && bare && step->mark == SLT_MARK_DUPLICATE_ACK) {
         me->ack_repeats++;
     }
@@ -177,6 +191,7 @@ void slt_explain_track(struct slt_explain_flow *flow, const struct slt_explain_p
         flow->connected_at_ns = step->at_ns;
     }
     me->ttl = packet->ttl;
+    me->last_mark = step->mark;
     me->last_at_ns = step->at_ns;
     /* Interfaces may be out of step by a little: time never goes back, so that the sum is right. */
     flow->last_at_ns = step->at_ns > flow->last_at_ns ? step->at_ns : flow->last_at_ns;

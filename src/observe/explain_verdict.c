@@ -85,7 +85,8 @@ static void find_closer(const struct slt_explain_flow *flow,
             out->close_step = slt_min32(out->close_step, c->step);
         }
     }
-    for (uint32_t i = 0; i < flow->step_count && out->closer == 3; i++) {
+    bool gone = states->gone[0] || states->gone[1];
+    for (uint32_t i = 0; i < flow->step_count && out->closer == 3 && gone; i++) {
         if ((flow->steps[i].flags & SLT_TCP_RST) != 0) {
             out->closer = flow->steps[i].from;
             out->close_step = i;
@@ -119,6 +120,18 @@ static double seconds(int64_t ns)
     return (double)ns / 1e9;
 }
 
+/* A port that is used again: where the connection before it was left. */
+static void say_before(struct pen *pen)
+{
+    struct slt_explain_states states;
+    const struct slt_explain_flow *before = pen->flow->before;
+    bool turned = memcmp(before->end[0].addr, pen->flow->end[0].addr, 16) != 0 ||
+                  before->end[0].port != pen->flow->end[0].port;
+    slt_explain_states_of(before, &states);
+    say(pen, " over the ports of #%u (which left the server in %s)", before->id,
+        slt_explain_state_name(states.last[turned ? 0 : 1]));
+}
+
 static void say_opening(struct pen *pen)
 {
     const struct slt_explain_flow *f = pen->flow;
@@ -129,7 +142,7 @@ static void say_opening(struct pen *pen)
     }
     say(pen, "%s opened to %s", pen->names[0], pen->names[1]);
     if (f->before != NULL) {
-        say(pen, ", the same ports as in #%u", f->before->id);
+        say_before(pen);
     }
     if (pen->verdict->ended == SLT_ENDED_UNANSWERED) {
         say(pen, ": %u SYNs in %.3f s, no answer.", again + 1,
@@ -142,6 +155,9 @@ static void say_opening(struct pen *pen)
         say(pen, again > 0 ? ", having sent its SYN %u times." : ".", again + 1);
     } else {
         say(pen, "; the handshake was not completed.");
+    }
+    if (f->end[1].marks[SLT_MARK_CHALLENGE_ACK] > 0) {
+        say(pen, " The server answered for an older connection that it still has.");
     }
 }
 
@@ -158,7 +174,8 @@ static void say_data(struct pen *pen)
         say(pen, "; nothing was sent again.");
         return;
     }
-    say(pen, "; %u segments were sent again (", again);
+    say(pen, again == 1 ? "; %u segment was sent again (" : "; %u segments were sent again (",
+        again);
     const char *comma = "";
     for (uint8_t mark = SLT_MARK_SYN_AGAIN; mark <= SLT_MARK_SPURIOUS; mark++) {
         uint32_t n = f->end[0].marks[mark] + f->end[1].marks[mark];
@@ -184,6 +201,25 @@ static void say_windows(struct pen *pen)
     }
 }
 
+/* What can be told of the reason; what several causes show alike is said as alternatives. */
+static const char *why_reset(const struct slt_explain_flow *flow, uint8_t who, uint32_t at)
+{
+    uint8_t before = SLT_MARK_NONE;
+    for (uint32_t i = 0; i < at; i++) {
+        before = flow->steps[i].from == who ? flow->steps[i].mark : before;
+    }
+    if (slt_explain_answered_data(flow, who)) {
+        return ", after its own FIN: data came for a program that had closed";
+    }
+    if (before == SLT_MARK_KEEPALIVE) {
+        return ": nobody answered its keepalives";
+    }
+    if ((flow->steps[at].flags & SLT_TCP_ACK) == 0) {
+        return ": it no longer knew it, or its program gave it up";
+    }
+    return ": its program gave it up (unread data, linger of zero, or it was killed so)";
+}
+
 static void say_reset(struct pen *pen)
 {
     const struct slt_verdict *v = pen->verdict;
@@ -194,13 +230,8 @@ static void say_reset(struct pen *pen)
     if (at == SLT_NO_STEP) {
         return;
     }
-    const struct slt_explain_step *step = &pen->flow->steps[at];
-    bool bare = (step->flags & SLT_TCP_ACK) == 0;
-    say(pen, " %s reset the connection (packet %u)%s.", pen->names[who], step->number,
-        pen->flow->end[who].fin_seen
-            ? ", after its own FIN: data came for a program that had closed"
-        : bare ? ": it no longer knew it, or its program gave it up"
-               : ": its program gave it up (unread data, linger of zero, or it was killed so)");
+    say(pen, " %s reset the connection (packet %u)%s.", pen->names[who],
+        pen->flow->steps[at].number, why_reset(pen->flow, who, at));
     if (v->closer < 2 && pen->flow->end[v->closer].fin_seen && v->closer != who) {
         say(pen, " Before that %s had closed.", pen->names[v->closer]);
     }
