@@ -105,6 +105,9 @@ static struct columns measure(const struct slt_look *look)
     char text[SLT_ENDPOINT_MAX];
     for (size_t i = 0; i < look->list.count; i++) {
         const struct slt_seen *seen = &look->list.items[i];
+        if (slt_seen_is_ipv4(&seen->local) && slt_seen_is_ipv4(&seen->remote)) {
+            continue; /* fits whatever it is */
+        }
         int local = (int)strlen(slt_status_endpoint(&seen->local, seen->local_port, text));
         int remote = (int)strlen(slt_status_endpoint(&seen->remote, seen->remote_port, text));
         columns.local = local > columns.local ? local : columns.local;

@@ -429,25 +429,37 @@ static int dump_family(struct dump *dump, uint8_t family, const struct slt_kerne
     return result > 0 || result == -ENOENT ? 0 : result;
 }
 
-/* A socket that changed its place during the dump came twice. */
-static int by_key(const void *a, const void *b)
+/* A socket that changed its place during the dump came twice: the second is dropped. Cookies are
+ * looked up in a table of open addressing that is at most half full. */
+static bool drop_twins(struct slt_seen_list *list, size_t from)
 {
-    const struct slt_seen *x = a;
-    const struct slt_seen *y = b;
-    return x->key < y->key ? -1 : x->key > y->key;
-}
-
-static void drop_twins(struct slt_seen_list *list, size_t from)
-{
+    size_t room = 64;
     size_t kept = from;
-    qsort(list->items + from, list->count - from, sizeof(*list->items), by_key);
+    while (room < (list->count - from) * 2) {
+        room *= 2;
+    }
+    uint64_t *cookies = calloc(room, sizeof(*cookies));
+    if (cookies == NULL) {
+        return false;
+    }
     for (size_t i = from; i < list->count; i++) {
-        if (kept == from || list->items[i].key != list->items[kept - 1].key ||
-            list->items[i].key == 0) {
-            list->items[kept++] = list->items[i];
+        uint64_t key = list->items[i].key;
+        size_t at = (size_t)(key * UINT64_C(0x9e3779b97f4a7c15) >> 32) & (room - 1);
+        while (cookies[at] != 0 && cookies[at] != key) {
+            at = (at + 1) & (room - 1);
         }
+        if (key != 0 && cookies[at] == key) {
+            continue;
+        }
+        cookies[at] = key;
+        if (kept != i) {
+            list->items[kept] = list->items[i];
+        }
+        kept++;
     }
     list->count = kept;
+    free(cookies);
+    return true;
 }
 
 uint64_t slt_kernel_namespace(void)
@@ -473,8 +485,5 @@ int slt_kernel_diag(const struct slt_kernel_ask *ask, struct slt_seen_list *list
     }
     free(dump.answer);
     (void)close(dump.fd);
-    if (result == 0 && list->count > from) {
-        drop_twins(list, from);
-    }
-    return result;
+    return result == 0 && !drop_twins(list, from) ? -ENOMEM : result;
 }

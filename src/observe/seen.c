@@ -15,59 +15,68 @@ static const char *const rfc_names[SALUT_STATE_COUNT] = {
     "FIN-WAIT-2", "CLOSE-WAIT", "CLOSING",  "LAST-ACK",     "TIME-WAIT",
 };
 
+/* Nothing is known. */
+static const struct slt_seen nothing = {
+    .version = SLT_SEEN_VERSION,
+    .bytes = sizeof(struct slt_seen),
+    .pid = SLT_UNKNOWN,
+    .fd = SLT_UNKNOWN,
+    .uid = SLT_UNKNOWN,
+    .owner = SLT_OWNER_KERNEL,
+    .accepted = SLT_DONT_KNOW,
+    .orphan = SLT_DONT_KNOW,
+    .passive = SLT_DONT_KNOW,
+    .fin_unread = SLT_DONT_KNOW,
+    .sack = SLT_DONT_KNOW,
+    .timestamps = SLT_DONT_KNOW,
+    .window_scale = SLT_DONT_KNOW,
+    .ecn = SLT_DONT_KNOW,
+    .app_limited = SLT_DONT_KNOW,
+    .keepalive = SLT_DONT_KNOW,
+    .nodelay = SLT_DONT_KNOW,
+    .cause_certain = SLT_DONT_KNOW,
+    .timer = SLT_SEEN_TIMER_UNKNOWN,
+    .unread = SLT_UNKNOWN,
+    .unacked = SLT_UNKNOWN,
+    .unsent = SLT_UNKNOWN,
+    .queue = SLT_UNKNOWN,
+    .queue_limit = SLT_UNKNOWN,
+    .half_open = SLT_UNKNOWN,
+    .drops = SLT_UNKNOWN,
+    .rtt_us = SLT_UNKNOWN,
+    .rtt_var_us = SLT_UNKNOWN,
+    .rtt_min_us = SLT_UNKNOWN,
+    .rto_us = SLT_UNKNOWN,
+    .send_mss = SLT_UNKNOWN,
+    .recv_mss = SLT_UNKNOWN,
+    .pmtu = SLT_UNKNOWN,
+    .cwnd_bytes = SLT_UNKNOWN,
+    .ssthresh_bytes = SLT_UNKNOWN,
+    .send_window = SLT_UNKNOWN,
+    .recv_window = SLT_UNKNOWN,
+    .send_buffer = SLT_UNKNOWN,
+    .recv_buffer = SLT_UNKNOWN,
+    .bytes_sent = SLT_UNKNOWN,
+    .bytes_acked = SLT_UNKNOWN,
+    .bytes_received = SLT_UNKNOWN,
+    .bytes_retransmitted = SLT_UNKNOWN,
+    .segs_in = SLT_UNKNOWN,
+    .segs_out = SLT_UNKNOWN,
+    .retransmits = SLT_UNKNOWN,
+    .lost = SLT_UNKNOWN,
+    .reordering = SLT_UNKNOWN,
+    .dsacks = SLT_UNKNOWN,
+    .delivery_rate = SLT_UNKNOWN,
+    .pacing_rate = SLT_UNKNOWN,
+    .busy_us = SLT_UNKNOWN,
+    .window_limited_us = SLT_UNKNOWN,
+    .buffer_limited_us = SLT_UNKNOWN,
+};
+
 void slt_seen_init(struct slt_seen *seen, enum slt_source source)
 {
-    memset(seen, 0, sizeof(*seen));
-    seen->version = SLT_SEEN_VERSION;
-    seen->bytes = sizeof(*seen);
+    *seen = nothing;
     seen->source = (uint8_t)source;
-    seen->pid = seen->fd = SLT_UNKNOWN;
-    seen->uid = SLT_UNKNOWN;
-    seen->owner = SLT_OWNER_KERNEL;
-    seen->accepted = seen->orphan = seen->passive = seen->fin_unread = SLT_DONT_KNOW;
-    seen->sack = seen->timestamps = seen->window_scale = seen->ecn = SLT_DONT_KNOW;
-    seen->app_limited = seen->keepalive = seen->nodelay = seen->cause_certain = SLT_DONT_KNOW;
-    seen->timer = SLT_SEEN_TIMER_UNKNOWN;
-    int64_t *const facts[] = {
-        &seen->unread,
-        &seen->unacked,
-        &seen->unsent,
-        &seen->queue,
-        &seen->queue_limit,
-        &seen->half_open,
-        &seen->drops,
-        &seen->rtt_us,
-        &seen->rtt_var_us,
-        &seen->rtt_min_us,
-        &seen->rto_us,
-        &seen->send_mss,
-        &seen->recv_mss,
-        &seen->pmtu,
-        &seen->cwnd_bytes,
-        &seen->ssthresh_bytes,
-        &seen->send_window,
-        &seen->recv_window,
-        &seen->send_buffer,
-        &seen->recv_buffer,
-        &seen->bytes_sent,
-        &seen->bytes_acked,
-        &seen->bytes_received,
-        &seen->bytes_retransmitted,
-        &seen->segs_in,
-        &seen->segs_out,
-        &seen->retransmits,
-        &seen->lost,
-        &seen->reordering,
-        &seen->dsacks,
-        &seen->delivery_rate,
-        &seen->pacing_rate,
-        &seen->busy_us,
-        &seen->window_limited_us,
-        &seen->buffer_limited_us,
-    };
-    for (size_t i = 0; i < SLT_ARRAY_COUNT(facts); i++) {
-        *facts[i] = SLT_UNKNOWN;
-    }
 }
 
 /* ---- names of states ------------------------------------------------------------------------ */
