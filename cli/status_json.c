@@ -161,6 +161,27 @@ static void put_totals(struct object *o, const struct slt_seen *seen)
     put_number(o, "dsacks", seen->dsacks);
 }
 
+/* How it came to be there, as the stack noted it: reasons by their tokens. */
+static void put_history(struct object *o, const struct slt_seen *seen)
+{
+    if (seen->source != SLT_SOURCE_STACK || seen->history_count == 0) {
+        return;
+    }
+    put_text(o, "cause", salut_reason_token(seen->cause));
+    key(o, "history");
+    for (unsigned i = 0; i < seen->history_count; i++) {
+        const struct salut_history *h = &seen->history[i];
+        struct object change = {.to = o->to};
+        (void)fputc(i == 0 ? '[' : ',', o->to);
+        put_number(&change, "ago_ms", h->at_ns / 1000000);
+        put_text(&change, "from", slt_seen_rfc_name((enum salut_state)h->from));
+        put_text(&change, "to", slt_seen_rfc_name((enum salut_state)h->to));
+        put_text(&change, "cause", salut_reason_token(h->reason));
+        (void)fputc('}', o->to);
+    }
+    (void)fputc(']', o->to);
+}
+
 void slt_status_json_record(const struct slt_seen *seen, FILE *to)
 {
     struct object o = {.to = to};
@@ -184,6 +205,7 @@ void slt_status_json_record(const struct slt_seen *seen, FILE *to)
     put_number(&o, "backoff", seen->backoff);
     put_path(&o, seen);
     put_totals(&o, seen);
+    put_history(&o, seen);
     if (seen->source == SLT_SOURCE_KERNEL && seen->cause != 0) {
         put_text(&o, "cause", slt_cause_token((enum slt_cause)seen->cause));
     }

@@ -377,7 +377,7 @@ def own_stack(_lab):
         s.recv(5)
         pid = serve.process.pid
         is_so(one("--source", "salut", "state", "listening"), "waits for connections", source="salut",
-              pid=pid, program="salut", accept_queue=0, local_port=7)
+              pid=pid, program=os.path.basename(peers.SALUT), accept_queue=0, local_port=7)
         record = one("--source", "salut", "exclude", "listening")
         is_so(record, state="ESTABLISHED", source="salut", pid=pid, owner="seen", accepted=True,
               passive=True, remote_port=s.getsockname()[1], bytes_received=5, bytes_sent=5,
