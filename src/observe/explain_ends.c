@@ -103,12 +103,12 @@ static struct move move_took_fin(uint8_t state)
     return no_move;
 }
 
-static struct move move_fin_acked(uint8_t state, bool with_fin)
+/* RFC 9293 3.10.7.4: the acknowledgement comes first, and the FIN of the same segment is taken in
+ * the state that it led to. */
+static struct move move_fin_acked(uint8_t state)
 {
     if (state == SALUT_STATE_FIN_WAIT_1) {
-        return with_fin ? (struct move){SALUT_STATE_TIME_WAIT,
-                                        "the other end's FIN came with the ACK of its own"}
-                        : (struct move){SALUT_STATE_FIN_WAIT_2, "its FIN was acknowledged"};
+        return (struct move){SALUT_STATE_FIN_WAIT_2, "its FIN was acknowledged"};
     }
     if (state == SALUT_STATE_CLOSING) {
         return (struct move){SALUT_STATE_TIME_WAIT, "its FIN was acknowledged"};
@@ -132,7 +132,7 @@ static struct move move_reset(uint8_t state, bool sent)
                : (struct move){SALUT_STATE_CLOSED, "the other end reset the connection"};
 }
 
-static struct move next_move(const struct play *p, const struct event *e, bool with_fin)
+static struct move next_move(const struct play *p, const struct event *e)
 {
     const struct slt_explain_step *step = &p->flow->steps[e->step];
     switch ((enum kind)e->kind) {
@@ -141,7 +141,7 @@ static struct move next_move(const struct play *p, const struct event *e, bool w
     case TOOK_FIN:
         return move_took_fin(p->state);
     case FIN_ACKED:
-        return move_fin_acked(p->state, with_fin);
+        return move_fin_acked(p->state);
     case SENT_RST:
     case TOOK_RST:
         return move_reset(p->state, e->kind == SENT_RST);
@@ -205,6 +205,18 @@ static uint32_t find_data(const struct play *p)
         }
     }
     return SLT_NO_STEP;
+}
+
+static void add_data(struct play *p)
+{
+    uint32_t data = find_data(p);
+    if (data != SLT_NO_STEP) {
+        add(p, &(struct event){.order = 4 * (int64_t)data,
+                               .step = data,
+                               .proof = data,
+                               .kind = SENT_DATA,
+                               .certainty = SLT_ASSUMED}); /* by then; since when is not seen */
+    }
 }
 
 /* An RST that answers an old segment while a SYN is out does not end what the SYN began. */
@@ -341,7 +353,7 @@ static void collect(struct play *p)
     slt_place_arrival(f, p->end, SLT_TCP_FIN, &fin);
     add_sent(p, SENT_SYN, slt_place_find(f, p->end, SLT_TCP_SYN, SLT_TCP_ACK | SLT_TCP_RST));
     add_sent(p, SENT_SYN_ACK, slt_place_find(f, p->end, SLT_TCP_SYN | SLT_TCP_ACK, SLT_TCP_RST));
-    add_sent(p, SENT_DATA, find_data(p));
+    add_data(p);
     add_fin(p, &fin);
     add_reset(p);
     slt_place_arrival(f, p->end, SLT_TCP_SYN, &placed);
@@ -380,6 +392,36 @@ static uint8_t first_state(const struct slt_explain_flow *flow, uint8_t end)
     return refused ? SALUT_STATE_CLOSED : SLT_STATE_UNKNOWN;
 }
 
+/* A FIN that acknowledges the other end's may be a copy of one that was lost before the capture and
+ * did not. It is the first when the end acknowledged without a FIN before, or when the capture was
+ * made where it is sent. */
+static bool is_second_closer(const struct play *p)
+{
+    uint32_t fin = slt_place_find(p->flow, p->end, SLT_TCP_FIN, SLT_TCP_RST);
+    uint32_t other = (uint32_t)(p->end == 0 ? 1 : 0);
+    uint32_t theirs = slt_place_find(p->flow, (uint8_t)other, SLT_TCP_FIN, SLT_TCP_RST);
+    if (fin == SLT_NO_STEP || theirs == SLT_NO_STEP) {
+        return true;
+    }
+    uint32_t past = slt_explain_step_end(&p->flow->steps[theirs]);
+    for (uint32_t i = theirs + 1; i <= fin; i++) {
+        const struct slt_explain_step *step = &p->flow->steps[i];
+        bool first = i < fin || step->direction == SLT_CAPTURE_OUTBOUND;
+        if (first && step->from == p->end && slt_place_counts(step) &&
+            (step->flags & SLT_TCP_ACK) != 0 && slt_explain_diff(step->ack, past) >= 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static uint8_t certainty_of(const struct play *p, const struct event *e, const struct move *move)
+{
+    bool passive = move->to == SALUT_STATE_CLOSE_WAIT || move->to == SALUT_STATE_LAST_ACK;
+    return e->certainty == SLT_PROVED && passive && !is_second_closer(p) ? (uint8_t)SLT_ASSUMED
+                                                                         : e->certainty;
+}
+
 static void record(struct play *p, const struct event *e, const struct move *move)
 {
     struct slt_explain_states *out = p->out;
@@ -398,7 +440,7 @@ static void record(struct play *p, const struct event *e, const struct move *mov
         .end = p->end,
         .from = p->state,
         .to = move->to,
-        .certainty = e->certainty,
+        .certainty = certainty_of(p, e, move),
         .why = move->why,
     };
     out->count++;
@@ -408,14 +450,7 @@ static void play(struct play *p)
 {
     for (uint32_t i = 0; i < p->count; i++) {
         const struct event *e = &p->events[i];
-        bool with_fin = false;
-        for (uint32_t k = 0; k < p->count; k++) {
-            bool same_fate =
-                (p->events[k].certainty == SLT_REFUTED) == (e->certainty == SLT_REFUTED);
-            with_fin = with_fin ||
-                       (p->events[k].kind == TOOK_FIN && p->events[k].step == e->step && same_fate);
-        }
-        struct move move = next_move(p, e, with_fin);
+        struct move move = next_move(p, e);
         if (move.to == SLT_STATE_UNKNOWN) {
             continue;
         }

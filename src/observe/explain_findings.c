@@ -84,6 +84,20 @@ bool slt_explain_answered_data(const struct slt_explain_flow *flow, uint8_t end)
     return false;
 }
 
+/* TIME-WAIT by the very segment that acknowledged the end's own FIN. */
+static bool is_merged(const struct slt_explain_states *states,
+                      const struct slt_explain_change *change)
+{
+    for (uint32_t i = 0; i < states->count; i++) {
+        const struct slt_explain_change *c = &states->changes[i];
+        if (c->end == change->end && c->to == SALUT_STATE_FIN_WAIT_2 && c->step == change->step &&
+            c->certainty != SLT_REFUTED) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void find_closing(const struct slt_explain_flow *flow,
                          const struct slt_explain_states *states, struct slt_verdict *v)
 {
@@ -102,8 +116,7 @@ static void find_closing(const struct slt_explain_flow *flow,
     for (uint32_t i = 0; i < states->count; i++) {
         const struct slt_explain_change *c = &states->changes[i];
         bool stands = c->certainty != SLT_REFUTED;
-        merged = merged ||
-                 (stands && c->from == SALUT_STATE_FIN_WAIT_1 && c->to == SALUT_STATE_TIME_WAIT);
+        merged = merged || (stands && c->to == SALUT_STATE_TIME_WAIT && is_merged(states, c));
         closing = closing || (stands && c->to == SALUT_STATE_CLOSING);
     }
     if (merged) {

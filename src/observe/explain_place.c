@@ -230,6 +230,12 @@ static void place_unanswered(const struct hunt *h, struct slt_placed *out)
     out->found = true;
     out->step = last;
     out->order = order_after(h->flow, h->end, last);
+    for (uint32_t i = last + 1; i < h->flow->step_count; i++) {
+        /* What does not acknowledge it was sent before it arrived. */
+        bool before =
+            sent_by(step_at(h->flow, i), h->end) && (step_at(h->flow, i)->flags & SLT_TCP_RST) == 0;
+        out->order = before ? slt_max64(out->order, 4 * (int64_t)i + 1) : out->order;
+    }
     out->proof = SLT_NO_STEP;
     out->certainty = SLT_ASSUMED;
 }
@@ -261,6 +267,22 @@ void slt_place_arrival(const struct slt_explain_flow *flow, uint8_t end, uint16_
 
 /* ---- acknowledgements ----------------------------------------------------------------------- */
 
+/* RFC 9293 3.10.7.4 (SYN-RECEIVED): an acknowledgement of what was never sent is answered with RST,
+ * and changes nothing. */
+static bool is_rejected(const struct slt_explain_flow *flow, uint8_t end, uint32_t at)
+{
+    if ((step_at(flow, at)->notes & SLT_NOTE_UNSEEN) == 0) {
+        return false;
+    }
+    for (uint32_t i = at + 1; i < flow->step_count; i++) {
+        const struct slt_explain_step *step = step_at(flow, i);
+        if (sent_by(step, end)) {
+            return (step->flags & SLT_TCP_RST) != 0 && step->seq == step_at(flow, at)->ack;
+        }
+    }
+    return false;
+}
+
 /* The next packet of the other end that acknowledges `number`. */
 static uint32_t next_cover(const struct slt_explain_flow *flow, uint8_t end, uint32_t from,
                            uint32_t number)
@@ -268,7 +290,7 @@ static uint32_t next_cover(const struct slt_explain_flow *flow, uint8_t end, uin
     for (uint32_t i = from; i < flow->step_count; i++) {
         const struct slt_explain_step *step = step_at(flow, i);
         if (sent_by(step, (uint8_t)(1 - end)) && covers(step, number) &&
-            (step->flags & SLT_TCP_RST) == 0) {
+            (step->flags & SLT_TCP_RST) == 0 && !is_rejected(flow, end, i)) {
             return i;
         }
     }
@@ -372,12 +394,25 @@ static uint32_t find_defiance(const struct slt_explain_flow *flow, uint8_t end, 
     return SLT_NO_STEP;
 }
 
+/* RFC 9293 3.10.7.3: in SYN-SENT only an RST that acknowledges the SYN counts. */
+static bool is_astray(const struct slt_explain_flow *flow, uint8_t end, uint32_t rst)
+{
+    const struct slt_explain_step *step = step_at(flow, rst);
+    uint32_t theirs = slt_place_find(flow, (uint8_t)(1 - end), SLT_TCP_SYN, SLT_TCP_RST);
+    uint32_t own = slt_place_find(flow, end, SLT_TCP_SYN, SLT_TCP_RST);
+    if (own > rst || theirs < rst) {
+        return false;
+    }
+    return !covers(step, step_at(flow, own)->seq + 1);
+}
+
 void slt_place_reset(const struct slt_explain_flow *flow, uint8_t end, struct slt_placed *out)
 {
     memset(out, 0, sizeof(*out));
     for (uint32_t i = 0; i < flow->step_count; i++) {
         const struct slt_explain_step *step = step_at(flow, i);
-        if (!sent_by(step, (uint8_t)(1 - end)) || (step->flags & SLT_TCP_RST) == 0) {
+        if (!sent_by(step, (uint8_t)(1 - end)) || (step->flags & SLT_TCP_RST) == 0 ||
+            is_astray(flow, end, i)) {
             continue;
         }
         uint32_t by = find_defiance(flow, end, i);

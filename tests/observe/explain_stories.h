@@ -105,6 +105,18 @@ static const struct story stories[] = {
      "the server never closes",
      {OPEN, TALK, {500, CLIENT, DO_SHUTDOWN, 0}},
      {{0}}},
+    {"close, client first",
+     "FIN answered by FIN",
+     {OPEN, {100, SERVER, DO_ANSWER_FIN, 0}, TALK, {500, CLIENT, DO_SHUTDOWN, 0}},
+     {{0}}},
+    {"close, server first",
+     "FIN answered by FIN",
+     {OPEN, {100, CLIENT, DO_ANSWER_FIN, 0}, {500, SERVER, DO_SHUTDOWN, 0}},
+     {{0}}},
+    {"close, loss",
+     "FIN answered by FIN that is lost",
+     {OPEN, {100, SERVER, DO_ANSWER_FIN, 0}, TALK, {500, CLIENT, DO_SHUTDOWN, 0}},
+     {{.side = SERVER, .with = F, .nth = 1, .late = true}}},
     {"close, server first", "answered later", {OPEN, TALK, SERVER_FIRST}, {{0}}},
     {"close, server first",
      "answer and FIN in one",
@@ -204,6 +216,25 @@ static const struct story stories[] = {
      "the refusal is lost",
      {{0, CLIENT, DO_CONNECT, 0}},
      {{.side = SERVER, .with = R, .nth = 1, .late = true}}},
+};
+
+/* Played many times with frames lost at random. */
+static const struct story random_stories[] = {
+    {"random", "client first", {OPEN, TALK, CLIENT_FIRST}, {{0}}},
+    {"random", "server first", {OPEN, TALK, SERVER_FIRST}, {{0}}},
+    {"random", "at once", {OPEN, TALK, MERGED}, {{0}}},
+    {"random",
+     "FIN answered by FIN",
+     {OPEN, {100, SERVER, DO_ANSWER_FIN, 0}, TALK, {500, CLIENT, DO_SHUTDOWN, 0}},
+     {{0}}},
+    {"random", "reset", {OPEN, TALK, {600, SERVER, DO_ABORT, 0}}, {{0}}},
+    {"random",
+     "data and FIN",
+     {OPEN,
+      {200, CLIENT, DO_SEND, 8000},
+      {200, CLIENT, DO_SHUTDOWN, 0},
+      {900, SERVER, DO_CLOSE, 0}},
+     {{0}}},
 };
 
 #undef S

@@ -45,6 +45,7 @@ enum action_kind {
     DO_SEND,
     DO_READ,
     DO_SHUTDOWN,
+    DO_ANSWER_FIN, /* from now on: close as soon as the other end's FIN is there */
     DO_CLOSE,
     DO_ABORT
 };
@@ -107,6 +108,9 @@ struct world {
     bool listening;
     salut_conn conns[2];
     bool open[2];
+    bool answers_fin[2];
+    unsigned chance; /* of 100 frames so many are lost besides */
+    uint64_t dice;
     uint64_t next_event[2];
     uint8_t state[2];
     int seen[LOSSES_MAX];
@@ -202,9 +206,17 @@ static inline void world_note(struct world *w, int side, int frame, bool timer)
 
 /* ---- the way -------------------------------------------------------------------------------- */
 
+static inline uint64_t world_dice(struct world *w)
+{
+    w->dice += 0x9e3779b97f4a7c15ULL;
+    uint64_t z = (w->dice ^ w->dice >> 30) * 0xbf58476d1ce4e5b9ULL;
+    return z ^ z >> 27;
+}
+
 static inline bool world_loses(struct world *w, const struct frame *f, bool *late)
 {
-    bool lost = false;
+    bool lost = (world_dice(w) >> 20) % 100 < w->chance;
+    *late = (world_dice(w) >> 20) % 2 == 0;
     for (int i = 0; i < LOSSES_MAX; i++) {
         const struct loss *l = &w->story->losses[i];
         bool hit = l->nth > 0 && l->side == f->side && (f->flags & l->with) == l->with &&
@@ -264,6 +276,10 @@ static inline void world_deliver(struct world *w)
         struct salut_rx_frame rx = {.data = f->data, .bytes = bytes};
         salut_input(w->stacks[1 - f->side], &rx, 1, w->now_ns);
         world_note(w, 1 - f->side, i, false);
+        if (w->answers_fin[1 - f->side] && (f->flags & SLT_TCP_FIN) != 0) {
+            (void)salut_shutdown(w->stacks[1 - f->side], w->conns[1 - f->side], SALUT_SHUT_WRITE);
+            world_note(w, 1 - f->side, -1, false);
+        }
         if (!w->open[SERVER] && w->listening &&
             salut_accept(w->stacks[SERVER], w->listener, 0, &w->conns[SERVER]) == SALUT_OK) {
             w->open[SERVER] = true;
@@ -326,6 +342,9 @@ static inline void world_act(struct world *w, const struct action *a)
         break;
     case DO_SHUTDOWN:
         (void)salut_shutdown(stack, w->conns[a->side], SALUT_SHUT_WRITE);
+        break;
+    case DO_ANSWER_FIN:
+        w->answers_fin[a->side] = true;
         break;
     case DO_CLOSE:
         world_read(w, a->side);
@@ -436,13 +455,22 @@ static inline void world_run(struct world *w, int64_t until_ns)
     }
 }
 
-static inline struct world *world_play(const struct story *story, int place, int64_t way_ns)
+/* Frames lost at random besides: so many of a hundred, by this seed. */
+struct chance {
+    unsigned of_hundred;
+    uint64_t seed;
+};
+
+static inline struct world *world_play(const struct story *story, int place, int64_t way_ns,
+                                       const struct chance *chance)
 {
     struct world *w = calloc(1, sizeof(*w));
     assert_non_null(w);
     w->story = story;
     w->place = place;
     w->way_ns = way_ns;
+    w->chance = chance->of_hundred;
+    w->dice = chance->seed;
     world_make(w, CLIENT);
     world_make(w, SERVER);
     world_run(w, 12 * SLT_NS_PER_S);
