@@ -40,6 +40,7 @@ extern const struct slt_cli_verb slt_cli_check;
 extern const struct slt_cli_verb slt_cli_doctor;
 extern const struct slt_cli_verb slt_cli_explain;
 extern const struct slt_cli_verb slt_cli_record;
+extern const struct slt_cli_verb slt_cli_capture;
 extern const struct slt_cli_verb slt_cli_kill;
 extern const struct slt_cli_verb slt_cli_probe;
 

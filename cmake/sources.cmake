@@ -147,6 +147,14 @@ if(SALUT_HAS_RUN AND command_sources)
   target_compile_definitions(salut-commands PRIVATE SALUT_HAS_RUN)
 endif()
 
+# Filters of `salut capture` are compiled by libpcap, which is loaded when one is given: linked, it
+# would bring a dozen libraries to every start.
+find_path(SALUT_PCAP_INCLUDE pcap/pcap.h)
+if(SALUT_PCAP_INCLUDE)
+  target_compile_definitions(salut-observe PRIVATE SLT_HAVE_PCAP)
+  salut_link(salut-observe ${CMAKE_DL_LIBS})
+endif()
+
 # A program from one source file, with the whole house below it.
 function(salut_program target source)
   add_executable(${target} ${source})
