@@ -259,22 +259,30 @@ static void sort(struct event *events, uint32_t count)
     }
 }
 
-/* Two FINs that cross: whether the end took the other's FIN or the acknowledgement of its own first
- * is proved only when it acknowledged that FIN before the acknowledgement passed the capture. */
+/* Neither FIN acknowledges the other: they crossed. */
+static bool have_crossed(const struct slt_explain_flow *flow)
+{
+    uint32_t a = slt_place_find(flow, 0, SLT_TCP_FIN, SLT_TCP_RST);
+    uint32_t b = slt_place_find(flow, 1, SLT_TCP_FIN, SLT_TCP_RST);
+    if (a == SLT_NO_STEP || b == SLT_NO_STEP) {
+        return false;
+    }
+    const struct slt_explain_step *x = &flow->steps[a];
+    const struct slt_explain_step *y = &flow->steps[b];
+    return slt_explain_diff(x->ack, slt_explain_step_end(y)) < 0 &&
+           slt_explain_diff(y->ack, slt_explain_step_end(x)) < 0;
+}
+
+/* Of FINs that cross nothing proves which an end took first, the other's FIN or the acknowledgement
+ * of its own. */
 static void doubt(struct play *p)
 {
-    struct event *fin = NULL;
-    struct event *ack = NULL;
-    for (uint32_t i = 0; i < p->count; i++) {
-        bool stands = p->events[i].certainty != SLT_REFUTED;
-        fin = stands && p->events[i].kind == TOOK_FIN ? &p->events[i] : fin;
-        ack = stands && p->events[i].kind == FIN_ACKED ? &p->events[i] : ack;
+    bool crossed = have_crossed(p->flow);
+    for (uint32_t i = 0; i < p->count && crossed; i++) {
+        struct event *e = &p->events[i];
+        bool either = e->kind == TOOK_FIN || e->kind == FIN_ACKED;
+        e->certainty = either && e->certainty == SLT_PROVED ? SLT_ASSUMED : e->certainty;
     }
-    if (fin == NULL || ack == NULL || fin->step >= ack->step || fin->proof < ack->step) {
-        return;
-    }
-    fin->certainty = SLT_ASSUMED;
-    ack->certainty = SLT_ASSUMED;
 }
 
 /* What the other end sent arrives in the order in which it was sent, as far as it arrives; what one
@@ -294,6 +302,34 @@ static void join(struct play *p)
     }
 }
 
+/* The RST stands right behind what the end has sent, so that no FIN of its own was lost before it,
+ * and answers nothing: all that came had been acknowledged. */
+static bool is_next(const struct play *p, uint32_t rst)
+{
+    const struct slt_explain_step *answer = &p->flow->steps[rst];
+    uint32_t end = answer->seq;
+    uint32_t acked = 0;
+    uint32_t theirs = 0;
+    bool spoke = false;
+    for (uint32_t i = 0; i < rst; i++) {
+        const struct slt_explain_step *step = &p->flow->steps[i];
+        uint32_t past = slt_explain_step_end(step);
+        if (!slt_place_counts(step)) {
+            continue;
+        }
+        if (step->from == p->end) {
+            end = past;
+            acked = step->ack;
+        } else {
+            theirs = !spoke || slt_explain_diff(past, theirs) > 0 ? past : theirs;
+            spoke = true;
+        }
+    }
+    /* A bare RST takes its number from what it answers (RFC 9293 3.10.7.1): that proves nothing. */
+    return end == answer->seq && (answer->flags & SLT_TCP_ACK) != 0 &&
+           (!spoke || slt_explain_diff(acked, theirs) >= 0);
+}
+
 /* RFC 9293 3.10.7.4: data for a program that has closed both ways is answered with RST; it is the
  * data that ended the connection. */
 static void add_reset(struct play *p)
@@ -302,22 +338,27 @@ static void add_reset(struct play *p)
     uint32_t fin = slt_place_find(p->flow, p->end, SLT_TCP_FIN, SLT_TCP_RST);
     if (rst == SLT_NO_STEP || fin > rst) {
         add_sent(p, SENT_RST, rst);
+        if (rst != SLT_NO_STEP && !is_next(p, rst)) {
+            p->events[p->count - 1].certainty = SLT_ASSUMED;
+        }
         return;
     }
     const struct slt_explain_step *answer = &p->flow->steps[rst];
     int64_t delay_ns = p->flow->end[p->end].delay_ns;
-    int64_t latest_ns = answer->at_ns - (delay_ns > 0 ? delay_ns - delay_ns / 8 : 0);
+    int64_t quickest_ns = delay_ns > 0 ? delay_ns - delay_ns / 8 : 0;
+    int64_t closed_at_ns = p->flow->steps[fin].at_ns;
     uint32_t cause = rst;
-    for (uint32_t i = fin + 1; i < rst; i++) {
+    for (uint32_t i = 0; i < rst && cause == rst; i++) {
         const struct slt_explain_step *step = &p->flow->steps[i];
+        int64_t arrived_ns = step->at_ns + quickest_ns;
         bool fits = step->from != p->end && step->bytes > 0 && slt_place_counts(step);
-        cause = fits && cause == rst && step->at_ns <= latest_ns ? i : cause;
+        cause = fits && arrived_ns >= closed_at_ns && arrived_ns <= answer->at_ns ? i : cause;
     }
     add(p, &(struct event){.order = 4 * (int64_t)rst - 1,
                            .step = cause,
                            .proof = rst,
                            .kind = SENT_RST,
-                           .certainty = cause == rst ? SLT_PROVED : SLT_ASSUMED});
+                           .certainty = SLT_ASSUMED});
 }
 
 /* The FIN of the end, or what was sent behind it when the FIN itself was lost before the capture:
@@ -400,13 +441,22 @@ static bool is_second_closer(const struct play *p)
     uint32_t fin = slt_place_find(p->flow, p->end, SLT_TCP_FIN, SLT_TCP_RST);
     uint32_t other = (uint32_t)(p->end == 0 ? 1 : 0);
     uint32_t theirs = slt_place_find(p->flow, (uint8_t)other, SLT_TCP_FIN, SLT_TCP_RST);
+    for (uint32_t i = theirs; i < p->flow->step_count; i++) {
+        /* With data still to be sent its program may have closed long before. */
+        if (p->flow->steps[i].from == p->end && p->flow->steps[i].bytes > 0) {
+            return false;
+        }
+    }
     if (fin == SLT_NO_STEP || theirs == SLT_NO_STEP) {
         return true;
     }
     uint32_t past = slt_explain_step_end(&p->flow->steps[theirs]);
+    uint32_t own = slt_explain_step_end(&p->flow->steps[fin]);
     for (uint32_t i = theirs + 1; i <= fin; i++) {
         const struct slt_explain_step *step = &p->flow->steps[i];
-        bool first = i < fin || step->direction == SLT_CAPTURE_OUTBOUND;
+        /* A bare segment stands behind all that was sent (RFC 9293 3.10.7.4). */
+        bool bare = slt_explain_step_end(step) == step->seq && step->seq == own - 1;
+        bool first = bare || (i == fin && step->direction == SLT_CAPTURE_OUTBOUND);
         if (first && step->from == p->end && slt_place_counts(step) &&
             (step->flags & SLT_TCP_ACK) != 0 && slt_explain_diff(step->ack, past) >= 0) {
             return true;
