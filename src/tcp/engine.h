@@ -296,7 +296,7 @@ void slt_tcp_recovery_on_resent(struct slt_tcp *tcp, struct slt_tcp_conn *c,
 void slt_tcp_recovery_on_left(struct slt_tcp *tcp, struct slt_tcp_conn *c,
                               const struct slt_tcp_plan *plan, int64_t now_ns);
 bool slt_tcp_recovery_room(const struct slt_tcp_conn *c, uint32_t *left_bytes);
-void slt_tcp_recovery_on_unsent(struct slt_tcp *tcp, struct slt_tcp_conn *c);
+void slt_tcp_recovery_none_out(struct slt_tcp *tcp, struct slt_tcp_conn *c);
 void slt_tcp_recovery_reopened(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t old_right);
 bool slt_tcp_recovery_count_timeout(struct slt_tcp_recovery *r, bool window_closed);
 void slt_tcp_recovery_count_probe(struct slt_tcp_recovery *r);

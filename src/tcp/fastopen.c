@@ -181,7 +181,7 @@ void slt_tcp_fast_open_answered(struct slt_tcp *tcp, struct slt_tcp_conn *c, int
         slt_count(tcp->telemetry, SLT_NOTE_TCP_FAST_OPEN_REFUSED);
     }
     if (c->snd.una < c->snd.nxt) {
-        slt_tcp_recovery_on_unsent(tcp, c);
+        slt_tcp_recovery_none_out(tcp, c);
         slt_tcp_snd_unsent(c);
         slt_tcp_timers_on_acked(tcp, c, true, now_ns);
     }

@@ -18,24 +18,36 @@ static void unwrap(const struct slt_tcp_conn *c, const struct slt_tcp_segment *s
     in->end_pos = in->pos + slt_tcp_seg_len(seg);
 }
 
-/* All facts are in: round-trip time, loss recovery (and with it congestion control and the
- * retransmission timer), the window, the ACK policy, the FIN's transitions. */
+/* What an acknowledgement means for the sender: round-trip time, loss recovery (and with it
+ * congestion control and the retransmission timer), the window. In TIME-WAIT, as in CLOSED, nothing
+ * will be sent that could be timed or lost: what the last acknowledgement would teach, nobody asks.
+ */
+static void teach_sender(struct slt_tcp *tcp, struct slt_tcp_conn *c, struct slt_tcp_in *in)
+{
+    if (c->state == SALUT_STATE_TIME_WAIT) {
+        slt_tcp_recovery_none_out(tcp, c);
+        return;
+    }
+    slt_tcp_recovery_on_ack(tcp, c, in);
+    slt_tcp_pacing_update(tcp, c);
+    if (in->ack.advanced) {
+        slt_tcp_tune_on_acked(tcp, c);
+        slt_tcp_pmtud_on_acked(tcp, c, in->now_ns);
+    }
+    if (in->ack.window_reopened) {
+        slt_tcp_timers_on_unblocked(tcp, c, in->now_ns);
+        slt_tcp_recovery_reopened(tcp, c, in->ack.old_right);
+    }
+}
+
+/* All facts are in: what they mean for the sender, and for the ACK policy. */
 static void finish(struct slt_tcp *tcp, struct slt_tcp_conn *c, struct slt_tcp_in *in)
 {
     if (c->state == SALUT_STATE_CLOSED) {
         return;
     }
     if (c->cold != NULL) {
-        slt_tcp_recovery_on_ack(tcp, c, in);
-        slt_tcp_pacing_update(tcp, c);
-        if (in->ack.advanced) {
-            slt_tcp_tune_on_acked(tcp, c);
-            slt_tcp_pmtud_on_acked(tcp, c, in->now_ns);
-        }
-        if (in->ack.window_reopened) {
-            slt_tcp_timers_on_unblocked(tcp, c, in->now_ns);
-            slt_tcp_recovery_reopened(tcp, c, in->ack.old_right);
-        }
+        teach_sender(tcp, c, in);
     }
     slt_tcp_acks_on_segment(tcp, c, in);
     if (in->new_text) {
@@ -80,9 +92,7 @@ static enum slt_reason input_synchronized(struct slt_tcp *tcp, struct slt_tcp_co
     slt_tcp_timers_on_received(tcp, c, in->now_ns);
     slt_tcp_acks_probe_answered(c);
     if (in->ack.fin_acked) {
-        finish(tcp, c, in); /* what the FIN's acknowledgement stops must stop before it moves on */
         slt_tcp_fin_acked(tcp, c, in->now_ns);
-        in->ack = (struct slt_tcp_ack){0};
     }
     slt_tcp_note_urgent(tcp, c, in); /* sixth */
     slt_tcp_take_text(tcp, c, in);   /* seventh */

@@ -502,8 +502,9 @@ void slt_tcp_recovery_count_syn(struct slt_tcp_recovery *r)
     r->syn_timeouts++;
 }
 
-/* What lies above SND.UNA counts as never sent: data of a SYN that was refused. */
-void slt_tcp_recovery_on_unsent(struct slt_tcp *tcp, struct slt_tcp_conn *c)
+/* Nothing is out: the data of a SYN that was refused count as never sent, and in TIME-WAIT all is
+ * acknowledged for good. */
+void slt_tcp_recovery_none_out(struct slt_tcp *tcp, struct slt_tcp_conn *c)
 {
     struct slt_tcp_recovery *r = &c->cold->recovery;
     uint8_t syn_timeouts = r->syn_timeouts;
@@ -511,6 +512,7 @@ void slt_tcp_recovery_on_unsent(struct slt_tcp *tcp, struct slt_tcp_conn *c)
     slt_records_clear(tcp, &r->records);
     slt_tcp_recovery_init(r, c->snd.una);
     r->syn_timeouts = syn_timeouts;
+    c->due &= (uint16_t)~SLT_DUE_TAIL_PROBE;
 }
 
 /* The window reopened. Octets beyond `old_right`, the edge before, were probes or sent before the
