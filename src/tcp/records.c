@@ -226,6 +226,31 @@ static void remove_record(struct slt_tcp *tcp, struct slt_records *rs,
     give_record(tcp, rs, index);
 }
 
+/* The only record, new octets in flight: it has no neighbours to look up. */
+static void stand_alone(const struct slt_tcp *tcp, struct slt_records *rs,
+                        struct slt_record *record, uint32_t index)
+{
+    record->next = SLT_NIL;
+    record->prev = SLT_NIL;
+    record->list_next = SLT_NIL;
+    record->list_prev = SLT_NIL;
+    rs->head = index;
+    rs->tail = index;
+    rs->flight = (struct slt_record_list){index, index};
+    record->tree.priority = draw_priority(tcp, index, record->start);
+    slt_treap_insert_first(&record->tree, &rs->root, index);
+}
+
+/* It goes, and nothing is left. */
+static void go_alone(struct slt_tcp *tcp, struct slt_records *rs, uint32_t index)
+{
+    rs->root = SLT_NIL;
+    rs->head = SLT_NIL;
+    rs->tail = SLT_NIL;
+    rs->flight = (struct slt_record_list){SLT_NIL, SLT_NIL};
+    give_record(tcp, rs, index);
+}
+
 struct slt_record *slt_records_add(struct slt_tcp *tcp, struct slt_records *rs, int64_t start,
                                    int64_t end, uint32_t segs)
 {
@@ -238,6 +263,10 @@ struct slt_record *slt_records_add(struct slt_tcp *tcp, struct slt_records *rs, 
     }
     struct slt_record *record = slt_record_at(tcp, index);
     *record = (struct slt_record){.start = start, .bytes = (uint32_t)(end - start), .segs = segs};
+    if (rs->head == SLT_NIL) {
+        stand_alone(tcp, rs, record, index);
+        return record;
+    }
     put_in_sequence(tcp, rs, record, index, rs->tail);
     enter_flight(tcp, rs, record, index, rs->flight.tail);
     return record;
@@ -303,6 +332,11 @@ void slt_records_drop(struct slt_tcp *tcp, struct slt_records *rs, uint32_t inde
     struct slt_record *record = slt_record_at(tcp, index);
 
     SLT_ASSERT(bytes <= record->bytes);
+    if (bytes == record->bytes && rs->count == 1 && record->fate == SLT_RECORD_FLIGHT &&
+        !(record->flags & SLT_RECORD_RETRANSMITTED)) {
+        go_alone(tcp, rs, index);
+        return;
+    }
     if (bytes == record->bytes) {
         leave_state(tcp, rs, record, index);
         remove_record(tcp, rs, record, index);
