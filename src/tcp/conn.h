@@ -422,7 +422,8 @@ struct slt_tcp_cold {
     struct slt_tcp_accecn accecn;
 };
 
-/* isn.c: the hash of the tuple that an ISN was last made for. */
+/* isn.c: the hash of a tuple that an ISN was made for. */
+#define SLT_TCP_KEYED_COUNT 32U /* a power of two */
 struct slt_tcp_keyed {
     struct slt_tcp_id id;
     bool known;
@@ -440,7 +441,7 @@ struct slt_tcp {
     struct slt_pool records; /* of what was sent: one for each connection, and records_max */
     struct slt_telemetry *telemetry;
     struct slt_sipkey isn_key; /* of ISNs and timestamp offsets */
-    struct slt_tcp_keyed keyed;
+    struct slt_tcp_keyed keyed[SLT_TCP_KEYED_COUNT];
     struct slt_sipkey cookie_key;
     struct slt_sipkey fast_open_key;
     uint64_t work;           /* loop steps, so that bounds are tested in steps */
