@@ -89,8 +89,11 @@ static uint32_t sum_pieces(const struct salut_tx_frame *frame, uint32_t sum)
 static void write_checksum(const struct salut_stack *stack, const struct slt_frame_to *to,
                            uint32_t tcp_bytes, struct salut_tx_frame *frame)
 {
-    uint32_t sum = slt_checksum_pseudo(to->id->local, to->id->remote, SLT_IP_PROTOCOL_TCP,
-                                       tcp_bytes + frame->payload_bytes);
+    const uint8_t *src = to->id->local;
+    const uint8_t *dst = to->id->remote;
+    uint32_t bytes = tcp_bytes + frame->payload_bytes;
+    uint32_t sum = to->family == 4 ? slt_checksum_pseudo4(src, dst, SLT_IP_PROTOCOL_TCP, bytes)
+                                   : slt_checksum_pseudo(src, dst, SLT_IP_PROTOCOL_TCP, bytes);
     uint8_t *tcp = frame->header + frame->transport_offset;
     uint16_t field;
     if (stack->config.tx_checksum || frame->gso_bytes != 0) {

@@ -232,11 +232,10 @@ uint16_t slt_checksum_finish(uint32_t sum)
 uint32_t slt_checksum_pseudo(const uint8_t src[16], const uint8_t dst[16], uint8_t protocol,
                              uint32_t length)
 {
-    const bool v4 = slt_address_is_v4(src) && slt_address_is_v4(dst);
-    uint64_t addresses = (uint64_t)load_u32(src + 12) + load_u32(dst + 12);
-    if (!v4) {
-        addresses = add_round(addresses, add_round(sum_short(src, 12), sum_short(dst, 12)));
+    if (slt_address_is_v4(src) && slt_address_is_v4(dst)) {
+        return slt_checksum_pseudo4(src, dst, protocol, length);
     }
+    const uint64_t addresses = add_round(sum_short(src, 16), sum_short(dst, 16));
     return protocol + (length >> 16) + (length & 0xffffU) + fold_native(addresses);
 }
 

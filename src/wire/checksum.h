@@ -11,6 +11,7 @@
 #define SLT_WIRE_CHECKSUM_H
 
 #include "base/compiler.h"
+#include "base/span.h"
 
 /* Add `bytes` bytes that start at an even place; an odd last byte counts as if a zero followed. */
 uint32_t slt_checksum_add(uint32_t sum, const void *data, uint32_t bytes);
@@ -35,6 +36,15 @@ uint16_t slt_checksum_finish(uint32_t sum);
 /* The folded sum itself, not inverted: what a device that completes the checksum wants to find in
  * the checksum field. */
 uint16_t slt_checksum_fold(uint32_t sum);
+
+/* The pseudo header of IPv4, of two addresses that are known to be v4-mapped. */
+static inline uint32_t slt_checksum_pseudo4(const uint8_t src[16], const uint8_t dst[16],
+                                            uint8_t protocol, uint32_t length)
+{
+    const uint64_t addresses = (uint64_t)slt_get_u32(src + 12) + slt_get_u32(dst + 12);
+    return protocol + (length >> 16) + (length & 0xffffU) + (uint32_t)(addresses & 0xffffU) +
+           (uint32_t)(addresses >> 16);
+}
 
 /* The pseudo header of TCP, UDP and ICMPv6 (RFC 9293 3.1, RFC 8200 8.1): IPv4's when both
  * addresses are v4-mapped, else IPv6's. `length` is the transport header and what follows it. */
