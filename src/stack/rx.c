@@ -92,7 +92,9 @@ static bool checksum_holds(const struct rx_frame *rx, uint8_t protocol)
 /* Segments come in runs: one that follows another of its connection shares that one's hash. */
 static void hash_item(struct salut_stack *stack, struct slt_rx_item *item)
 {
-    if (stack->rx_count > 0 && memcmp(&item->id, &(item - 1)->id, sizeof(item->id)) == 0) {
+    const struct slt_tcp_id *before = &(item - 1)->id;
+    if (stack->rx_count > 0 && before->remote_port == item->id.remote_port &&
+        memcmp(&item->id, before, sizeof(*before)) == 0) {
         item->hash = (item - 1)->hash;
         return;
     }
