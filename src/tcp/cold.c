@@ -10,14 +10,13 @@
  */
 #include "tcp/engine.h"
 
-bool slt_tcp_cold_get(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t now_ns)
+/* There is none, or one that rests: see slt_tcp_cold_get. False: no memory. */
+bool slt_tcp_cold_make(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t now_ns)
 {
     struct slt_tcp_cold *cold = c->cold;
     struct slt_tcp_accecn kept = {.r_cep = 0};
 
-    if (cold != NULL && !cold->resting) {
-        return true;
-    }
+    SLT_ASSERT(cold == NULL || cold->resting);
     uint32_t index = cold != NULL ? cold->index : slt_pool_take(&tcp->colds);
     if (index == SLT_NIL) {
         return false;
@@ -26,7 +25,9 @@ bool slt_tcp_cold_get(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t now_n
         kept = cold->accecn;
     }
     cold = slt_pool_at(&tcp->colds, index);
-    memset(cold, 0, sizeof(*cold));
+    /* What has an init of its own zeroes itself. */
+    memset(&cold->pacing, 0, sizeof(cold->pacing));
+    memset(&cold->held, 0, sizeof(*cold) - offsetof(struct slt_tcp_cold, held));
     cold->index = index;
     cold->conn = c->index;
     cold->accecn = kept;

@@ -70,7 +70,13 @@ void slt_tcp_emit_note(struct slt_tcp *tcp, const struct slt_tcp_conn *c, enum s
                        int64_t now_ns);
 
 /* cold.c: the block that comes and goes */
-bool slt_tcp_cold_get(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t now_ns);
+bool slt_tcp_cold_make(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t now_ns);
+static inline bool slt_tcp_cold_get(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t now_ns)
+{
+    bool there = c->cold != NULL && !c->cold->resting;
+
+    return there || slt_tcp_cold_make(tcp, c, now_ns);
+}
 void slt_tcp_cold_restart(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t now_ns);
 void slt_tcp_cold_give(struct slt_tcp *tcp, struct slt_tcp_conn *c);
 void slt_tcp_cold_fold(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t now_ns);

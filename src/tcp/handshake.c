@@ -181,18 +181,18 @@ bool slt_tcp_open_passive(struct slt_tcp *tcp, struct slt_tcp_conn *c,
                           const struct slt_tcp_half_open *h, bool early, int64_t now_ns)
 {
     SLT_ASSERT(c->state == SALUT_STATE_LISTEN);
-    if (!slt_tcp_cold_get(tcp, c, now_ns)) {
-        return false;
-    }
     struct slt_tcp_options opt = {.mss = h->mss, .wscale = h->wscale};
     opt.present = (h->flags & SLT_HALF_MSS) ? SLT_TCP_OPT_MSS : 0;
     c->flags |= SLT_CONN_PASSIVE | (early ? (uint32_t)SLT_CONN_EARLY : 0);
     c->flags |= (h->flags & SLT_HALF_WSCALE_OK) ? (uint32_t)SLT_CONN_WSCALE_OK : 0;
     c->flags |= (h->flags & SLT_HALF_SACK_OK) ? (uint32_t)SLT_CONN_SACK_OK : 0;
     c->flags |= (h->flags & SLT_HALF_TS_OK) ? (uint32_t)SLT_CONN_TS_OK : 0;
-    slt_tcp_ecn_open_passive(c, h);
     slt_tcp_snd_start(c, h->isn);
     slt_tcp_snd_peer(tcp, c, &opt);
+    if (!slt_tcp_cold_get(tcp, c, now_ns)) { /* congestion control starts by the peer's MSS */
+        return false;
+    }
+    slt_tcp_ecn_open_passive(c, h);
     slt_tcp_snd_window(c, h->window, 0, 0);
     slt_tcp_window_start(c, h->irs,
                          slt_tcp_has(c, SLT_CONN_WSCALE_OK)
@@ -209,10 +209,8 @@ bool slt_tcp_open_passive(struct slt_tcp *tcp, struct slt_tcp_conn *c,
         slt_tcp_inherit_state(tcp, c, SALUT_STATE_SYN_RECEIVED, SLT_CAUSE_PASSIVE_OPEN,
                               now_ns - age_ns);
     }
-    struct slt_tcp_cold *cold = c->cold;
-    slt_cc_init(&cold->cc, tcp->config, slt_tcp_cc_of(c), slt_tcp_full_mss(tcp, c), now_ns);
     if (h->retries > 1) {
-        slt_cc_on_syn_lost(&cold->cc, slt_tcp_full_mss(tcp, c));
+        slt_cc_on_syn_lost(&c->cold->cc, slt_tcp_full_mss(tcp, c));
     }
     if (early) {
         c->due |= SLT_DUE_SYN;
