@@ -68,6 +68,7 @@ def postgres(folder, digests):
     s.allow_postgres(folder)
     with s.Running("postgres", under(command), folder, cwd="/") as server:
         server.wait_for(runs.SALUTS[4], s.POSTGRES)
+        runs.wait_until(lambda: s.postgres_is_ready(runs.SALUTS[4]), "PostgreSQL's start", 60)
         for family in FAMILIES:
             print(f"pgbench, IPv{family}: {s.pgbench(runs.SALUTS[family]):.0f} transactions/s")
 

@@ -239,6 +239,11 @@ def redis_benchmark(address, wrap=lambda words: words, requests=20000, pipeline=
     return rates
 
 
+def postgres_is_ready(address):
+    return subprocess.run([f"{postgres_bin()}/pg_isready", "-q", "-h", address, "-p",
+                           str(POSTGRES)], check=False, timeout=20).returncode == 0
+
+
 def pgbench(address):
     where = ["-h", address, "-p", str(POSTGRES), "-U", "postgres"]
     output_of([f"{postgres_bin()}/pgbench", "-i", "-q", "-s", "2"] + where + ["postgres"])
