@@ -79,11 +79,14 @@ static void judge_fin_shut_out(const struct slt_case *about, struct slt_hit *hit
     slt_hit_tell(hit, "were closed here, but the peer's window is closed: the FIN cannot be sent");
 }
 
-/* An orphan's timer began at tcp_fin_timeout. */
+/* A stack of ours knows the age; of the kernel's, the timer began at tcp_fin_timeout. */
 static bool is_half_closed_orphan(const struct slt_case *about, const struct slt_seen *seen)
 {
     bool orphan = seen->state == SALUT_STATE_FIN_WAIT_2 && seen->timer == SLT_SEEN_TIMER_FIN_WAIT_2;
     int64_t whole_ns = about->host.fin_timeout_s * SLT_NS_PER_S;
+    if (seen->source == SLT_SOURCE_STACK) {
+        return orphan && slt_judge_lasts(&seen->age, LINGERS_NS);
+    }
     return orphan && seen->timer_in.how == SLT_SPAN_EXACT &&
            whole_ns - seen->timer_in.ns >= LINGERS_NS;
 }
@@ -94,7 +97,7 @@ static void judge_fin_wait_2(const struct slt_case *about, struct slt_hit *hit)
     slt_hit_count(about, is_half_closed_orphan, hit);
     slt_hit_tell(hit, "were closed here, and the peer's program has not closed");
     if (hit->count > 0) {
-        slt_hit_say(hit, "; the kernel drops it in %s",
+        slt_hit_say(hit, "; it is dropped in %s",
                     slt_print_duration(hit->worst->timer_in.ns, text));
     }
 }

@@ -222,6 +222,52 @@ def check(_lab):
         server.close()
 
 
+# ---- doctor, of salut's own stacks -------------------------------------------------------------
+
+def findings(*words):
+    got = subprocess.run([peers.SALUT, "doctor", "--json", "--source", "salut", "--interval", "200ms"]
+                         + list(words), capture_output=True, text=True, check=False)
+    peers.check(got.returncode in (0, 1), got.stderr)
+    lines = [json.loads(line) for line in got.stdout.splitlines()]
+    peers.check(all(line["source"] == "salut" for line in lines), lines)
+    return {line["id"]: line for line in lines}
+
+
+@case
+def doctor_of_own_stacks(_lab):
+    with peers.Serve("--echo"):
+        held = [socket.create_connection((SALUTS, 7), timeout=5) for _ in range(20)]
+        for s in held:
+            s.send(b"x" * 100)
+            s.recv(100)
+            s.close()
+        peers.check(findings() == {}, "a healthy server is judged ill")
+    with peers.Serve("--source") as serve:
+        s = socket.socket()
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        s.connect((SALUTS, 19))
+        time.sleep(1)
+        found = findings()
+        peers.check(set(found) == {"ZW-1"} and found["ZW-1"]["pid"] == serve.process.pid, found)
+        s.close()
+    with peers.Serve("--source=100"):
+        s = socket.create_connection((SALUTS, 19), timeout=5)
+        time.sleep(5.5)
+        found = findings()
+        peers.check(set(found) == {"FW2-1"}, found)
+        s.close()
+    with peers.Serve("--source"):
+        s = socket.create_connection((SALUTS, 19), timeout=5)
+        s.recv(1000)
+        peers.run(["ip", "route", "add", "blackhole", SALUTS + "/32"])
+        for _ in range(200):  # what it sends arrives, and no acknowledgement comes back
+            s.recv(1 << 20, socket.MSG_DONTWAIT) if select.select([s], [], [], 0.02)[0] else None
+        found = findings()
+        peers.run(["ip", "route", "del", "blackhole", SALUTS + "/32"])
+        peers.check("RTO-1" in found, found)
+        s.close()
+
+
 # ---- kill --------------------------------------------------------------------------------------
 
 def is_open(s):
