@@ -132,7 +132,8 @@ static void print_hit_json(const struct slt_hit *hit, bool stacks)
 
 static void wait_for(int64_t ns)
 {
-    struct timespec pause = {.tv_sec = ns / SLT_NS_PER_S, .tv_nsec = ns % SLT_NS_PER_S};
+    struct timespec pause = {.tv_sec = (time_t)(ns / SLT_NS_PER_S),
+                             .tv_nsec = (long)(ns % SLT_NS_PER_S)};
     (void)nanosleep(&pause, NULL);
 }
 

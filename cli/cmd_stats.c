@@ -166,7 +166,8 @@ static void print_json(const char *source, const struct sample *before, const st
 
 static bool rest(int64_t ns)
 {
-    struct timespec pause = {.tv_sec = ns / SLT_NS_PER_S, .tv_nsec = ns % SLT_NS_PER_S};
+    struct timespec pause = {.tv_sec = (time_t)(ns / SLT_NS_PER_S),
+                             .tv_nsec = (long)(ns % SLT_NS_PER_S)};
     return nanosleep(&pause, NULL) == 0 && !interrupted;
 }
 

@@ -157,8 +157,8 @@ static int follow(const struct words *words, const struct slt_filter *filter)
     (void)sigaction(SIGTERM, &action, NULL);
     int result = look_once(words, filter, true);
     while (result == SLT_EXIT_FINE && words->follow_ns > 0 && !interrupted) {
-        struct timespec pause = {.tv_sec = words->follow_ns / SLT_NS_PER_S,
-                                 .tv_nsec = words->follow_ns % SLT_NS_PER_S};
+        struct timespec pause = {.tv_sec = (time_t)(words->follow_ns / SLT_NS_PER_S),
+                                 .tv_nsec = (long)(words->follow_ns % SLT_NS_PER_S)};
         if (nanosleep(&pause, NULL) == 0) {
             if (!words->json) {
                 (void)fputc('\n', stdout);
