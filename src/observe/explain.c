@@ -55,7 +55,7 @@ static void take_copy(struct slt_explain *explain, struct slt_explain_flow *flow
                                           .ack = p->seg.ack,
                                           .bytes = p->bytes,
                                           .flags = p->seg.flags,
-                                          .notes = SLT_NOTE_COPY,
+                                          .notes = SLT_REMARK_COPY,
                                           .from = from,
                                           .direction = p->direction};
     }

@@ -229,6 +229,12 @@ static uint32_t find_own_reset(const struct play *p)
     const struct slt_explain_step *step = &p->flow->steps[at];
     bool bare = (step->flags & SLT_TCP_ACK) == 0;
     bool goes_on = false;
+    for (uint32_t i = 0; i < at && bare; i++) {
+        /* RFC 9293 3.10.7.4: an acknowledgement of what was never sent is answered with RST. */
+        const struct slt_explain_step *asked = &p->flow->steps[i];
+        goes_on = goes_on || (asked->from != p->end && asked->ack == step->seq &&
+                              (asked->notes & SLT_REMARK_UNSEEN) != 0);
+    }
     for (uint32_t i = at + 1; i < p->flow->step_count; i++) {
         const struct slt_explain_step *later = &p->flow->steps[i];
         goes_on = goes_on || (later->from == p->end && slt_place_counts(later) &&

@@ -3,6 +3,7 @@
  */
 #include "observe/explain_findings.h"
 
+#include "observe/explain_mark.h"
 #include "observe/explain_place.h"
 #include "salut/types.h"
 

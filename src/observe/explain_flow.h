@@ -39,16 +39,16 @@ enum slt_explain_mark {
 };
 
 enum slt_explain_note {
-    SLT_NOTE_COPY = 1, /* captured twice: not looked at (CAP-1) */
-    SLT_NOTE_CLIPPED = 2,
-    SLT_NOTE_OFFLOADED = 4,    /* longer than the peer's MSS: cut below the capture (CAP-3) */
-    SLT_NOTE_BAD_CHECKSUM = 8, /* of a packet that arrived: its receiver dropped it */
-    SLT_NOTE_WINDOW_FULL = 16, /* fills the last window the other end has shown */
-    SLT_NOTE_WINDOW_ZERO = 32, /* closes its own window */
-    SLT_NOTE_UNSEEN = 64,      /* acknowledges what the capture does not hold (CAP-2) */
-    SLT_NOTE_DSACK = 128,      /* reports that data arrived twice (RFC 2883) */
-    SLT_NOTE_HOLE = 256,       /* leaves out numbers that were not seen before it */
-    SLT_NOTE_STAMPED = 512     /* has timestamps */
+    SLT_REMARK_COPY = 1, /* captured twice: not looked at (CAP-1) */
+    SLT_REMARK_CLIPPED = 2,
+    SLT_REMARK_OFFLOADED = 4,    /* longer than the peer's MSS: cut below the capture (CAP-3) */
+    SLT_REMARK_BAD_CHECKSUM = 8, /* of a packet that arrived: its receiver dropped it */
+    SLT_REMARK_WINDOW_FULL = 16, /* fills the last window the other end has shown */
+    SLT_REMARK_WINDOW_ZERO = 32, /* closes its own window */
+    SLT_REMARK_UNSEEN = 64,      /* acknowledges what the capture does not hold (CAP-2) */
+    SLT_REMARK_DSACK = 128,      /* reports that data arrived twice (RFC 2883) */
+    SLT_REMARK_HOLE = 256,       /* leaves out numbers that were not seen before it */
+    SLT_REMARK_STAMPED = 512     /* has timestamps */
 };
 
 /* One packet of a flow, as it is kept. */

@@ -70,15 +70,15 @@ const char *slt_explain_remark(const struct slt_explain_step *step, char *out, s
     static const struct {
         uint16_t note;
         const char *text;
-    } notes[] = {{SLT_NOTE_COPY, "captured twice"},
-                 {SLT_NOTE_CLIPPED, "clipped"},
-                 {SLT_NOTE_OFFLOADED, "offloaded"},
-                 {SLT_NOTE_BAD_CHECKSUM, "wrong checksum"},
-                 {SLT_NOTE_WINDOW_FULL, "window full"},
-                 {SLT_NOTE_WINDOW_ZERO, "window closed"},
-                 {SLT_NOTE_UNSEEN, "acknowledges what was not captured"},
-                 {SLT_NOTE_DSACK, "reports a duplicate"},
-                 {SLT_NOTE_HOLE, "earlier data not seen"}};
+    } notes[] = {{SLT_REMARK_COPY, "captured twice"},
+                 {SLT_REMARK_CLIPPED, "clipped"},
+                 {SLT_REMARK_OFFLOADED, "offloaded"},
+                 {SLT_REMARK_BAD_CHECKSUM, "wrong checksum"},
+                 {SLT_REMARK_WINDOW_FULL, "window full"},
+                 {SLT_REMARK_WINDOW_ZERO, "window closed"},
+                 {SLT_REMARK_UNSEEN, "acknowledges what was not captured"},
+                 {SLT_REMARK_DSACK, "reports a duplicate"},
+                 {SLT_REMARK_HOLE, "earlier data not seen"}};
     out[0] = '\0';
     append(out, size, slt_explain_mark_text(step->mark));
     for (size_t i = 0; i < SLT_ARRAY_COUNT(notes); i++) {

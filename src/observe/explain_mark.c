@@ -43,6 +43,17 @@ bool slt_explain_is_again(uint8_t mark)
     return mark >= SLT_MARK_SYN_AGAIN && mark <= SLT_MARK_SPURIOUS;
 }
 
+uint32_t slt_explain_again_count(const struct slt_explain_flow *flow)
+{
+    uint32_t count = 0;
+    for (uint8_t mark = 0; mark < SLT_MARK_COUNT; mark++) {
+        if (slt_explain_is_again(mark)) {
+            count += flow->end[0].marks[mark] + flow->end[1].marks[mark];
+        }
+    }
+    return count;
+}
+
 static bool in_hole(const struct slt_explain_hole *hole, const struct slt_explain_step *step)
 {
     return hole->left != hole->right && slt_explain_diff(step->seq, hole->left) >= 0 &&
@@ -169,35 +180,35 @@ static uint16_t notes_of(const struct slt_explain_flow *flow,
     const struct slt_explain_end *me = &flow->end[step->from];
     const struct slt_explain_end *peer = &flow->end[1 - step->from];
     bool control = (step->flags & (SLT_TCP_SYN | SLT_TCP_RST)) != 0;
-    uint32_t notes = packet->clipped ? SLT_NOTE_CLIPPED : 0U;
+    uint32_t notes = packet->clipped ? SLT_REMARK_CLIPPED : 0U;
     uint32_t end = slt_explain_step_end(step);
     uint16_t mss = (peer->options.present & SLT_TCP_OPT_MSS) ? peer->options.mss : 0;
     if (mss > 0 && step->bytes > mss) {
-        notes |= SLT_NOTE_OFFLOADED;
+        notes |= SLT_REMARK_OFFLOADED;
     }
     if (packet->direction == SLT_CAPTURE_INBOUND && slt_explain_checksum_is_wrong(packet)) {
-        notes |= SLT_NOTE_BAD_CHECKSUM;
+        notes |= SLT_REMARK_BAD_CHECKSUM;
     }
     if (!control && packet->seg.window == 0) {
-        notes |= SLT_NOTE_WINDOW_ZERO;
+        notes |= SLT_REMARK_WINDOW_ZERO;
     }
     bool scaled = me->syn_seen && peer->syn_seen;
     if (scaled && step->bytes > 0 && peer->has_acked && peer->window > 0 &&
         slt_explain_diff(end, peer->acked + peer->window) >= 0) {
-        notes |= SLT_NOTE_WINDOW_FULL;
+        notes |= SLT_REMARK_WINDOW_FULL;
     }
     if ((step->flags & SLT_TCP_ACK) != 0 && peer->seen && !control &&
         slt_explain_diff(step->ack, peer->end) > 0 &&
         slt_explain_diff(step->ack, peer->offered) > 0 && step->mark != SLT_MARK_CHALLENGE_ACK) {
-        notes |= SLT_NOTE_UNSEEN;
+        notes |= SLT_REMARK_UNSEEN;
     }
     if (step->sack_left != step->sack_right && slt_explain_diff(step->sack_right, step->ack) <= 0) {
-        notes |= SLT_NOTE_DSACK; /* RFC 2883 4: below the cumulative acknowledgement */
+        notes |= SLT_REMARK_DSACK; /* RFC 2883 4: below the cumulative acknowledgement */
     }
     if (me->seen && end != step->seq && slt_explain_diff(step->seq, me->end) > 0) {
-        notes |= SLT_NOTE_HOLE;
+        notes |= SLT_REMARK_HOLE;
     }
-    notes |= (packet->seg.opt.present & SLT_TCP_OPT_TIMESTAMPS) != 0 ? SLT_NOTE_STAMPED : 0U;
+    notes |= (packet->seg.opt.present & SLT_TCP_OPT_TIMESTAMPS) != 0 ? SLT_REMARK_STAMPED : 0U;
     return (uint16_t)notes;
 }
 

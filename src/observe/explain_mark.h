@@ -25,4 +25,7 @@ const char *slt_explain_mark_name(uint8_t mark);
 /* True for segments that carry again what was sent before. */
 bool slt_explain_is_again(uint8_t mark);
 
+/* How many segments both ends sent again. */
+uint32_t slt_explain_again_count(const struct slt_explain_flow *flow);
+
 #endif

@@ -142,14 +142,14 @@ static uint32_t find_denial(const struct hunt *h, uint32_t i, uint32_t before)
 static bool is_echoed(const struct slt_explain_step *copy, const struct slt_explain_step *answer)
 {
     uint16_t both = copy->notes & answer->notes;
-    return (both & SLT_NOTE_STAMPED) == 0 || slt_explain_diff(copy->ts_val, answer->ts_ecr) <= 0;
+    return (both & SLT_REMARK_STAMPED) == 0 || slt_explain_diff(copy->ts_val, answer->ts_ecr) <= 0;
 }
 
 /* Copies sent in one moment: the first of them is the one, unless it is lost, which nothing tells.
  */
 static bool is_twin(const struct slt_explain_step *a, const struct slt_explain_step *b)
 {
-    return (a->notes & b->notes & SLT_NOTE_STAMPED) != 0 && a->ts_val == b->ts_val &&
+    return (a->notes & b->notes & SLT_REMARK_STAMPED) != 0 && a->ts_val == b->ts_val &&
            a->ts_ecr == b->ts_ecr;
 }
 
@@ -271,7 +271,7 @@ void slt_place_arrival(const struct slt_explain_flow *flow, uint8_t end, uint16_
  * and changes nothing. */
 static bool is_rejected(const struct slt_explain_flow *flow, uint8_t end, uint32_t at)
 {
-    if ((step_at(flow, at)->notes & SLT_NOTE_UNSEEN) == 0) {
+    if ((step_at(flow, at)->notes & SLT_REMARK_UNSEEN) == 0) {
         return false;
     }
     for (uint32_t i = at + 1; i < flow->step_count; i++) {
@@ -403,7 +403,8 @@ static bool is_astray(const struct slt_explain_flow *flow, uint8_t end, uint32_t
     if (own > rst || theirs < rst) {
         return false;
     }
-    return !covers(step, step_at(flow, own)->seq + 1);
+    bool within = slt_explain_diff(step->ack, slt_explain_step_end(step_at(flow, own))) <= 0;
+    return !within || !covers(step, step_at(flow, own)->seq + 1);
 }
 
 void slt_place_reset(const struct slt_explain_flow *flow, uint8_t end, struct slt_placed *out)

@@ -43,7 +43,7 @@ uint32_t slt_place_find(const struct slt_explain_flow *flow, uint8_t end, uint16
 /* False for copies and what its receiver dropped. */
 static inline bool slt_place_counts(const struct slt_explain_step *step)
 {
-    return (step->notes & (SLT_NOTE_COPY | SLT_NOTE_BAD_CHECKSUM)) == 0;
+    return (step->notes & (SLT_REMARK_COPY | SLT_REMARK_BAD_CHECKSUM)) == 0;
 }
 
 #endif

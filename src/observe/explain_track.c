@@ -30,7 +30,7 @@ static void track_syn(struct slt_explain_flow *flow, const struct slt_explain_pa
 /* A hole is remembered until it is filled; one is enough to tell overtaken from sent again. */
 static void track_hole(struct slt_explain_end *me, const struct slt_explain_step *step)
 {
-    if ((step->notes & SLT_NOTE_HOLE) != 0) {
+    if ((step->notes & SLT_REMARK_HOLE) != 0) {
         me->hole = (struct slt_explain_hole){me->end, step->seq, step->at_ns};
     } else if (me->hole.left != me->hole.right && step->seq == me->hole.left) {
         uint32_t end = slt_explain_step_end(step);
@@ -135,7 +135,7 @@ static void track_ack(struct slt_explain_flow *flow, const struct slt_explain_pa
             step->sack_left != step->sack_right && slt_explain_diff(step->sack_left, step->ack) > 0;
     }
     me->has_acked = true;
-    if ((step->notes & SLT_NOTE_UNSEEN) != 0) {
+    if ((step->notes & SLT_REMARK_UNSEEN) != 0) {
         peer->end = step->ack; /* told once */
     }
 }
@@ -146,13 +146,13 @@ static void count(struct slt_explain_end *me, const struct slt_explain_step *ste
 {
     me->packets++;
     me->marks[step->mark]++;
-    me->zero_windows += (step->notes & SLT_NOTE_WINDOW_ZERO) != 0;
-    me->full_windows += (step->notes & SLT_NOTE_WINDOW_FULL) != 0;
-    me->clipped += (step->notes & SLT_NOTE_CLIPPED) != 0;
-    me->offloaded += (step->notes & SLT_NOTE_OFFLOADED) != 0;
-    me->unseen += (step->notes & SLT_NOTE_UNSEEN) != 0;
-    me->bad_checksums += (step->notes & SLT_NOTE_BAD_CHECKSUM) != 0;
-    me->dsacks += (step->notes & SLT_NOTE_DSACK) != 0;
+    me->zero_windows += (step->notes & SLT_REMARK_WINDOW_ZERO) != 0;
+    me->full_windows += (step->notes & SLT_REMARK_WINDOW_FULL) != 0;
+    me->clipped += (step->notes & SLT_REMARK_CLIPPED) != 0;
+    me->offloaded += (step->notes & SLT_REMARK_OFFLOADED) != 0;
+    me->unseen += (step->notes & SLT_REMARK_UNSEEN) != 0;
+    me->bad_checksums += (step->notes & SLT_REMARK_BAD_CHECKSUM) != 0;
+    me->dsacks += (step->notes & SLT_REMARK_DSACK) != 0;
 }
 
 /* RFC 5961 3.2 and 4.2: a SYN on a connection, or an RST that is not exactly in place, is answered
@@ -173,7 +173,7 @@ void slt_explain_track(struct slt_explain_flow *flow, const struct slt_explain_p
     struct slt_explain_end *me = &flow->end[step->from];
     struct slt_explain_end *peer = &flow->end[1 - step->from];
     count(me, step);
-    if ((step->notes & SLT_NOTE_BAD_CHECKSUM) == 0) {
+    if ((step->notes & SLT_REMARK_BAD_CHECKSUM) == 0) {
         track_syn(flow, packet, step);
         track_numbers(me, step);
         track_ack(flow, packet, step);

@@ -60,17 +60,6 @@ const char *slt_explain_ended_name(uint8_t ended)
     return ended < SLT_ARRAY_COUNT(names) ? names[ended] : "?";
 }
 
-uint32_t slt_explain_again_count(const struct slt_explain_flow *flow)
-{
-    uint32_t count = 0;
-    for (uint8_t mark = 0; mark < SLT_MARK_COUNT; mark++) {
-        if (slt_explain_is_again(mark)) {
-            count += flow->end[0].marks[mark] + flow->end[1].marks[mark];
-        }
-    }
-    return count;
-}
-
 /* ---- how it ended --------------------------------------------------------------------------- */
 
 static void find_closer(const struct slt_explain_flow *flow,

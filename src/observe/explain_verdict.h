@@ -38,7 +38,4 @@ const char *slt_explain_end_text(const struct slt_explain_end *end, char *out, s
 const char *slt_explain_ended_text(uint8_t ended);
 const char *slt_explain_ended_name(uint8_t ended);
 
-/* Bytes sent again, of both ends, and how often. */
-uint32_t slt_explain_again_count(const struct slt_explain_flow *flow);
-
 #endif

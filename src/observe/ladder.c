@@ -202,9 +202,14 @@ static void draw_step(struct pen *pen, const struct slt_ladder_step *step)
 
 static void draw_names(const struct pen *pen)
 {
-    int left = (int)(TIME_COLUMNS + 1 + STATE_COLUMNS + 1 + pen->lane + 1);
+    /* The right name stands over its states; a long one ends with the line. */
+    size_t left = TIME_COLUMNS + 1 + STATE_COLUMNS + 1 + pen->lane + 1;
+    size_t length = strlen(pen->ladder->names[SLT_LADDER_RIGHT]);
+    if (length > STATE_COLUMNS && length - STATE_COLUMNS < pen->lane) {
+        left -= length - STATE_COLUMNS;
+    }
     paint(pen, "\033[1m");
-    (void)fprintf(pen->to, "%*s%-*s %s\n", TIME_COLUMNS + 1, "", left - TIME_COLUMNS - 2,
+    (void)fprintf(pen->to, "%*s%-*s %s\n", TIME_COLUMNS + 1, "", (int)left - TIME_COLUMNS - 2,
                   pen->ladder->names[SLT_LADDER_LEFT], pen->ladder->names[SLT_LADDER_RIGHT]);
     paint(pen, "\033[0m");
 }

@@ -197,7 +197,7 @@ static void retransmissions_are_told_apart(void **state)
     slt_explain_deinit(&e);
     PLAY(&e, HANDSHAKE, {30, CLIENT, A, 101, 1, 100, 1000, 4}, {31, CLIENT, A, 1, 1, 100, 1000, 3});
     assert_int_equal(mark_of(&e, 4), SLT_MARK_OUT_OF_ORDER);
-    assert_true(notes_of(&e, 3) & SLT_NOTE_HOLE);
+    assert_true(notes_of(&e, 3) & SLT_REMARK_HOLE);
     slt_explain_deinit(&e);
 }
 
@@ -211,8 +211,8 @@ static void a_probe_is_no_keepalive(void **state)
     PLAY(&e, HANDSHAKE, {30, CLIENT, A, 1, 1, 1000, 1000, 3}, {40, SERVER, A, 1, 1001, 0, 0, 3},
          {240, CLIENT, A, 1000, 1, 0, 1000, 4}, {250, SERVER, A, 1, 1001, 0, 0, 4},
          {650, CLIENT, A, 1001, 1, 1, 1000, 5}, {660, SERVER, A, 1, 1001, 0, 500, 5});
-    assert_true(notes_of(&e, 3) & SLT_NOTE_WINDOW_FULL);
-    assert_true(notes_of(&e, 4) & SLT_NOTE_WINDOW_ZERO);
+    assert_true(notes_of(&e, 3) & SLT_REMARK_WINDOW_FULL);
+    assert_true(notes_of(&e, 4) & SLT_REMARK_WINDOW_ZERO);
     assert_int_equal(mark_of(&e, 5), SLT_MARK_WINDOW_PROBE);
     assert_int_equal(mark_of(&e, 7), SLT_MARK_WINDOW_PROBE);
     assert_int_equal(mark_of(&e, 8), SLT_MARK_WINDOW_UPDATE);
@@ -247,7 +247,7 @@ static void copies_are_no_retransmissions(void **state)
          {40, SERVER, A, 1, 101, 0, 1000, 3}, {40, SERVER, A, 1, 101, 0, 1000, 3});
     assert_int_equal(e.counts.copies, 2);
     assert_int_equal(slt_explain_again_count(e.flows.oldest), 0);
-    assert_int_equal(notes_of(&e, 4), SLT_NOTE_COPY);
+    assert_int_equal(notes_of(&e, 4), SLT_REMARK_COPY);
     slt_explain_deinit(&e);
     /* Another identification: the stack did send it again. */
     PLAY(&e, HANDSHAKE, {30, CLIENT, A, 1, 1, 100, 1000, 3}, {30, CLIENT, A, 1, 1, 100, 1000, 4});
@@ -261,7 +261,7 @@ static void what_the_capture_misses_is_said(void **state)
     (void)state;
     struct slt_explain e;
     PLAY(&e, HANDSHAKE, {30, SERVER, A, 1, 501, 0, 1000, 3}, {40, CLIENT, A, 501, 1, 10, 1000, 3});
-    assert_true(notes_of(&e, 3) & SLT_NOTE_UNSEEN);
+    assert_true(notes_of(&e, 3) & SLT_REMARK_UNSEEN);
     assert_int_equal(mark_of(&e, 4), SLT_MARK_NONE);
     slt_explain_deinit(&e);
     PLAY(&e, {0, CLIENT, A, 1, 1, 100, 1000, 3}, {5, CLIENT, A, 101, 1, 100, 1000, 4});
