@@ -71,7 +71,7 @@ static void put_changes(const struct slt_explained *e, FILE *to)
                       slt_explain_state_name(c->from), slt_explain_state_name(c->to),
                       slt_certainty_name(c->certainty), proof);
         slt_explain_put_quoted(c->why, to);
-        (void)fputc(']', to);
+        (void)fprintf(to, ",%u]", e->flow->steps[c->shown].number);
     }
     (void)fputs("],\"lost\":[", to);
     const char *comma = "";
