@@ -165,7 +165,9 @@ def main():
         full = compare(program, words.seconds, 0, words.runs, folder)
     lines = [
         "salut record: its cost. Connections over loopback, both ends on this machine: ten changes",
-        "of state each. Medians of alternating runs; events and losses are sums.",
+        "of state each. Medians of alternating runs; events and losses are sums. At full speed the",
+        "load keeps every processor busy, and what the recorder then loses is told.",
+        f"Program: {os.path.relpath(SALUT, ROOT)}",
         "",
         f"{'':22}{'conn/s without':>9}{'with':>7}{'falls':>10}{'own CPU':>10}{'events':>10}"
         f"{'lost':>6}{'overruns':>10}{'unknown':>9}",

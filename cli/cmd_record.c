@@ -6,6 +6,7 @@
 
 #include "base/time.h"
 #include "observe/filter.h"
+#include "observe/kernel_diag_linux.h"
 #include "sock/runner_clock.h"
 
 #include <errno.h>
@@ -32,6 +33,7 @@ static const char help[] =
     "  -w FILE          lines go to FILE; when it is full it becomes FILE.1 and a new one begins\n"
     "  --file-size N    bytes of both files together (64M)\n"
     "  --quiet          print nothing but the cost at the end: record for salut status alone\n"
+    "  --here           changes in this network namespace alone, and where it is not known\n"
     "  --duration T     stop after T (10s, 5m)\n"
     "  --keep N         connections that are remembered (65536); the oldest closed ones go first\n"
     "  --alone          do not share what is remembered\n"
@@ -51,6 +53,7 @@ struct words {
     bool quiet;
     bool alone;
     bool no_finals;
+    bool here;
     const char *file;
     int64_t file_bytes;
     int64_t duration_ns;
@@ -64,6 +67,7 @@ struct run {
     const struct slt_filter *filter;
     struct slt_record_style style;
     FILE *to;
+    uint64_t netns; /* this one's inode */
     uint64_t told_lost;
     bool failed;
 };
@@ -96,7 +100,9 @@ static void on_change(void *ctx, const struct slt_change *change)
 {
     struct run *run = ctx;
     struct slt_seen seen;
-    if (run->words->quiet || run->failed) {
+    uint64_t netns = change->conn->netns;
+    bool elsewhere = run->words->here && netns != 0 && netns != run->netns;
+    if (run->words->quiet || run->failed || elsewhere) {
         return;
     }
     if (run->filter != NULL) {
@@ -204,7 +210,8 @@ static int start(struct run *run)
 
 static int open_and_start(const struct words *words, const struct slt_filter *filter)
 {
-    struct run run = {.words = words, .filter = filter, .to = stdout};
+    struct run run = {
+        .words = words, .filter = filter, .to = stdout, .netns = slt_kernel_namespace()};
     run.style = (struct slt_record_style){.json = words->json, .epoch_ns = slt_runner_epoch()};
     if (words->file != NULL) {
         run.to = fopen(words->file, "we");
@@ -232,6 +239,7 @@ static int run(int argc, char **argv)
     const struct slt_arg options[] = {
         {"--json", SLT_ARG_FLAG, &words.json, 0, 0},
         {"--quiet", SLT_ARG_FLAG, &words.quiet, 0, 0},
+        {"--here", SLT_ARG_FLAG, &words.here, 0, 0},
         {"--alone", SLT_ARG_FLAG, &words.alone, 0, 0},
         {"--no-finals", SLT_ARG_FLAG, &words.no_finals, 0, 0},
         {"-w", SLT_ARG_TEXT, &words.file, 0, 0},

@@ -29,7 +29,7 @@
 
 #define RING_BYTES      (4U << 20)
 #define RING_BYTES_MIN  (64U << 10)
-#define CHAIN_MAX       48U
+#define CHAIN_MAX       24U /* the causes lie within; on loopback the whole is twice as deep */
 #define RECORD_MAX      65536U
 #define HOLD_NS         SLT_NS_PER_MS
 #define EVENTS_MAX      (1U << 19)

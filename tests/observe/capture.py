@@ -30,11 +30,16 @@ class Capture:
     def __init__(self, *words, prefix=(), **how):
         self.process = subprocess.Popen([*prefix, peers.SALUT, "capture", *words],
                                         stderr=subprocess.PIPE, text=True, **how)
-        time.sleep(0.5)
+        path = how["stdout"].name if "stdout" in how else words[words.index("-w") + 1]
+        for _ in range(200):  # its file has a head when it is ready
+            time.sleep(0.05)
+            began = os.path.exists(path) and os.path.getsize(path) > 0
+            if began or self.process.poll() is not None:
+                break
         if self.process.poll() == 3:
             peers.skip(self.process.stderr.read().strip())
-        peers.check(self.process.poll() is None,
-                    f"salut capture does not run: {self.process.stderr and self.process.poll()}")
+        if self.process.poll() is not None:
+            raise peers.Failure("salut capture has ended: " + self.process.stderr.read())
 
     def stop(self, wait_s=0.4):
         time.sleep(wait_s)

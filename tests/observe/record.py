@@ -41,12 +41,20 @@ class Recorder:
         self.path = os.path.join(folder, "lines")
         self.at = 0
         self.process = subprocess.Popen(
-            [peers.SALUT, "record", "--json", "-w", self.path], stderr=subprocess.PIPE, text=True)
-        time.sleep(0.4)
+            [peers.SALUT, "record", "--json", "--here", "--file-size", "1G", "-w", self.path],
+            stderr=subprocess.PIPE, text=True)
+        for _ in range(200):  # what it shares is there when it is ready
+            time.sleep(0.05)
+            if os.path.exists(os.environ["SALUT_RECORDER"]) or self.process.poll() is not None:
+                break
         if self.process.poll() == 3:
             peers.skip(self.process.stderr.read().strip())
-        peers.check(self.process.poll() is None, "salut record does not run")
+        self.check_runs()
         self.lines = []
+
+    def check_runs(self):
+        if self.process.poll() is not None:
+            raise peers.Failure("salut record has ended: " + self.process.stderr.read())
 
     def read(self):
         with open(self.path, encoding="utf-8") as file:
@@ -89,6 +97,17 @@ def pair():
 
 def port_of(s):
     return s.getsockname()[1]
+
+
+def wait_for_end(s):
+    """Until the kernel gives up: when that is depends on the round-trip time it saw."""
+    s.settimeout(25)
+    try:
+        s.recv(1)
+    except TimeoutError as error:
+        peers.check(error.errno is not None, "the kernel did not give up within 25 s")
+    except OSError:
+        pass
 
 
 def linger_zero(s):
@@ -374,7 +393,7 @@ def unanswered(lab):
     port = port_of(s)
     s.setsockopt(socket.IPPROTO_TCP, 18, 1200)  # TCP_USER_TIMEOUT
     s.send(b"x" * 100)
-    time.sleep(3.5)
+    wait_for_end(s)
     s.close()
     return port
 
@@ -387,7 +406,7 @@ def keepalive(lab):
     s.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 1)
     s.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 1)
     s.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 1)
-    time.sleep(3.0)
+    wait_for_end(s)
     s.close()
     return port
 
@@ -401,7 +420,7 @@ def window_closed(lab):
     s.recv(4)
     s.setsockopt(socket.IPPROTO_TCP, 18, 1200)  # TCP_USER_TIMEOUT
     s.send(b"y" * 5000)
-    time.sleep(4.0)
+    wait_for_end(s)
     s.close()
     return port
 
@@ -467,6 +486,7 @@ def examine(recorder, lab, expected, function):
     missing = list(expected)
     for _ in range(30):
         time.sleep(0.05)
+        recorder.check_runs()
         found = [(c["from"], c["to"], c["cause"]) for c in recorder.of_port(port, since)]
         missing = [e for e in expected if e not in found]
         if not missing:
