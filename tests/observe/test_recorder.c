@@ -1,0 +1,169 @@
+/* The recorder's table, fed by hand: exact times, what a reset says afterwards, and its bounds.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include "observe/recorder.h"
+
+#include "base/time.h"
+
+#include <stdlib.h>
+
+#define ROOM 64U
+
+struct fixture {
+    struct slt_recorded table[ROOM];
+    struct slt_pids pids;
+    struct slt_recorder *recorder;
+};
+
+static int set_up(void **state)
+{
+    struct fixture *f = calloc(1, sizeof(*f));
+    assert_non_null(f);
+    f->recorder = slt_recorder_new(f->table, ROOM, &f->pids);
+    *state = f;
+    return f->recorder == NULL;
+}
+
+static int tear_down(void **state)
+{
+    struct fixture *f = *state;
+    slt_recorder_free(f->recorder);
+    free(f);
+    return 0;
+}
+
+static struct slt_trace_event change_of(uint64_t socket, uint8_t from, uint8_t to, int64_t at_ns)
+{
+    struct slt_trace_event e = {.at_ns = at_ns,
+                                .socket = socket,
+                                .kind = SLT_TRACE_STATE,
+                                .from = from,
+                                .to = to,
+                                .family = 4,
+                                .pid = 1,
+                                .local_port = (uint16_t)(1000 + socket),
+                                .remote_port = 80};
+    e.local.b[15] = 1;
+    e.remote.b[15] = 2;
+    return e;
+}
+
+static struct slt_change take(struct fixture *f, struct slt_trace_event e)
+{
+    struct slt_change change;
+    assert_true(slt_recorder_take(f->recorder, &e, 1, &change));
+    return change;
+}
+
+static void times_in_states_are_exact(void **state)
+{
+    struct fixture *f = *state;
+    struct slt_change c = take(f, change_of(5, SALUT_STATE_CLOSED, SALUT_STATE_SYN_SENT, 1000));
+    assert_int_equal(c.in_state_ns, SLT_UNKNOWN);
+    c = take(f, change_of(5, SALUT_STATE_SYN_SENT, SALUT_STATE_ESTABLISHED, 1700));
+    assert_int_equal(c.in_state_ns, 700);
+    assert_int_equal(c.conn->opened_ns, 1000);
+    assert_int_equal(c.conn->since_ns, 1700);
+    assert_int_equal(c.conn->passive, SLT_NO);
+    assert_int_equal(c.conn->turn & 1, 0);
+}
+
+static void what_looks_closed_is_in_time_wait(void **state)
+{
+    struct fixture *f = *state;
+    (void)take(f, change_of(5, SALUT_STATE_FIN_WAIT_1, SALUT_STATE_FIN_WAIT_2, 1000));
+    struct slt_trace_event e = change_of(5, SALUT_STATE_FIN_WAIT_2, SALUT_STATE_CLOSED, 2000);
+    e.frames = 1U << SLT_FRAME_FIN | 1U << SLT_FRAME_SEGMENT | 1U << SLT_FRAME_DONE;
+    struct slt_change c = take(f, e);
+    assert_int_equal(c.what.to, SALUT_STATE_TIME_WAIT);
+    assert_int_equal(c.what.cause, SLT_BY_TIME_WAIT);
+    assert_int_equal(c.conn->socket, 0);
+    /* The kernel gives the socket's memory to another connection at once. */
+    c = take(f, change_of(5, SALUT_STATE_CLOSED, SALUT_STATE_SYN_SENT, 3000));
+    assert_int_equal(c.conn->change_count, 1);
+}
+
+static void a_reset_that_follows_names_the_cause(void **state)
+{
+    struct fixture *f = *state;
+    struct slt_change c;
+    struct slt_trace_event e[2] = {
+        change_of(5, SALUT_STATE_FIN_WAIT_2, SALUT_STATE_CLOSED, 2000),
+        change_of(5, 0, 0, 2000 + 20 * SLT_NS_PER_US),
+    };
+    e[0].frames = 1U << SLT_FRAME_SEGMENT | 1U << SLT_FRAME_DONE;
+    e[1].kind = SLT_TRACE_RESET_SENT;
+    assert_true(slt_recorder_take(f->recorder, e, 2, &c));
+    assert_int_equal(c.what.cause, SLT_BY_DATA_AFTER_CLOSE);
+    assert_false(slt_recorder_take(f->recorder, e + 1, 1, &c));
+    e[1].at_ns = 2000 + 2 * SLT_NS_PER_MS; /* too late to be its answer */
+    e[0].socket = e[1].socket = 6;
+    assert_true(slt_recorder_take(f->recorder, e, 2, &c));
+    assert_int_equal(c.what.cause, SLT_BY_ORPHANED);
+}
+
+static void history_keeps_the_last(void **state)
+{
+    struct fixture *f = *state;
+    struct slt_change c = {.conn = NULL};
+    for (int i = 0; i < 20; i++) {
+        c = take(f, change_of(5, SALUT_STATE_SYN_SENT, SALUT_STATE_ESTABLISHED, i));
+    }
+    assert_int_equal(c.conn->change_count, 20);
+    assert_int_equal(c.conn->changes[19 % SLT_RECORDED_MAX].at_ns, 19);
+}
+
+/* What is over goes first; what is open goes only when there is nothing else, and is counted. */
+static void the_table_is_bounded(void **state)
+{
+    struct fixture *f = *state;
+    for (uint64_t i = 1; i <= ROOM; i++) {
+        (void)take(f, change_of(i, SALUT_STATE_SYN_SENT, SALUT_STATE_ESTABLISHED, (int64_t)i));
+    }
+    assert_int_equal(slt_recorder_counts(f->recorder)->forgotten, 0);
+    (void)take(f, change_of(1, SALUT_STATE_ESTABLISHED, SALUT_STATE_CLOSED, 200));
+    (void)take(f, change_of(100, SALUT_STATE_SYN_SENT, SALUT_STATE_ESTABLISHED, 201));
+    assert_int_equal(slt_recorder_counts(f->recorder)->forgotten, 0);
+    (void)take(f, change_of(101, SALUT_STATE_SYN_SENT, SALUT_STATE_ESTABLISHED, 202));
+    assert_int_equal(slt_recorder_counts(f->recorder)->forgotten, 1);
+}
+
+static void what_was_there_before_is_joined_by_its_ends(void **state)
+{
+    struct fixture *f = *state;
+    struct slt_trace_event e = change_of(5, SALUT_STATE_ESTABLISHED, SALUT_STATE_CLOSE_WAIT, 900);
+    struct slt_seen seen;
+    slt_seen_init(&seen, SLT_SOURCE_KERNEL);
+    seen.kind = SLT_SEEN_CONN;
+    seen.state = SALUT_STATE_ESTABLISHED;
+    seen.local = e.local;
+    seen.remote = e.remote;
+    seen.local_port = e.local_port;
+    seen.remote_port = e.remote_port;
+    seen.pid = 4711;
+    slt_recorder_learn(f->recorder, &seen);
+    e.frames = 1U << SLT_FRAME_FIN;
+    struct slt_change c = take(f, e);
+    assert_int_equal(c.conn->pid, 4711);
+    assert_int_equal(c.what.cause, SLT_BY_FIN_RECEIVED);
+    assert_int_equal(c.what.pid, SLT_UNKNOWN);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(times_in_states_are_exact, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_looks_closed_is_in_time_wait, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_reset_that_follows_names_the_cause, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(history_keeps_the_last, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(the_table_is_bounded, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_was_there_before_is_joined_by_its_ends, set_up,
+                                        tear_down),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
