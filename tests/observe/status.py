@@ -73,6 +73,13 @@ def ours(record):
     return record
 
 
+def nobodys(record):
+    """Nobody has it any more; a recorder that happens to run on this machine may remember who did."""
+    peers.check(record["owner"] in ("none", "remembered"), record)
+    peers.check(("pid" in record) == (record["owner"] == "remembered"), record)
+    return record
+
+
 # ---- listeners ---------------------------------------------------------------------------------
 
 @case
@@ -155,7 +162,7 @@ def established_idle(lab_):
     record = ours(of(here))
     is_so(record, "neither side owes the other anything", state="ESTABLISHED", keepalive=False,
           unread_bytes=0, unacked_bytes=0, timer="none", next_move="nobody", source="kernel")
-    peers.check("age_ms_at_least" in record and "age_ms" not in record, "the age is a bound")
+    peers.check("age_ms_at_least" in record or record["age_ms"] < 5000, "the age is a bound, or exact")
     here.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     is_so(of(here), keepalive=True, timer="keepalive")
     here.close()
@@ -236,9 +243,8 @@ def fin_wait_1(lab_):
     orphan.close()
     time.sleep(0.4)
     record = one(words)
-    is_so(record, "10 bytes still to be delivered", state="FIN-WAIT-1", orphan=True, owner="none",
+    is_so(nobodys(record), "10 bytes still to be delivered", state="FIN-WAIT-1", orphan=True,
           unacked_bytes=10)
-    peers.check("pid" not in record, "an orphan has no pid")
     owned.close()
 
 
@@ -254,7 +260,7 @@ def fin_wait_2(lab_):
     words = f"sport = :{orphan.getsockname()[1]}"
     orphan.close()
     time.sleep(0.1)
-    is_so(one(words), "its program has not closed; gone in", state="FIN-WAIT-2", owner="none",
+    is_so(nobodys(one(words)), "its program has not closed; gone in", state="FIN-WAIT-2",
           timer="fin_wait_2", next_move="peer_program")
     owned.close()
 
@@ -289,7 +295,7 @@ def time_wait(lab_):
     s.close()
     time.sleep(0.3)
     record = one(words)
-    is_so(record, "gone in", state="TIME-WAIT", kind="time_wait", owner="none", timer="time_wait",
+    is_so(nobodys(record), "gone in", state="TIME-WAIT", kind="time_wait", timer="time_wait",
           next_move="time")
     peers.check(0 <= record["age_ms"] < 5000, f"the age is exact: {record}")
     peers.check(54000 < record["timer_in_ms"] <= 60000, f"gone in {record['timer_in_ms']} ms")
