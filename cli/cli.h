@@ -34,6 +34,7 @@ extern const struct slt_cli_verb slt_cli_test;
 extern const struct slt_cli_verb slt_cli_sim;
 extern const struct slt_cli_verb slt_cli_wire;
 extern const struct slt_cli_verb slt_cli_status;
+extern const struct slt_cli_verb slt_cli_watch;
 extern const struct slt_cli_verb slt_cli_stats;
 extern const struct slt_cli_verb slt_cli_metrics;
 extern const struct slt_cli_verb slt_cli_check;

@@ -5,10 +5,10 @@
 #include <string.h>
 
 static const struct slt_cli_verb *const verbs[] = {
-    &slt_cli_demo,   &slt_cli_run,     &slt_cli_enter,   &slt_cli_serve, &slt_cli_nc,
-    &slt_cli_status, &slt_cli_stats,   &slt_cli_metrics, &slt_cli_check, &slt_cli_doctor,
-    &slt_cli_record, &slt_cli_capture, &slt_cli_explain, &slt_cli_kill,  &slt_cli_probe,
-    &slt_cli_test,   &slt_cli_sim,     &slt_cli_wire,    &slt_cli_bench,
+    &slt_cli_demo,   &slt_cli_run,    &slt_cli_enter,   &slt_cli_serve,   &slt_cli_nc,
+    &slt_cli_status, &slt_cli_watch,  &slt_cli_stats,   &slt_cli_metrics, &slt_cli_check,
+    &slt_cli_doctor, &slt_cli_record, &slt_cli_capture, &slt_cli_explain, &slt_cli_kill,
+    &slt_cli_probe,  &slt_cli_test,   &slt_cli_sim,     &slt_cli_wire,    &slt_cli_bench,
 };
 
 static void print_overview(FILE *to)

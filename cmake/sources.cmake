@@ -155,6 +155,19 @@ if(SALUT_PCAP_INCLUDE)
   salut_link(salut-observe ${CMAKE_DL_LIBS})
 endif()
 
+# The screen of `salut watch` needs ncurses with wide characters; without it, or where it cannot be
+# linked (32 bits on a 64-bit system), the verb says so.
+include(CheckCSourceCompiles)
+set(CMAKE_REQUIRED_LIBRARIES ncursesw)
+check_c_source_compiles("#include <curses.h>
+int main(void) { return newterm(0, 0, 0) == 0 || use_default_colors() || set_escdelay(1); }"
+                        salut_has_curses)
+unset(CMAKE_REQUIRED_LIBRARIES)
+if(salut_has_curses)
+  target_compile_definitions(salut-commands PRIVATE SLT_HAVE_CURSES)
+  salut_link(salut-commands ncursesw)
+endif()
+
 # A program from one source file, with the whole house below it.
 function(salut_program target source)
   add_executable(${target} ${source})
