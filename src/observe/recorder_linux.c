@@ -69,7 +69,7 @@ static bool find_path(char path[PATH_BYTES], bool make)
         return false;
     }
     if (make) {
-        (void)mkdir(path, 0755);
+        (void)mkdir(path, 0700); /* shared with the control sockets, whose owner looks alone */
     }
     (void)strcat(path, "/recorder");
     return true;
