@@ -120,7 +120,7 @@ bool slt_control_is_name(const char *name, int *pid)
 {
     char *end;
     bool digit = name[0] >= '1' && name[0] <= '9';
-    long value = digit ? strtol(name, &end, 10) : 0;
+    long long value = digit ? strtoll(name, &end, 10) : 0;
     if (!digit || strlen(name) >= SLT_CONTROL_NAME_MAX || value > 0x7fffffff) {
         return false;
     }

@@ -590,10 +590,18 @@ static void copy_out(const struct ring *ring, uint64_t from, void *to, size_t by
     memcpy((uint8_t *)to + first, data, bytes - first);
 }
 
+/* The page's positions lie at multiples of eight, also where an integer of eight bytes need not. */
+typedef uint64_t position_in_page __attribute__((aligned(8), may_alias));
+
+static position_in_page *position_at(void *field)
+{
+    return field;
+}
+
 static void drain(struct slt_trace *t, struct ring *ring)
 {
     struct perf_event_header header;
-    uint64_t head = __atomic_load_n(&ring->page->data_head, __ATOMIC_ACQUIRE);
+    uint64_t head = __atomic_load_n(position_at(&ring->page->data_head), __ATOMIC_ACQUIRE);
     uint64_t tail = ring->page->data_tail;
     t->counts.wakes += head != tail;
     while (tail + sizeof(header) <= head) {
@@ -606,7 +614,7 @@ static void drain(struct slt_trace *t, struct ring *ring)
                     (struct cursor){t->record + sizeof(header), header.size - sizeof(header)});
         tail += header.size;
     }
-    __atomic_store_n(&ring->page->data_tail, tail, __ATOMIC_RELEASE);
+    __atomic_store_n(position_at(&ring->page->data_tail), tail, __ATOMIC_RELEASE);
 }
 
 /* ---- the door ------------------------------------------------------------------------------- */

@@ -7,6 +7,7 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -215,11 +216,12 @@ static void test_cut_and_spoilt(void **state)
     struct slt_seen seen;
     uint8_t copy[sizeof(recorded_established)];
     for (size_t count = 0; count <= sizeof(copy); count++) {
-        uint8_t *cut = test_malloc(count + 1);
+        uint8_t *cut = malloc(count + 1);
+        assert_non_null(cut);
         memcpy(cut, recorded_established, count);
         assert_int_equal(slt_kernel_diag_parse(cut, count, &seen),
                          count >= sizeof(struct diag_message));
-        test_free(cut);
+        free(cut);
     }
     for (size_t at = sizeof(struct diag_message); at < sizeof(copy); at++) {
         static const uint8_t values[] = {0, 1, 3, 4, 5, 0x7f, 0xff};

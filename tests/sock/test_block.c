@@ -174,7 +174,7 @@ static void connect_pair(struct world *w)
 
 static void set_timeout(struct world *w, int fd, int name, int64_t ms)
 {
-    struct timeval tv = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
+    struct timeval tv = {.tv_sec = (time_t)(ms / 1000), .tv_usec = (suseconds_t)(ms % 1000 * 1000)};
     struct salut_sock_opt opt = {SOL_SOCKET, name, &tv, sizeof(tv)};
     assert_int_equal(salut_sock_setsockopt(w->socks[NEAR], fd, &opt), 0);
 }
