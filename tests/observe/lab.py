@@ -41,7 +41,7 @@ def case(finding, *beside, options=()):
 
 
 def doctor(options):
-    got = subprocess.run([peers.SALUT, "doctor", "--json"] + options, capture_output=True, text=True,
+    got = subprocess.run([peers.SALUT, "doctor", "--json", "--source", "kernel"] + options, capture_output=True, text=True,
                          timeout=30, check=False)
     peers.check(got.returncode in (0, 1), f"doctor exits {got.returncode}: {got.stderr}")
     return {line["id"]: line for line in map(json.loads, got.stdout.splitlines())}
