@@ -420,7 +420,7 @@ static uint32_t take_u32(struct cursor *c)
 
 static uint32_t take_chain(struct slt_trace *t, struct cursor *c)
 {
-    uint64_t chain[CHAIN_MAX + 8];
+    uint64_t chain[CHAIN_MAX + 8] = {0};
     uint64_t count = take_u64(c);
     if (count > c->left / sizeof(chain[0])) {
         c->left = 0;
