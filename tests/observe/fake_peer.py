@@ -87,6 +87,7 @@ class Flow:
         self.nxt = self.isn + 1           # ours
         self.expected = 0                 # theirs
         self.established = threading.Event()
+        self.answered = threading.Event()  # the kernel sent a segment after its SYN
         self.key = None
 
 
@@ -171,6 +172,7 @@ class Peer:
                     self.say(flow, 0)
         else:
             self.take_segment(s, flow)
+            flow.answered.set()
 
     def take_syn(self, s, key):
         behaviour = self.ports.get(s.dport)
