@@ -25,7 +25,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import status  # noqa: E402
 from lab import connect_to, listen, peers  # noqa: E402
 from fake_peer import KERNEL, RST, Segment  # noqa: E402
-from status import SALUTS, case, is_so, of, ours, salut  # noqa: E402
+from status import SALUTS, case, is_so, of, ours, salut, soon  # noqa: E402
 
 status.CASES.clear()
 STATES = ("closed", "listen", "syn_sent", "syn_received", "established", "fin_wait_1", "fin_wait_2",
@@ -170,16 +170,29 @@ def metrics_at_a_port(_lab):
 @case
 def stats(_lab):
     with peers.Serve("--echo"):
-        run = subprocess.Popen([peers.SALUT, "stats", "--json", "--source", "all", "1", "1"],
+        run = subprocess.Popen([peers.SALUT, "stats", "--json", "--source", "all", "0.5", "100"],
                                stdout=subprocess.PIPE, text=True)
-        time.sleep(0.4)
+
+        def interval():
+            lines = [json.loads(run.stdout.readline()) for _ in range(2)]
+            peers.check([line["source"] for line in lines] == ["kernel", "salut"], lines)
+            return lines
+        interval()
         held = [socket.create_connection((SALUTS, 7), timeout=5) for _ in range(7)]
-        lines = [json.loads(line) for line in run.communicate(timeout=10)[0].splitlines()]
-        peers.check([line["source"] for line in lines] == ["kernel", "salut"], lines)
-        kernel, own = lines
-        is_so(kernel, ESTABLISHED=7, active_opens_delta=7, schema=1)
-        is_so(own, ESTABLISHED=7, LISTEN=1, passive_opens_delta=7, active_opens_delta=0)
-        peers.check(900 <= own["interval_ms"] <= 1500, own["interval_ms"])
+        opens = [0, 0, 0]
+        while opens[0] < 7 or opens[1] < 7:
+            kernel, own = interval()
+            opens[0] += kernel["active_opens_delta"]
+            opens[1] += own["passive_opens_delta"]
+            opens[2] += own["active_opens_delta"]
+        peers.check(opens == [7, 7, 0], opens)
+        kernel, own = interval()
+        is_so(kernel, ESTABLISHED=7, active_opens_delta=0, schema=1)
+        is_so(own, ESTABLISHED=7, LISTEN=1, passive_opens_delta=0, active_opens_delta=0)
+        peers.check(own["interval_ms"] >= 450, own["interval_ms"])
+        run.send_signal(signal.SIGINT)
+        run.wait(5)
+        run.stdout.close()
         text = salut("stats", "0.1", "2").stdout.splitlines()
         peers.check(len(text) == 3 and text[0].startswith("TIME"), text)
         peers.check(len(text[1].split()) == len(text[0].split()), text)
@@ -233,6 +246,12 @@ def findings(*words):
     return {line["id"]: line for line in lines}
 
 
+def only(finding):
+    found = findings()
+    peers.check(set(found) == {finding}, found)
+    return found[finding]
+
+
 @case
 def doctor_of_own_stacks(_lab):
     with peers.Serve("--echo"):
@@ -246,25 +265,25 @@ def doctor_of_own_stacks(_lab):
         s = socket.socket()
         s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         s.connect((SALUTS, 19))
-        time.sleep(1)
-        found = findings()
-        peers.check(set(found) == {"ZW-1"} and found["ZW-1"]["pid"] == serve.process.pid, found)
+        found = soon(lambda: only("ZW-1"))
+        peers.check(found["pid"] == serve.process.pid, found)
         s.close()
     with peers.Serve("--source=100"):
         s = socket.create_connection((SALUTS, 19), timeout=5)
-        time.sleep(5.5)
-        found = findings()
-        peers.check(set(found) == {"FW2-1"}, found)
+        soon(lambda: only("FW2-1"))
         s.close()
     with peers.Serve("--source"):
         s = socket.create_connection((SALUTS, 19), timeout=5)
         s.recv(1000)
         peers.run(["ip", "route", "add", "blackhole", SALUTS + "/32"])
-        for _ in range(200):  # what it sends arrives, and no acknowledgement comes back
-            s.recv(1 << 20, socket.MSG_DONTWAIT) if select.select([s], [], [], 0.02)[0] else None
-        found = findings()
+
+        def given_up():  # what it sends arrives, and no acknowledgement comes back
+            while select.select([s], [], [], 0.1)[0]:
+                s.recv(1 << 20, socket.MSG_DONTWAIT)
+            found = findings()
+            peers.check("RTO-1" in found, found)
+        soon(given_up)
         peers.run(["ip", "route", "del", "blackhole", SALUTS + "/32"])
-        peers.check("RTO-1" in found, found)
         s.close()
 
 
@@ -312,7 +331,8 @@ def kill(_lab):
     peers.check(all(is_open(s) for s in servers), "wrong usage closes")
     got = salut("kill", "--yes", f"sport = :{port}", f"dport = :{chosen}")
     peers.check("closed" in got.stdout and "1 closed" in got.stderr, got.stdout + got.stderr)
-    peers.check(not is_open(mine[chosen]) and not is_open(clients[2]), "it is still open")
+    peers.check(not is_open(mine[chosen]), "it is still open")
+    soon(lambda: peers.check(not is_open(clients[2]), "the other end is still open"))
     peers.check(all(is_open(s) for p, s in mine.items() if p != chosen), "others were closed")
     got = salut("kill", "--yes", "--json", f":{port}", "state", "established")
     lines = [json.loads(line) for line in got.stdout.splitlines()]
@@ -341,13 +361,16 @@ def kill_asks(_lab):
         if pid == 0:
             os.execv(peers.SALUT, [peers.SALUT, "kill", f"sport = :{client.getsockname()[1]}"])
         said = b""
-        while b"[y/N]" not in said and select.select([terminal], [], [], 5)[0]:
+        while b"[y/N]" not in said and select.select([terminal], [], [], 20)[0]:
             said += os.read(terminal, 4096)
         peers.check(b"close 1 connection?" in said, said)
         os.write(terminal, answer)
         os.waitpid(pid, 0)
         os.close(terminal)
-        peers.check(is_open(client) != closes, f"{answer}: {said}")
+        if closes:
+            soon(lambda: peers.check(not is_open(client), f"{answer}: {said}"))
+        else:
+            peers.check(is_open(client), f"{answer}: {said}")
     client.close()
     server.close()
 
@@ -391,7 +414,6 @@ def probe_alive(_lab):
     client.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 77)
     before = settings(client)
     line = probe(client, "alive", 0)
-    peers.check(line["after_ms"] < 2500, line)
     peers.check(settings(client) == before, f"{before} became {settings(client)}")
     client.send(b"still here")
     peers.check(server.recv(20) == b"still here", "the probes were data")
@@ -446,8 +468,7 @@ def probe_interrupted(lab_):
     run = subprocess.Popen([peers.SALUT, "probe", "--yes", "--probes", "50",
                             f"sport = :{s.getsockname()[1]}"], stdout=subprocess.DEVNULL,
                            stderr=subprocess.DEVNULL)
-    time.sleep(1)
-    peers.check(settings(s) != before, "nothing is probed")
+    soon(lambda: peers.check(settings(s) != before, "nothing is probed"))
     run.send_signal(signal.SIGINT)
     run.wait(5)
     peers.check(settings(s) == before, "an interrupt leaves the settings changed")
