@@ -24,11 +24,14 @@ struct turn {
 
 /* ---- what does not leave -------------------------------------------------------------------- */
 
+/* It has left room, which is news even while another datagram of the socket is on offer (I-34). */
 static void give_up(struct salut_stack *stack, struct slt_udp_sock *s, enum salut_status status)
 {
     slt_stack_drop(stack, SLT_DROP_UDP_UNSENT);
     if (status != SALUT_OK && !slt_udp_has(s, SLT_UDP_ORPHAN)) {
         slt_udp_complain(&stack->udp, s, status, status == SALUT_TOO_BIG);
+    } else {
+        slt_udp_news(&stack->udp, s);
     }
 }
 

@@ -496,6 +496,36 @@ static void an_unanswered_batch_is_offered_again(void **state)
     world_delete(world);
 }
 
+/* What makes way while another datagram is on offer leaves room: that is told at once (I-34). */
+static void room_is_told_while_a_batch_is_out(void **state)
+{
+    (void)state;
+    struct world *world = world_new(SALUT_PROFILE_LINUX);
+    struct craft peer = craft_peer(world, 0, "10.0.0.77");
+    salut_udp client = open_any(world, 0, 0);
+    struct salut_udp_to nowhere = {.remote = world_addr("10.0.0.50"), .port = 53};
+    struct salut_udp_to there = {.remote = peer.src, .port = 53};
+    static const uint8_t data[1000];
+    static struct salut_tx_frame frames[8];
+    struct salut_event event;
+    assert_int_equal(
+        salut_udp_set_option(world->end[0], client, SALUT_OPT_SEND_BUFFER, 2 * 1040 + 1), SALUT_OK);
+    assert_int_equal(salut_udp_set_interest(world->end[0], client, SALUT_WRITABLE), SALUT_OK);
+    assert_int_equal(salut_udp_send(world->end[0], client, data, sizeof(data), &nowhere), SALUT_OK);
+    world_settle(world); /* it waits for its neighbour */
+    assert_int_equal(salut_udp_send(world->end[0], client, data, sizeof(data), &nowhere), SALUT_OK);
+    assert_int_equal(salut_udp_send(world->end[0], client, data, sizeof(data), &there), SALUT_OK);
+    salut_poll(world->end[0], world->now_ns);
+    assert_false(salut_next_event(world->end[0], &event));
+    assert_int_equal(salut_output(world->end[0], frames, 8), 1);
+    world_check(world);
+    assert_true(salut_next_event(world->end[0], &event));
+    assert_int_equal(event.ready, SALUT_WRITABLE);
+    salut_output_taken(world->end[0], 1);
+    world_check(world);
+    world_delete(world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -514,6 +544,7 @@ int main(void)
         cmocka_unit_test(closing_sends_what_is_queued),
         cmocka_unit_test(a_snapshot_brings_back_what_was_queued),
         cmocka_unit_test(an_unanswered_batch_is_offered_again),
+        cmocka_unit_test(room_is_told_while_a_batch_is_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
