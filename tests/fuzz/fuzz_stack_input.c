@@ -5,17 +5,13 @@
  * a good segment of the connection (so that the fuzzer need not guess addresses, numbers and
  * checksums), or time that passes.
  */
+#include "fuzz_stack.h"
 #include "ip/output.h"
-#include "stack/stack.h"
 #include "wire/checksum.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static const uint8_t own_mac[6] = {2, 0, 0, 0, 0, 1};
-static const uint8_t peer_mac[6] = {2, 0, 0, 0, 0, 2};
 
 struct bench {
     struct salut_stack *stack;
@@ -25,32 +21,11 @@ struct bench {
     uint32_t peer_seq;
 };
 
-static void *take(void *ctx, size_t bytes)
-{
-    (void)ctx;
-    return malloc(bytes);
-}
-
-static void give(void *ctx, void *ptr, size_t bytes)
-{
-    (void)ctx;
-    (void)bytes;
-    free(ptr);
-}
-
-static void check(const struct bench *bench)
-{
-    const char *broken = salut_check(bench->stack);
-    if (broken) {
-        salut_fault(__FILE__, __LINE__, broken);
-    }
-}
-
 static void input(struct bench *bench, const uint8_t *frame, uint32_t bytes)
 {
     struct salut_rx_frame rx = {.data = frame, .bytes = bytes};
     salut_input(bench->stack, &rx, 1, bench->now_ns);
-    check(bench);
+    fuzz_check(bench->stack);
 }
 
 /* Send a segment from the peer's address, the checksum right. */
@@ -88,7 +63,7 @@ static void output(struct bench *bench, size_t take_count)
     static struct salut_tx_frame frames[8];
     size_t count = salut_output(bench->stack, frames, 8);
     salut_output_taken(bench->stack, take_count < count ? take_count : count);
-    check(bench);
+    fuzz_check(bench->stack);
 }
 
 /* The peer's end of the connection, for building segments that fit. */
@@ -110,8 +85,8 @@ static bool set_up(struct bench *bench)
     struct salut_config config;
     salut_addr own;
     salut_config_init(&config, SALUT_PROFILE_LINUX);
-    config.alloc = take;
-    config.free = give;
+    config.alloc = fuzz_take;
+    config.free = fuzz_give;
     config.conns_max = 8;
     config.half_open_max = 4;
     config.time_wait_max = 4;
@@ -214,7 +189,7 @@ static void user_call(struct bench *bench, uint8_t which)
         salut_abort(bench->stack, bench->conn);
         break;
     }
-    check(bench);
+    fuzz_check(bench->stack);
 }
 
 static void act(struct bench *bench, uint8_t kind, struct slt_reader *r)
@@ -229,7 +204,7 @@ static void act(struct bench *bench, uint8_t kind, struct slt_reader *r)
     case 2:
         bench->now_ns += (int64_t)slt_read_u16(r) * SLT_NS_PER_MS * (1 + slt_read_u8(r));
         salut_poll(bench->stack, bench->now_ns);
-        check(bench);
+        fuzz_check(bench->stack);
         break;
     case 3:
         output(bench, slt_read_u8(r) & 7U);

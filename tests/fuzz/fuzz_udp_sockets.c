@@ -6,22 +6,18 @@
  * two neighbours answer address resolution or not, as the record says; frames go back in as they
  * went out, with the ends exchanged, or cut and damaged.
  */
+#include "fuzz_stack.h"
 #include "ip/output.h"
-#include "stack/stack.h"
 #include "wire/arp.h"
 #include "wire/checksum.h"
 #include "wire/ethernet.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 #define SOCKS     4U
 #define FRAME_MAX 70000U
-
-static const uint8_t own_mac[6] = {2, 0, 0, 0, 0, 1};
-static const uint8_t peer_mac[6] = {2, 0, 0, 0, 0, 2};
 
 struct bench {
     struct salut_stack *stack;
@@ -30,27 +26,6 @@ struct bench {
     uint8_t last[FRAME_MAX]; /* the frame sent last */
     uint32_t last_bytes;
 };
-
-static void *take(void *ctx, size_t bytes)
-{
-    (void)ctx;
-    return malloc(bytes);
-}
-
-static void give(void *ctx, void *ptr, size_t bytes)
-{
-    (void)ctx;
-    (void)bytes;
-    free(ptr);
-}
-
-static void check(const struct bench *bench)
-{
-    const char *broken = salut_check(bench->stack);
-    if (broken) {
-        salut_fault(__FILE__, __LINE__, broken);
-    }
-}
 
 static salut_addr address(uint8_t which)
 {
@@ -69,8 +44,8 @@ static bool set_up(struct bench *bench)
     salut_addr own;
     salut_addr own6;
     salut_config_init(&config, SALUT_PROFILE_LINUX);
-    config.alloc = take;
-    config.free = give;
+    config.alloc = fuzz_take;
+    config.free = fuzz_give;
     config.conns_max = 4;
     config.half_open_max = 4;
     config.time_wait_max = 4;
@@ -209,7 +184,7 @@ static void output(struct bench *bench, uint32_t max, uint32_t taken)
         }
         bench->last_bytes = at;
     }
-    check(bench);
+    fuzz_check(bench->stack);
     salut_output_taken(bench->stack, taken % (count + 1));
 }
 
@@ -311,7 +286,7 @@ static void act(struct bench *bench, const uint8_t record[4])
         call(bench, record[1], a, b);
         break;
     }
-    check(bench);
+    fuzz_check(bench->stack);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
