@@ -6,12 +6,10 @@
 Everything happens in a network namespace of its own, between the kernel's sockets and a peer that
 misbehaves on purpose (fake_peer.py), or over its loopback. A fault may bring others along by its
 nature (a listener that nobody accepts from is full as well): those are named with it. Prints a
-table: finding, source, detected. Needs root or user namespaces, and /dev/net/tun; without, it says
-so and exits 77.
+table: finding, source (K: the kernel's facts), real or replay, detected. Needs root or user
+namespaces, and /dev/net/tun; without, it says so and exits 77.
 """
-import contextlib
 import fnmatch
-import json
 import os
 import resource
 import shutil
@@ -23,93 +21,9 @@ import sys
 import tempfile
 import time
 
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../peers"))
-import peers  # noqa: E402
-from fake_peer import FIN, KERNEL, RST, SYN, Behaviour, Peer, Segment  # noqa: E402
-
-HOST = "10.55.7.7"
-CASES = []
-
-
-def case(finding, *beside, options=()):
-    """A fault: a generator that makes it, yields while doctor looks, and takes it away."""
-    def add(function):
-        CASES.append((finding, set(beside), list(options), function))
-        return function
-    return add
-
-
-def doctor(options):
-    got = subprocess.run([peers.SALUT, "doctor", "--json", "--source", "kernel"] + options, capture_output=True, text=True,
-                         timeout=30, check=False)
-    peers.check(got.returncode in (0, 1), f"doctor exits {got.returncode}: {got.stderr}")
-    return {line["id"]: line for line in map(json.loads, got.stdout.splitlines())}
-
-
-# ---- tools -----------------------------------------------------------------------------------
-
-def listen(backlog=128, address=KERNEL, **options):
-    s = socket.socket()
-    s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    if options.get("shared"):
-        s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-    s.bind((address, options.get("port", 0)))
-    s.listen(backlog)
-    return s
-
-
-def connect_to(port, address=HOST):
-    s = socket.create_connection((address, port), timeout=3)
-    s.settimeout(None)
-    return s
-
-
-def start_connect(address, port):
-    s = socket.socket()
-    s.setblocking(False)
-    s.connect_ex((address, port))
-    return s
-
-
-class Lab:
-    def __init__(self):
-        self.peer = Peer()
-        self.next_port = 2000
-        self.open = []
-
-    def behave(self, **how):
-        """A port of the peer's that behaves so."""
-        self.next_port += 1
-        self.peer.ports[self.next_port] = Behaviour(**how)
-        return self.next_port
-
-    def served(self, **how):
-        """A connection that the peer opened to a program here: the accepted socket and the flow."""
-        listener = listen()
-        self.next_port += 1
-        flow = self.peer.open(HOST, self.next_port, listener.getsockname()[1], Behaviour(**how))
-        socket_here, _ = listener.accept()
-        listener.close()
-        return socket_here, flow
-
-    def child(self, code, program=sys.executable, **how):
-        """A program of its own; it has said "ready" when this returns."""
-        process = subprocess.Popen([program, "-c", code], stdout=subprocess.PIPE, text=True, **how)
-        self.open.append(process)
-        peers.check(process.stdout.readline().startswith("ready"), "the program did not start")
-        return process
-
-    def clean(self):
-        for process in self.open:
-            with contextlib.suppress(ProcessLookupError):
-                process.send_signal(signal.SIGCONT)
-                process.kill()
-            process.wait()
-            process.stdout.close()
-        self.open = []
-        self.peer.flows.clear()
-
+from lab_tools import (CASES, HOST, SERVER, Lab, case, connect_to, during, examine, listen,
+                       many_connections, peers, start_connect)
+from fake_peer import FIN, KERNEL, RST, SYN, Behaviour, Segment
 
 # ---- opening ---------------------------------------------------------------------------------
 
@@ -181,15 +95,6 @@ def scan(lab):
     listener.close()
 
 
-def during(work):
-    """Do something while the counters are watched."""
-    import threading
-    thread = threading.Thread(target=work)
-    thread.start()
-    yield
-    thread.join()
-
-
 @case("HS-1")
 def not_accepted(lab):
     listener = listen(backlog=10, address="127.0.0.1")
@@ -213,13 +118,6 @@ def queue_full(lab):
     for s in sockets + [more]:
         s.close()
     listener.close()
-
-
-SERVER = """
-import socket, sys, time
-s = socket.socket(); s.bind(("127.0.0.1", {port})); s.listen(20); print("ready", flush=True)
-time.sleep(60)
-"""
 
 
 @case("LIS-3", "HS-1")
@@ -495,18 +393,6 @@ def last_ack(lab):
     yield
 
 
-def many_connections(server_first, count):
-    listener = listen(address="127.0.0.1")
-    for _ in range(count):
-        here = connect_to(listener.getsockname()[1], "127.0.0.1")
-        there, _ = listener.accept()
-        first, second = (there, here) if server_first else (here, there)
-        first.close()
-        second.recv(1)
-        second.close()
-    return listener
-
-
 @case("TW-1", options=["--time-waits", "200"])
 def server_closes_first(lab):
     listener = many_connections(True, 250)
@@ -590,37 +476,18 @@ def healthy(lab):
 
 # ---- the run ---------------------------------------------------------------------------------
 
-def examine(lab, finding, beside, options, function):
-    steps = function(lab)
-    next(steps)
-    found = doctor(options)
-    for _ in steps:
-        pass
-    lab.clean()
-    wanted = set() if finding is None else {finding}
-    missing = wanted - set(found)
-    false = set(found) - wanted - beside
-    if missing:
-        return f"not named; found {sorted(found)}"
-    if false:
-        return "; ".join(f"false {id}: {found[id]['evidence']}" for id in sorted(false))
-    return ""
-
-
 def inside():
     pattern = sys.argv[1] if len(sys.argv) > 1 else "*"
+    chosen = [fault for fault in CASES if fnmatch.fnmatch(fault.finding or "healthy", pattern)]
     failures = 0
-    for finding, beside, options, function in CASES:
-        if not fnmatch.fnmatch(finding or "healthy", pattern):
-            continue
+    print("finding source how   detected")
+    for fault in chosen:
         # A namespace for each: nothing is left over of the one before.
-        child = os.fork()
-        if child == 0:
-            os.execvp("unshare", ["unshare", "--net", sys.executable, os.path.abspath(__file__),
-                                  "--one", function.__name__])
-        _, status = os.waitpid(child, 0)
-        failures += status != 0
-    print(f"{len(CASES)} faults, {failures} of them judged wrongly")
+        command = ["unshare", "--net", sys.executable, os.path.abspath(__file__), "--one",
+                   fault.make.__name__]
+        failures += subprocess.run(command, check=False).returncode != 0
+    shown = {fault.finding for fault in chosen} - {None}
+    print(f"{len(chosen)} faults of {len(shown)} findings, {failures} of them judged wrongly")
     return 1 if failures else 0
 
 
@@ -630,10 +497,10 @@ def one(name):
     subprocess.run(["ip", "addr", "add", "10.55.0.1/16", "dev", "peer0"], check=True)
     subprocess.run(["ip", "link", "set", "peer0", "up"], check=True)
     lab.peer.start()
-    finding, beside, options, function = next(c for c in CASES if c[3].__name__ == name)
-    trouble = examine(lab, finding, beside, options, function)
+    fault = next(fault for fault in CASES if fault.make.__name__ == name)
+    trouble = examine(lab, fault)
     lab.peer.stop()
-    print(f"{finding or '-':7} kernel  real  {'detected' if not trouble else 'WRONG   '}  "
+    print(f"{fault.finding or '-':7} K      real  {'detected' if not trouble else 'WRONG   '}  "
           f"{name.replace('_', ' ')}{': ' if trouble else ''}{trouble}", flush=True)
     return 1 if trouble else 0
 
