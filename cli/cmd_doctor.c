@@ -83,6 +83,8 @@ static void print_hit(const struct slt_hit *hit, const struct words *words,
         slt_finding_print_part("why", row->cause, term);
         slt_finding_print_part("told apart", row->tell, term);
         slt_finding_print_part("do", row->remedy, term);
+        slt_finding_print_part("no help", slt_finding_wrong_advice((enum slt_finding_id)hit->id),
+                               term);
         slt_finding_print_part("sure", slt_finding_confidence(row->confidence), term);
         (void)fputc('\n', stdout);
     }
@@ -125,6 +127,7 @@ static void print_hit_json(const struct slt_hit *hit, bool stacks)
     }
     put_text("cause", row->cause);
     put_text("advice", row->remedy);
+    put_text("no_help", slt_finding_wrong_advice((enum slt_finding_id)hit->id));
     (void)puts("}");
 }
 

@@ -85,6 +85,7 @@ int slt_finding_print_page(const struct slt_cli_verb *verb, const char *id)
     slt_finding_print_part("why", row->cause, &term);
     slt_finding_print_part("told apart", row->tell, &term);
     slt_finding_print_part("do", row->remedy, &term);
+    slt_finding_print_part("no help", slt_finding_wrong_advice(found), &term);
     slt_finding_print_part("sure", slt_finding_confidence(row->confidence), &term);
     slt_finding_print_part("judged",
                            slt_finding_is_judged(found)

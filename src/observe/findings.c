@@ -28,6 +28,17 @@ const struct slt_finding *slt_finding_row(enum slt_finding_id id)
     return &rows[id];
 }
 
+const char *slt_finding_wrong_advice(enum slt_finding_id id)
+{
+    static const char *const texts[SLT_FIND_COUNT] = {
+#define SLT_WRONG_ADVICE(symbol, text) [SLT_FIND_##symbol] = (text),
+#include "observe/wrong_advice.def"
+#undef SLT_WRONG_ADVICE
+    };
+    SLT_ASSERT((unsigned)id < SLT_FIND_COUNT);
+    return texts[id] != NULL ? texts[id] : "";
+}
+
 enum slt_finding_id slt_finding_parse(const char *id)
 {
     unsigned i = 0;

@@ -35,6 +35,9 @@ struct slt_finding {
 
 const struct slt_finding *slt_finding_row(enum slt_finding_id id);
 
+/* What is often recommended for it and does not help; "": nothing in particular. */
+const char *slt_finding_wrong_advice(enum slt_finding_id id);
+
 /* Find one by its name, in any case; SLT_FIND_COUNT: there is none. */
 enum slt_finding_id slt_finding_parse(const char *id);
 
