@@ -3,70 +3,21 @@
 
     nginx.py [--size 64M]
 
-nginx runs in the foreground, as one process, with its files in a directory that goes away. The
-SHA-256 of the body must be that of the file. nginx closes first, and nc ends with
-it. (nc's input stays open until then: nginx takes the FIN of a client for a sign that nobody reads
-any more, and cuts its answer short.) Where the device is a TAP and the example
-http_get stands beside the program, it fetches the same file.
+The SHA-256 of the body must be that of the file. nginx closes first, and nc ends with it. (nc's
+input stays open until then: nginx takes the FIN of a client for a sign that nobody reads any more,
+and cuts its answer short.) Where the device is a TAP and the example http_get stands beside the
+program, it fetches the same file.
 """
 import argparse
 import hashlib
 import os
-import shutil
-import socket
 import subprocess
 import threading
-import time
 
 import peers
+from nginx_server import PORT, start_nginx
 
-PORT = 8080
 LIMIT_S = 60
-CONF = """daemon off;
-user root root;
-master_process off;
-pid {folder}/pid;
-error_log stderr;
-events {{ worker_connections 64; }}
-http {{
-    access_log off;
-    client_body_temp_path {folder}/body;
-    proxy_temp_path {folder}/proxy;
-    fastcgi_temp_path {folder}/fastcgi;
-    uwsgi_temp_path {folder}/uwsgi;
-    scgi_temp_path {folder}/scgi;
-    server {{
-        listen 0.0.0.0:{port};
-        listen [::]:{port};
-        root {folder};
-    }}
-}}
-"""
-
-
-def find_nginx():
-    found = shutil.which("nginx", path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
-    if found is None:
-        peers.skip("nginx is not installed: make deps-test")
-    return found
-
-
-def start_nginx(folder):
-    conf = os.path.join(folder, "nginx.conf")
-    with open(conf, "w", encoding="ascii") as file:
-        file.write(CONF.format(folder=folder, port=PORT))
-    process = subprocess.Popen([find_nginx(), "-p", folder, "-c", conf], stderr=subprocess.PIPE,
-                               text=True)
-    for _ in range(100):
-        if process.poll() is not None:
-            raise peers.Failure("nginx: " + process.stderr.read())
-        try:
-            socket.create_connection(("127.0.0.1", PORT), 1).close()
-            return process
-        except OSError:
-            time.sleep(0.05)
-    process.kill()
-    raise peers.Failure("nginx does not listen")
 
 
 def take_answer(client):
