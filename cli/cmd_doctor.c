@@ -154,25 +154,6 @@ static bool is_asked(const struct words *words, unsigned source)
     return source == 0 ? words->sources.kernel : words->sources.stacks;
 }
 
-static void forget_host(struct slt_host_facts *facts)
-{
-    *facts = (struct slt_host_facts){
-        .port_low = SLT_UNKNOWN,
-        .port_high = SLT_UNKNOWN,
-        .orphans_max = SLT_UNKNOWN,
-        .time_wait_max = SLT_UNKNOWN,
-        .memory_pressure_pages = SLT_UNKNOWN,
-        .memory_max_pages = SLT_UNKNOWN,
-        .backlog_max = SLT_UNKNOWN,
-        .abort_on_overflow = SLT_UNKNOWN,
-        .fin_timeout_s = SLT_UNKNOWN,
-        .keepalive_time_s = SLT_UNKNOWN,
-        .conntrack_count = SLT_UNKNOWN,
-        .conntrack_max = SLT_UNKNOWN,
-        .softnet_dropped = SLT_UNKNOWN,
-    };
-}
-
 static void read_counters(const struct words *words, struct slt_case cases[SOURCES], bool first)
 {
     if (is_asked(words, 0)) {
@@ -200,13 +181,14 @@ static int take_cases(const struct words *words, const struct slt_filter *filter
     read_counters(words, e->cases, false);
     struct slt_host_facts *host = &e->cases[0].host;
     slt_host_facts_read(host);
-    if (host->softnet_dropped != SLT_UNKNOWN) {
-        host->softnet_dropped -= at_first.softnet_dropped;
-    }
-    forget_host(&e->cases[1].host);
+    slt_host_facts_since(host, &at_first);
+    slt_host_facts_forget(&e->cases[1].host);
     for (unsigned i = 0; i < SOURCES && result == 0; i++) {
-        struct slt_look_ask ask = {
-            .filter = filter, .kernel = i == 0, .stacks = i == 1, .owners = true};
+        struct slt_look_ask ask = {.filter = filter,
+                                   .kernel = i == 0,
+                                   .stacks = i == 1,
+                                   .owners = true,
+                                   .keep_left_out = true};
         result = is_asked(words, i) ? slt_look_take(&ask, &e->looks[i]) : 0;
     }
     return result;

@@ -62,9 +62,9 @@ struct slt_watch_app {
     struct slt_look look;       /* the last, in the order of the model */
     struct slt_counters before; /* the kernel's; the stacks' when they alone are asked */
     struct slt_counters after;
-    bool counted;               /* both are of looks that followed each other */
-    struct slt_host_facts host; /* softnet_dropped: since the look before */
-    int64_t dropped;            /* ... in all */
+    bool counted;                      /* both are of looks that followed each other */
+    struct slt_host_facts host;        /* its counts: since the look before */
+    struct slt_host_facts host_totals; /* ... in all */
     struct slt_watch_model model;
     struct slt_watch_wish wish;
     struct slt_watch_view view;

@@ -321,7 +321,7 @@ static struct slt_case case_of(const struct slt_watch_app *app, const struct slt
 {
     struct slt_case about = {.look = look};
     slt_case_defaults(&about.limits);
-    memset(&about.host, 0xff, sizeof(about.host)); /* SLT_UNKNOWN, every one */
+    slt_host_facts_forget(&about.host);
     if (source == SLT_SOURCE_KERNEL) {
         about.host = app->host;
     }

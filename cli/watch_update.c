@@ -4,7 +4,7 @@
 
 #include "observe/counters_stack.h"
 
-static void count_events(struct slt_watch_app *app, int64_t dropped_before)
+static void count_events(struct slt_watch_app *app)
 {
     struct slt_counters now;
     if (app->sources.kernel && !slt_counters_read(&now)) {
@@ -16,12 +16,11 @@ static void count_events(struct slt_watch_app *app, int64_t dropped_before)
     app->before = app->after;
     app->counted = app->model.looked;
     app->after = now;
-    slt_host_facts_read(&app->host);
-    if (app->host.softnet_dropped != SLT_UNKNOWN) {
-        int64_t since = app->host.softnet_dropped - dropped_before;
-        app->dropped = app->host.softnet_dropped;
-        app->host.softnet_dropped = app->counted ? since : 0;
-    }
+    struct slt_host_facts host;
+    slt_host_facts_read(&host);
+    app->host = host;
+    slt_host_facts_since(&app->host, app->counted ? &app->host_totals : &host);
+    app->host_totals = host;
 }
 
 int slt_watch_look(struct slt_watch_app *app)
@@ -34,7 +33,7 @@ int slt_watch_look(struct slt_watch_app *app)
         slt_look_free(&look);
         return result;
     }
-    count_events(app, app->dropped);
+    count_events(app);
     slt_look_free(&app->look);
     app->look = look;
     if (!slt_watch_take(&app->model, &app->look.list, look.at_ns)) {

@@ -1,6 +1,8 @@
 /* See host_linux.h. */
 #include "observe/host_linux.h"
 
+#include "observe/interfaces_linux.h"
+
 #include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -50,21 +52,29 @@ static int64_t read_number(const char *path)
     return value;
 }
 
-/* A line a processor; the second number, in hexadecimal, is what it dropped. */
-static int64_t read_softnet(void)
+/* A line a processor, of hexadecimal numbers; the second is what it dropped, the third how often it
+ * was squeezed. */
+static void read_softnet(struct slt_host_facts *facts)
 {
     char line[512];
-    int64_t dropped = 0;
     FILE *file = fopen("/proc/net/softnet_stat", "re");
-    if (file == NULL) {
-        return SLT_UNKNOWN;
-    }
-    while (fgets(line, sizeof(line), file) != NULL) {
+    facts->softnet_dropped = facts->softnet_squeezed = file == NULL ? SLT_UNKNOWN : 0;
+    while (file != NULL && fgets(line, sizeof(line), file) != NULL) {
         char *rest = strchr(line, ' ');
-        dropped += rest == NULL ? 0 : (int64_t)strtoll(rest, NULL, 16);
+        facts->softnet_dropped += rest == NULL ? 0 : (int64_t)strtoll(rest, &rest, 16);
+        facts->softnet_squeezed += rest == NULL ? 0 : (int64_t)strtoll(rest, NULL, 16);
     }
-    (void)fclose(file);
-    return dropped;
+    if (file != NULL) {
+        (void)fclose(file);
+    }
+}
+
+static void read_interfaces(struct slt_host_facts *facts)
+{
+    struct slt_interface_losses losses = {.missed = SLT_UNKNOWN, .overruns = SLT_UNKNOWN};
+    (void)slt_interface_losses_read(&losses);
+    facts->interface_missed = losses.missed;
+    facts->interface_overruns = losses.overruns;
 }
 
 void slt_host_facts_read(struct slt_host_facts *facts)
@@ -82,7 +92,26 @@ void slt_host_facts_read(struct slt_host_facts *facts)
     facts->keepalive_time_s = read_number("/proc/sys/net/ipv4/tcp_keepalive_time");
     facts->conntrack_count = read_number("/proc/sys/net/netfilter/nf_conntrack_count");
     facts->conntrack_max = read_number("/proc/sys/net/netfilter/nf_conntrack_max");
-    facts->softnet_dropped = read_softnet();
+    read_softnet(facts);
+    read_interfaces(facts);
+}
+
+void slt_host_facts_forget(struct slt_host_facts *facts)
+{
+    memset(facts, 0xff, sizeof(*facts)); /* SLT_UNKNOWN, every one */
+}
+
+static int64_t since(int64_t now, int64_t before)
+{
+    return now == SLT_UNKNOWN || before == SLT_UNKNOWN ? SLT_UNKNOWN : now - before;
+}
+
+void slt_host_facts_since(struct slt_host_facts *facts, const struct slt_host_facts *before)
+{
+    facts->softnet_dropped = since(facts->softnet_dropped, before->softnet_dropped);
+    facts->softnet_squeezed = since(facts->softnet_squeezed, before->softnet_squeezed);
+    facts->interface_missed = since(facts->interface_missed, before->interface_missed);
+    facts->interface_overruns = since(facts->interface_overruns, before->interface_overruns);
 }
 
 /* ---- one process ---------------------------------------------------------------------------- */

@@ -16,10 +16,22 @@ struct slt_host_facts {
     int64_t fin_timeout_s;
     int64_t keepalive_time_s;
     int64_t conntrack_count, conntrack_max;
-    int64_t softnet_dropped; /* packets this host dropped before TCP, since it started */
+
+    /* Packets, all counted since the host started, or since another reading (slt_host_facts_since).
+     */
+    int64_t softnet_dropped;    /* this host dropped before TCP, its queue being full */
+    int64_t softnet_squeezed;   /* times that a processor had to leave packets for later */
+    int64_t interface_missed;   /* the host gave the device no room in time */
+    int64_t interface_overruns; /* the device's own queue overflowed */
 };
 
 void slt_host_facts_read(struct slt_host_facts *facts);
+
+/* Nothing is known. */
+void slt_host_facts_forget(struct slt_host_facts *facts);
+
+/* Let the counts of `facts` be what was added since `before`. */
+void slt_host_facts_since(struct slt_host_facts *facts, const struct slt_host_facts *before);
 
 /* One process. */
 struct slt_process {

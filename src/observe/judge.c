@@ -80,6 +80,11 @@ size_t slt_judge_examined(const struct slt_case *about, size_t most)
     return about->look->list.count < most ? about->look->list.count : most;
 }
 
+bool slt_judge_same_host(const struct slt_seen *a, const struct slt_seen *b)
+{
+    return memcmp(a->remote.b, b->remote.b, sizeof(a->remote.b)) == 0;
+}
+
 bool slt_judge_is_local(const struct slt_seen *seen)
 {
     static const uint8_t loopback6[16] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1};
@@ -94,12 +99,24 @@ bool slt_judge_lasts(const struct slt_span *span, int64_t ns)
     return (span->how == SLT_SPAN_EXACT || span->how == SLT_SPAN_AT_LEAST) && span->ns >= ns;
 }
 
-const struct slt_seen *slt_judge_listener_of(const struct slt_case *about,
-                                             const struct slt_seen *seen)
+size_t slt_judge_total(const struct slt_case *about)
+{
+    return about->look->list.count + about->look->left_out.count;
+}
+
+const struct slt_seen *slt_judge_record(const struct slt_case *about, size_t index)
+{
+    const struct slt_seen_list *list = &about->look->list;
+    return index < list->count ? &list->items[index]
+                               : &about->look->left_out.items[index - list->count];
+}
+
+static const struct slt_seen *find_listener(const struct slt_seen_list *list,
+                                            const struct slt_seen *seen)
 {
     static const salut_addr nothing;
-    for (size_t i = 0; i < about->look->list.count; i++) {
-        const struct slt_seen *l = &about->look->list.items[i];
+    for (size_t i = 0; i < list->count; i++) {
+        const struct slt_seen *l = &list->items[i];
         if (l->kind != SLT_SEEN_LISTENER) {
             break; /* they stand first */
         }
@@ -111,4 +128,11 @@ const struct slt_seen *slt_judge_listener_of(const struct slt_case *about,
         }
     }
     return NULL;
+}
+
+const struct slt_seen *slt_judge_listener_of(const struct slt_case *about,
+                                             const struct slt_seen *seen)
+{
+    const struct slt_seen *judged = find_listener(&about->look->list, seen);
+    return judged != NULL ? judged : find_listener(&about->look->left_out, seen);
 }

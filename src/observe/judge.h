@@ -14,6 +14,7 @@ struct slt_judgement {
 
 /* Ended by a row without a judge. */
 extern const struct slt_judgement slt_judge_setup[];
+extern const struct slt_judgement slt_judge_ports[];
 extern const struct slt_judgement slt_judge_listeners[];
 extern const struct slt_judgement slt_judge_established[];
 extern const struct slt_judgement slt_judge_closing[];
@@ -46,13 +47,19 @@ int64_t slt_judge_rise(const struct slt_case *about, enum slt_counter counter);
 /* How many records to go through where each is compared with the others: all, or `most`. */
 size_t slt_judge_examined(const struct slt_case *about, size_t most);
 
+bool slt_judge_same_host(const struct slt_seen *a, const struct slt_seen *b);
+
 /* True when the peer is on this very machine. */
 bool slt_judge_is_local(const struct slt_seen *seen);
 
 /* At least so long, as far as is known. */
 bool slt_judge_lasts(const struct slt_span *span, int64_t ns);
 
-/* The listener of a connection's port; NULL: there is none. */
+/* All records of the source: those that are judged, and those the filter left out. */
+size_t slt_judge_total(const struct slt_case *about);
+const struct slt_seen *slt_judge_record(const struct slt_case *about, size_t index);
+
+/* The listener of a connection's port, whether it is judged or left out; NULL: there is none. */
 const struct slt_seen *slt_judge_listener_of(const struct slt_case *about,
                                              const struct slt_seen *seen);
 

@@ -70,15 +70,28 @@ static void judge_spurious(const struct slt_case *about, struct slt_hit *hit)
     }
 }
 
+/* The drops are the machine's, whatever the protocol and the network namespace; what TCP had to
+ * send again, or got with holes, shows that its connections have their share. */
 static void judge_host_drops(const struct slt_case *about, struct slt_hit *hit)
 {
-    if (about->host.softnet_dropped > 0 &&
-        slt_judge_rise(about, SLT_COUNTER_segments_retransmitted) >= MANY) {
-        hit->count = about->host.softnet_dropped;
-        slt_hit_say(
-            hit, "this host has dropped %" PRId64 " packets before TCP saw them (softnet backlog)",
-            about->host.softnet_dropped);
+    int64_t dropped = slt_max64(about->host.softnet_dropped, 0);
+    int64_t missed = slt_max64(about->host.interface_missed, 0);
+    int64_t overruns = slt_max64(about->host.interface_overruns, 0);
+    int64_t again = slt_judge_rise(about, SLT_COUNTER_segments_retransmitted);
+    int64_t holes = slt_judge_rise(about, SLT_COUNTER_out_of_order);
+    if (dropped + missed + overruns < (int64_t)MANY || again + holes < (int64_t)MANY) {
+        return;
     }
+    hit->count = dropped + missed + overruns;
+    slt_hit_say(hit,
+                "this host lost %" PRId64 " packets before TCP saw them just now: its queue was "
+                "full for %" PRId64 ", interfaces got no room for %" PRId64
+                " and overran for %" PRId64,
+                hit->count, dropped, missed, overruns);
+    slt_hit_say(hit,
+                "; meanwhile %" PRId64 " segments were sent again, and %" PRId64
+                " came with others missing before them",
+                again, holes);
 }
 
 static void judge_memory(const struct slt_case *about, struct slt_hit *hit)

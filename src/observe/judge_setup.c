@@ -8,14 +8,8 @@
 #include <string.h>
 
 #define SWEEP_HOSTS 10U /* so many hosts asked on one port are a sweep */
-#define EXAMINED_MAX                                                                               \
-    2000U /* records compared with one another: more add nothing to the verdict                    \
-           */
-
-static bool same_host(const struct slt_seen *a, const struct slt_seen *b)
-{
-    return memcmp(a->remote.b, b->remote.b, sizeof(a->remote.b)) == 0;
-}
+/* Records compared with one another: more add nothing to the verdict. */
+#define EXAMINED_MAX 2000U
 
 static bool waits_for_answer(const struct slt_case *about, const struct slt_seen *seen)
 {
@@ -29,7 +23,7 @@ static int64_t count_alike(const struct slt_case *about, const struct slt_seen *
     int64_t count = 0;
     for (size_t i = 0; i < about->look->list.count; i++) {
         const struct slt_seen *seen = &about->look->list.items[i];
-        count += waits_for_answer(about, seen) && same_host(seen, one) &&
+        count += waits_for_answer(about, seen) && slt_judge_same_host(seen, one) &&
                  seen->remote_port == one->remote_port;
     }
     return count;
@@ -45,7 +39,8 @@ static int64_t count_hosts(const struct slt_case *about, const struct slt_seen *
         bool counts = items[i].state == SALUT_STATE_SYN_SENT && items[i].pid == one->pid &&
                       items[i].remote_port == one->remote_port;
         for (size_t j = 0; counts && j < i; j++) {
-            counts = items[j].state != SALUT_STATE_SYN_SENT || !same_host(&items[i], &items[j]);
+            counts = items[j].state != SALUT_STATE_SYN_SENT ||
+                     !slt_judge_same_host(&items[i], &items[j]);
         }
         hosts += counts;
     }
@@ -93,48 +88,6 @@ static void judge_one_host(const struct slt_case *about, struct slt_hit *hit)
                     slt_judge_endpoint(&hit->worst->remote, hit->worst->remote_port, text));
         slt_hit_say_owner(hit, hit->worst);
         slt_hit_say(hit, ", the SYN sent again %u times", hit->worst->retries);
-    }
-}
-
-/* ---- ports used up -------------------------------------------------------------------------- */
-
-static bool is_outgoing(const struct slt_case *about, const struct slt_seen *seen)
-{
-    bool opened = seen->kind == SLT_SEEN_CONN || seen->kind == SLT_SEEN_TIME_WAIT;
-    return opened && seen->local_port >= about->host.port_low &&
-           seen->local_port <= about->host.port_high && slt_judge_listener_of(about, seen) == NULL;
-}
-
-static int64_t count_to_same(const struct slt_case *about, size_t from)
-{
-    const struct slt_seen *items = about->look->list.items;
-    int64_t count = 0;
-    for (size_t i = from; i < about->look->list.count; i++) {
-        count += same_host(&items[i], &items[from]) &&
-                 items[i].remote_port == items[from].remote_port &&
-                 memcmp(items[i].local.b, items[from].local.b, 16) == 0;
-    }
-    return count;
-}
-
-/* A place that uses four fifths of the ports is met within the first fifth of any listing, so not
- * every record needs to be compared with every other. */
-static void judge_ports(const struct slt_case *about, struct slt_hit *hit)
-{
-    char text[SLT_JUDGE_ENDPOINT_MAX];
-    int64_t range = about->host.port_high - about->host.port_low + 1;
-    if (about->host.port_low == SLT_UNKNOWN || range <= 0) {
-        return;
-    }
-    for (size_t i = 0; i < about->look->list.count && hit->count == 0; i += 1 + i / 64) {
-        const struct slt_seen *seen = &about->look->list.items[i];
-        int64_t count = is_outgoing(about, seen) ? count_to_same(about, i) : 0;
-        if (count * 10 >= range * 8) {
-            hit->count = count;
-            hit->worst = seen;
-            slt_hit_say(hit, "%" PRId64 " of %" PRId64 " ports are in use toward %s", count, range,
-                        slt_judge_endpoint(&seen->remote, seen->remote_port, text));
-        }
     }
 }
 
@@ -242,7 +195,6 @@ static void judge_fast_open(const struct slt_case *about, struct slt_hit *hit)
 const struct slt_judgement slt_judge_setup[] = {
     {SLT_FIND_SYN_1, judge_one_host},
     {SLT_FIND_SYN_2, judge_many_hosts},
-    {SLT_FIND_SYN_6, judge_ports},
     {SLT_FIND_SR_1, judge_flood},
     {SLT_FIND_SR_2, judge_lost_handshakes},
     {SLT_FIND_SR_3, judge_broken_handshakes},

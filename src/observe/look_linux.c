@@ -14,11 +14,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void keep_passing(struct slt_seen_list *list, const struct slt_filter *filter)
+/* The rest goes to `left_out`, unless that is NULL. */
+static bool keep_passing(struct slt_seen_list *list, const struct slt_filter *filter,
+                         struct slt_seen_list *left_out)
 {
     size_t kept = 0;
     for (size_t i = 0; i < list->count; i++) {
         if (!slt_filter_passes(filter, &list->items[i])) {
+            if (left_out != NULL && !slt_seen_list_add(left_out, &list->items[i])) {
+                return false;
+            }
             continue;
         }
         if (kept != i) {
@@ -27,6 +32,7 @@ static void keep_passing(struct slt_seen_list *list, const struct slt_filter *fi
         kept++;
     }
     list->count = kept;
+    return true;
 }
 
 /* A record's place in the order, without the record: six hundred bytes are not moved for every
@@ -172,14 +178,16 @@ int slt_look_take(const struct slt_look_ask *ask, struct slt_look *look)
     if (!ask->brief) {
         (void)slt_recorded_complete(&look->list, look->at_ns);
     }
-    if (ask->filter != NULL) {
-        keep_passing(&look->list, ask->filter);
+    struct slt_seen_list *left_out = ask->keep_left_out ? &look->left_out : NULL;
+    if (ask->filter != NULL && !keep_passing(&look->list, ask->filter, left_out)) {
+        return -ENOMEM;
     }
     look->hidden = ask->owners ? count_hidden(&look->list) : 0;
-    return sort(&look->list) ? 0 : -ENOMEM;
+    return sort(&look->list) && sort(&look->left_out) ? 0 : -ENOMEM;
 }
 
 void slt_look_free(struct slt_look *look)
 {
     slt_seen_list_free(&look->list);
+    slt_seen_list_free(&look->left_out);
 }

@@ -13,16 +13,18 @@ struct slt_look_ask {
     bool stacks;                     /* of the instances of salut that offer a control socket */
     bool owners;                     /* find the processes */
     bool brief;                      /* states and queues alone: half the cost */
+    bool keep_left_out;              /* what the filter leaves out is wanted as well, apart */
 };
 
 struct slt_look {
     struct slt_seen_list list;
-    struct slt_owner_walk walk; /* what the search for owners came to */
-    uint32_t hidden;            /* records whose owner may not be seen */
-    uint32_t stacks;            /* instances that told */
-    uint32_t mute;              /* instances that did not, or not all */
-    int32_t mute_pid;           /* the last of these */
-    int64_t at_ns;              /* CLOCK_MONOTONIC, when it was taken */
+    struct slt_seen_list left_out; /* by the filter; empty unless asked for */
+    struct slt_owner_walk walk;    /* what the search for owners came to */
+    uint32_t hidden;               /* records whose owner may not be seen */
+    uint32_t stacks;               /* instances that told */
+    uint32_t mute;                 /* instances that did not, or not all */
+    int32_t mute_pid;              /* the last of these */
+    int64_t at_ns;                 /* CLOCK_MONOTONIC, when it was taken */
 };
 
 /* Take one. Returns 0 or a negative errno value of the source that failed; free it either way. */

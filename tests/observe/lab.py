@@ -23,6 +23,7 @@ import time
 
 from lab_tools import (CASES, HOST, SERVER, Lab, case, connect_to, during, examine, listen,
                        many_connections, peers, start_connect)
+import lab_kernel  # noqa: F401
 from fake_peer import FIN, KERNEL, RST, SYN, Behaviour, Segment
 
 # ---- opening ---------------------------------------------------------------------------------
@@ -500,8 +501,9 @@ def one(name):
     fault = next(fault for fault in CASES if fault.make.__name__ == name)
     trouble = examine(lab, fault)
     lab.peer.stop()
+    along = f" (with {', '.join(lab.along)})" if lab.along else ""
     print(f"{fault.finding or '-':7} K      real  {'detected' if not trouble else 'WRONG   '}  "
-          f"{name.replace('_', ' ')}{': ' if trouble else ''}{trouble}", flush=True)
+          f"{name.replace('_', ' ')}{along}{': ' if trouble else ''}{trouble}", flush=True)
     return 1 if trouble else 0
 
 

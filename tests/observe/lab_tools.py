@@ -54,7 +54,7 @@ def doctor(options):
 
 def listen(backlog=128, address=KERNEL, **options):
     s = socket.socket()
-    s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, options.get("reuse", True))
     if options.get("shared"):
         s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     s.bind((address, options.get("port", 0)))
@@ -99,8 +99,8 @@ def throughout(step):
         thread.join()
 
 
-def many_connections(server_first, count):
-    listener = listen(address="127.0.0.1")
+def many_connections(server_first, count, **options):
+    listener = listen(address="127.0.0.1", **options)
     for _ in range(count):
         here = connect_to(listener.getsockname()[1], "127.0.0.1")
         there, _ = listener.accept()
@@ -123,6 +123,7 @@ class Lab:
         self.peer = Peer()
         self.next_port = 2000
         self.open = []
+        self.along = []  # findings beside the one that was made
 
     def behave(self, **how):
         """A port of the peer's that behaves so."""
@@ -172,4 +173,5 @@ def examine(lab, fault):
     if wanted - set(found):
         return f"not named; found {sorted(found)}"
     false = sorted(set(found) - wanted - fault.beside)
+    lab.along = sorted(set(found) - wanted)
     return "; ".join(f"false {name}: {found[name]['evidence']}" for name in false)
