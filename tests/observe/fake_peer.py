@@ -6,6 +6,7 @@ said by a Behaviour; it may also open connections itself. It knows just enough T
 no timers, and never sends again.
 """
 import fcntl
+import heapq
 import os
 import random
 import select
@@ -15,7 +16,7 @@ import threading
 import time
 
 KERNEL = "10.55.0.1"
-FIN, SYN, RST, PSH, ACK = 1, 2, 4, 8, 16
+FIN, SYN, RST, PSH, ACK, ECE, CWR = 1, 2, 4, 8, 16, 64, 128
 TUNSETIFF = 0x400454CA
 IFF_TUN, IFF_NO_PI = 1, 0x1000
 
@@ -67,7 +68,9 @@ class Behaviour:
     """What the peer does at one port."""
 
     def __init__(self, answer_syn=True, ack_data=True, window=65535, ack_fin=True, fin_back=False,
-                 fin_only=False, ack_probes=True, delay_s=0.0, mss=1460, quiet_after_handshake=False):
+                 fin_only=False, ack_probes=True, delay_s=0.0, mss=1460, quiet_after_handshake=False,
+                 scale=None, sack=False, timestamps=False, ecn=False, syns_lost=0, stale=False,
+                 lose=None):
         self.answer_syn = answer_syn      # with SYN,ACK
         self.ack_data = ack_data
         self.window = window              # told in every segment after the SYN,ACK
@@ -75,9 +78,16 @@ class Behaviour:
         self.fin_back = fin_back          # answer a FIN with FIN,ACK
         self.fin_only = fin_only          # ... that does not acknowledge it (CLOSING)
         self.ack_probes = ack_probes      # answer probes of a closed window
-        self.delay_s = delay_s            # before each answer
+        self.delay_s = delay_s            # how long its answers are on their way
         self.mss = mss                    # None: no options at all
         self.quiet_after_handshake = quiet_after_handshake
+        self.scale = scale                # of its windows; None: no such option
+        self.sack = sack                  # also tells of bytes that came twice
+        self.timestamps = timestamps
+        self.ecn = ecn                    # takes part, and finds a mark on all that comes
+        self.syns_lost = syns_lost        # so many SYNs of a connection are not seen
+        self.stale = stale                # answers a SYN with the ACK of a connection long gone
+        self.lose = lose                  # f(flow, segment, how often it came): is it lost?
 
 
 class Flow:
@@ -89,6 +99,11 @@ class Flow:
         self.established = threading.Event()
         self.answered = threading.Event()  # the kernel sent a segment after its SYN
         self.key = None
+        self.syns = 0
+        self.copies = {}                  # how often each position came
+        self.held = {}                    # bytes beyond a hole: position and count
+        self.clock = 1000                 # of its timestamps
+        self.echo = 0                     # theirs
 
 
 class Peer:
@@ -101,6 +116,8 @@ class Peer:
         self.flows = {}
         self.seen_resets = 0
         self.lock = threading.Lock()
+        self.late = []                    # what is on its way: when it is due, number, bytes
+        self.number = 0
         self.over = False
         self.thread = threading.Thread(target=self.run, daemon=True)
 
@@ -112,8 +129,12 @@ class Peer:
         self.thread.join()
         os.close(self.fd)
 
-    def send(self, segment, spoilt=False):
-        os.write(self.fd, segment.pack(spoilt))
+    def send(self, segment, spoilt=False, delay_s=0.0):
+        if delay_s == 0.0:
+            os.write(self.fd, segment.pack(spoilt))
+            return
+        self.number += 1
+        heapq.heappush(self.late, (time.monotonic() + delay_s, self.number, segment.pack(spoilt)))
 
     # ---- connections of the peer's own
 
@@ -129,22 +150,55 @@ class Peer:
             raise AssertionError(f"no SYN,ACK from port {dport}")
         return flow
 
-    def say(self, flow, flags, data=b"", offset=0, spoilt=False):
+    def say(self, flow, flags, data=b"", offset=0, spoilt=False, twice=None):
+        """Send a segment; `twice` is a range of theirs that came again, told if SACK is on."""
         address, sport, dport = flow.key
         self.send(Segment(address, KERNEL, sport, dport, flow.nxt + offset, flow.expected,
-                          flags | ACK, flow.behaviour.window, data=data), spoilt)
+                          flags | ACK, flow.behaviour.window, self.options(flow, twice), data),
+                  spoilt, flow.behaviour.delay_s)
         if offset == 0:
             flow.nxt += len(data) + (1 if flags & FIN else 0)
 
     # ---- what comes in
 
     @staticmethod
-    def syn_options(behaviour):
-        return b"" if behaviour.mss is None else struct.pack("!BBH", 2, 4, behaviour.mss)
+    def syn_options(behaviour, flow=None):
+        if behaviour.mss is None:
+            return b""
+        options = struct.pack("!BBH", 2, 4, behaviour.mss)
+        if behaviour.scale is not None:
+            options += struct.pack("!BBBB", 1, 3, 3, behaviour.scale)
+        if behaviour.sack:
+            options += bytes((1, 1, 4, 2))
+        if behaviour.timestamps and flow:
+            options += struct.pack("!BBBBII", 1, 1, 8, 10, flow.clock, flow.echo)
+        return options
+
+    @staticmethod
+    def options(flow, twice):
+        options = b""
+        if flow.behaviour.timestamps:
+            options += struct.pack("!BBBBII", 1, 1, 8, 10, flow.clock, flow.echo)
+        blocks = [twice] if twice else []
+        blocks += [(at, at + count) for at, count in sorted(flow.held.items())][:3 - len(blocks)]
+        if flow.behaviour.sack and blocks:
+            options += struct.pack("!BBBB", 1, 1, 5, 2 + 8 * len(blocks))
+            for first, end in blocks:
+                options += struct.pack("!II", first & 0xFFFFFFFF, end & 0xFFFFFFFF)
+        return options
+
+    @staticmethod
+    def timestamp_of(segment):
+        at = segment.options.find(bytes((8, 10)))
+        return struct.unpack("!I", segment.options[at + 2:at + 6])[0] if at >= 0 else 0
 
     def run(self):
         while not self.over:
-            if not select.select([self.fd], [], [], 0.05)[0]:
+            now = time.monotonic()
+            while self.late and self.late[0][0] <= now:
+                os.write(self.fd, heapq.heappop(self.late)[2])
+            wait_s = min(0.05, self.late[0][0] - now) if self.late else 0.05
+            if not select.select([self.fd], [], [], wait_s)[0]:
                 continue
             try:
                 segment = Segment.unpack(os.read(self.fd, 65536))
@@ -166,6 +220,7 @@ class Peer:
             return
         elif s.flags & SYN:
             flow.expected = s.seq + 1
+            flow.echo = self.timestamp_of(s)
             if not flow.established.is_set():
                 flow.established.set()
                 if flow.behaviour.answer_syn:
@@ -182,29 +237,54 @@ class Peer:
         if flow is None:
             flow = self.flows[key] = Flow(behaviour)
             flow.key = key
+        flow.syns += 1
+        if flow.syns <= behaviour.syns_lost:
+            return
+        if behaviour.stale:
+            self.send(Segment(s.target, KERNEL, s.dport, s.sport, flow.isn, s.seq - 70000, ACK))
+            return
         flow.expected = s.seq + 1
-        self.send(Segment(s.target, KERNEL, s.dport, s.sport, flow.isn, flow.expected, SYN | ACK,
-                          65535, self.syn_options(behaviour)))
+        flow.echo = self.timestamp_of(s)
+        marks = ECE if behaviour.ecn and s.flags & ECE else 0
+        self.send(Segment(s.target, KERNEL, s.dport, s.sport, flow.isn, flow.expected,
+                          SYN | ACK | marks, 65535, self.syn_options(behaviour, flow)),
+                  delay_s=behaviour.delay_s)
         flow.established.set()
 
     def take_segment(self, s, flow):
         b = flow.behaviour
         if b.quiet_after_handshake:
             return
-        if b.delay_s:
-            time.sleep(b.delay_s)
         fin = bool(s.flags & FIN)
         probe = b.window == 0 and not fin and (not s.data or len(s.data) == 1)
         if probe:
             if b.ack_probes:
                 self.say(flow, 0)
             return
-        if s.data and b.ack_data and s.seq == flow.expected & 0xFFFFFFFF and b.window > 0:
-            flow.expected += len(s.data)
-            if not fin:
-                self.say(flow, 0)
+        if s.data and b.ack_data and b.window > 0 and not self.take_data(s, flow, fin):
+            return
         if fin:
             self.take_fin(s, flow)
+
+    def take_data(self, s, flow, fin):
+        """Take data, in order or not; false when it is lost."""
+        ahead = (s.seq - flow.expected + (1 << 31)) % (1 << 32) - (1 << 31)
+        at = flow.expected + ahead
+        copies = flow.copies[at] = flow.copies.get(at, 0) + 1
+        if flow.behaviour.lose and flow.behaviour.lose(flow, s, copies):
+            return False
+        flow.echo = self.timestamp_of(s)
+        known = ahead + len(s.data) <= 0 or at in flow.held
+        if ahead < 0 < ahead + len(s.data):
+            flow.expected += ahead + len(s.data)
+        elif not known:
+            flow.held[at] = len(s.data)
+        while flow.expected in flow.held:
+            flow.expected += flow.held.pop(flow.expected)
+        if not fin:
+            self.say(flow, ECE if flow.behaviour.ecn else 0,
+                     twice=(at, at + len(s.data)) if known else None)
+        return True
 
     def take_fin(self, s, flow):
         b = flow.behaviour
