@@ -43,10 +43,11 @@ static const char help[] =
     "tracepoints with perf_event_open, no BPF, and learns causes from call chains. Its own cost "
     "and\n"
     "what was lost are told at the end, on standard error. An opening connection of a peer shows\n"
-    "when its handshake is complete, and TIME-WAIT ends unseen: the kernel tells no more. "
-    "Remembered\n"
-    "connections lie in /run/salut/recorder, or $XDG_RUNTIME_DIR/salut/recorder, for the owner\n"
-    "alone; $SALUT_RECORDER names another file.\n";
+    "when its handshake is complete, and TIME-WAIT ends unseen: the kernel tells no more. Some\n"
+    "kernels leave no sample of what is done on an idle processor (a timer's doing, say): such a\n"
+    "change is told when the program closes its socket, with what its final numbers suggest, and\n"
+    "what cannot be told is counted. Remembered connections lie in /run/salut/recorder, or\n"
+    "$XDG_RUNTIME_DIR/salut/recorder, for the owner alone; $SALUT_RECORDER names another file.\n";
 
 struct words {
     bool json;
@@ -171,6 +172,7 @@ static int record(struct run *run, struct slt_recording *recording)
         tell_lost(run, recording);
         run->failed = run->failed || fflush(run->to) != 0;
     }
+    slt_recording_count_missed(recording);
     struct slt_record_cost cost = {.wall_ns = slt_runner_clock() - began_ns,
                                    .cpu_ns = cpu_ns() - cpu_before_ns};
     slt_recording_counts(recording, &cost.counts);

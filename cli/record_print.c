@@ -199,11 +199,13 @@ void slt_record_cost_print(const struct slt_record_style *style, const struct sl
         (void)fprintf(objects,
                       "{\"schema\":1,\"event\":\"cost\",\"events\":%" PRIu64 ",\"lost\":%" PRIu64
                       ",\"changes\":%" PRIu64 ",\"unknown\":%" PRIu64 ",\"forgotten\":%" PRIu64
-                      ",\"finals\":%" PRIu64 ",\"finals_lost\":%" PRIu64 ",\"cpu_ns\":%" PRId64
-                      ",\"wall_ns\":%" PRId64 ",\"ring_bytes\":%" PRIu64 "}\n",
+                      ",\"finals\":%" PRIu64 ",\"finals_lost\":%" PRIu64 ",\"guessed\":%" PRIu64
+                      ",\"missed\":%" PRIu64 ",\"cpu_ns\":%" PRId64 ",\"wall_ns\":%" PRId64
+                      ",\"ring_bytes\":%" PRIu64 "}\n",
                       n->trace.events, n->trace.lost, n->recorder.changes, n->recorder.unknown,
-                      n->recorder.forgotten, n->recorder.finals, n->finals_lost, cost->cpu_ns,
-                      cost->wall_ns, n->trace.ring_bytes);
+                      n->recorder.forgotten, n->recorder.finals, n->finals_lost,
+                      n->recorder.guessed, n->missed, cost->cpu_ns, cost->wall_ns,
+                      n->trace.ring_bytes);
     }
     (void)fprintf(sentences,
                   "%" PRIu64 " events in %s, %" PRIu64 " lost; %" PRIu64
@@ -213,4 +215,11 @@ void slt_record_cost_print(const struct slt_record_style *style, const struct sl
                   n->trace.events, slt_print_duration(cost->wall_ns, lasted), n->trace.lost,
                   n->recorder.changes, n->recorder.unknown, n->recorder.forgotten, n->finals_lost,
                   slt_print_duration(cost->cpu_ns, worked), share, n->trace.ring_bytes / 1024);
+    if (n->missed + n->recorder.guessed > 0) {
+        (void)fprintf(sentences,
+                      "%" PRIu64 " changes were made on an idle processor, of which this kernel "
+                      "leaves a count and no sample: %" PRIu64
+                      " are told from final numbers, %" PRIu64 " cannot be shown\n",
+                      n->missed + n->recorder.guessed, n->recorder.guessed, n->missed);
+    }
 }

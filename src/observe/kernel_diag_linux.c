@@ -316,7 +316,7 @@ static void fill_attributes(struct slt_seen *seen, const uint8_t *data, size_t b
     }
 }
 
-bool slt_kernel_diag_parse(const uint8_t *data, size_t bytes, struct slt_seen *seen)
+static bool parse(const uint8_t *data, size_t bytes, bool is_final, struct slt_seen *seen)
 {
     struct diag_message m;
     if (bytes < sizeof(m)) {
@@ -326,7 +326,7 @@ bool slt_kernel_diag_parse(const uint8_t *data, size_t bytes, struct slt_seen *s
     slt_seen_init(seen, SLT_SOURCE_KERNEL);
     seen->family = m.family == AF_INET6 ? 6 : 4;
     seen->state = m.state < KERNEL_STATES ? state_of_kernel[m.state] : SALUT_STATE_CLOSED;
-    seen->kind = kind_of(&m);
+    seen->kind = is_final ? SLT_SEEN_CONN : kind_of(&m);
     seen->key = (uint64_t)m.id.cookie[1] << 32 | m.id.cookie[0];
     seen->local = address_of(m.family, m.id.local);
     seen->remote = address_of(m.family, m.id.remote);
@@ -339,6 +339,16 @@ bool slt_kernel_diag_parse(const uint8_t *data, size_t bytes, struct slt_seen *s
     fill_queues(seen, &m);
     fill_attributes(seen, data + sizeof(m), bytes - sizeof(m));
     return true;
+}
+
+bool slt_kernel_diag_parse(const uint8_t *data, size_t bytes, struct slt_seen *seen)
+{
+    return parse(data, bytes, false, seen);
+}
+
+bool slt_kernel_diag_parse_final(const uint8_t *data, size_t bytes, struct slt_seen *seen)
+{
+    return parse(data, bytes, true, seen);
 }
 
 /* ---- the dump ------------------------------------------------------------------------------- */

@@ -28,7 +28,11 @@ uint64_t slt_kernel_namespace(void);
 enum salut_state slt_kernel_state(uint32_t number);
 
 /* Turn one message of a dump (without its netlink header) into a record; false: it is cut short.
- * For tests, and for the destroy multicast. */
+ * For tests. */
 bool slt_kernel_diag_parse(const uint8_t *data, size_t bytes, struct slt_seen *seen);
+
+/* Likewise one of the destroy multicast: the last numbers of a connection, whose state is CLOSED
+ * whatever it was before. */
+bool slt_kernel_diag_parse_final(const uint8_t *data, size_t bytes, struct slt_seen *seen);
 
 #endif

@@ -340,6 +340,16 @@ static void note(struct slt_recorder *r, struct slt_recorded *c, const struct sl
     r->counts.unknown += verdict->cause == SLT_BY_UNKNOWN;
 }
 
+static void make_change(struct slt_recorder *r, struct slt_recorded *c,
+                        const struct slt_trace_event *e, const struct slt_cause_verdict *verdict,
+                        struct slt_change *change)
+{
+    change->conn = c;
+    change->in_state_ns = c->since_ns == 0 ? SLT_UNKNOWN : e->at_ns - c->since_ns;
+    note(r, c, e, verdict);
+    change->what = c->changes[(c->change_count - 1) % SLT_RECORDED_MAX];
+}
+
 static void take_change(struct slt_recorder *r, const struct slt_trace_event *events, size_t count,
                         struct slt_change *change)
 {
@@ -354,10 +364,7 @@ static void take_change(struct slt_recorder *r, const struct slt_trace_event *ev
         .frames = e->frames,
     };
     struct slt_cause_verdict verdict = slt_cause_judge(&facts);
-    change->conn = c;
-    change->in_state_ns = c->since_ns == 0 ? SLT_UNKNOWN : e->at_ns - c->since_ns;
-    note(r, c, e, &verdict);
-    change->what = c->changes[(c->change_count - 1) % SLT_RECORDED_MAX];
+    make_change(r, c, e, &verdict, change);
     if (verdict.to == SALUT_STATE_LISTEN) {
         r->listener_at[c->local_port] = at;
     }
@@ -387,33 +394,88 @@ bool slt_recorder_take(struct slt_recorder *r, const struct slt_trace_event *eve
         }
         return false;
     case SLT_TRACE_RESET_SENT:
+    case SLT_TRACE_IN_USE:
     case SLT_TRACE_KIND_COUNT:
     default:
         return false;
     }
 }
 
-static bool awaits_numbers(const struct slt_recorded *c)
+/* ---- the end -------------------------------------------------------------------------------- */
+
+static bool is_full(const struct slt_recorded *c)
 {
-    return c->socket == 0 && c->bytes_sent == SLT_UNKNOWN;
+    return c->stands != SALUT_STATE_CLOSED && c->stands != SALUT_STATE_TIME_WAIT &&
+           c->stands != SALUT_STATE_LISTEN &&
+           (c->stands != SALUT_STATE_FIN_WAIT_2 || c->socket != 0);
 }
 
-void slt_recorder_finish(struct slt_recorder *r, const struct slt_seen *seen)
+static bool awaits_numbers(const struct slt_recorded *c)
 {
-    struct ends ends = {&seen->local, &seen->remote, seen->local_port, seen->remote_port};
-    uint32_t at = find_ends(r, &ends, awaits_numbers);
-    if (at == NOWHERE || seen->bytes_sent == SLT_UNKNOWN) {
-        return;
-    }
-    struct slt_recorded *c = &r->table[at];
-    begin(c);
+    return !is_full(c) && c->bytes_sent == SLT_UNKNOWN;
+}
+
+static void keep_numbers(struct slt_recorded *c, const struct slt_seen *seen, int64_t at_ns)
+{
     c->bytes_sent = seen->bytes_sent;
     c->bytes_received = seen->bytes_received;
     if (seen->retransmits > 0) {
         c->retransmits = (uint32_t)seen->retransmits;
     }
+    /* Of what never was the kernel tells the time since its own start. */
+    if (seen->idle.how == SLT_SPAN_EXACT && seen->bytes_sent + seen->bytes_received > 0) {
+        c->data_ns = at_ns - seen->idle.ns;
+        c->heard_ns = at_ns - seen->silent.ns;
+    }
+}
+
+/* What is missed was done by a timer: which one, the numbers tell. */
+static struct slt_cause_verdict guess(const struct slt_recorded *c, const struct slt_seen *seen)
+{
+    struct slt_cause_verdict verdict = {SLT_BY_UNKNOWN, SALUT_STATE_CLOSED, false};
+    if (c->stands == SALUT_STATE_SYN_SENT || c->stands == SALUT_STATE_SYN_RECEIVED) {
+        verdict.cause = SLT_BY_CONNECT_TIMEOUT;
+    } else if (seen->retransmits > 0) {
+        verdict.cause = SLT_BY_RETRANSMIT_TIMEOUT;
+    } else if (seen->retries > 0) {
+        verdict.cause = SLT_BY_KEEPALIVE_TIMEOUT;
+    }
+    return verdict;
+}
+
+bool slt_recorder_takes_for_open(const struct slt_recorder *r, const struct slt_seen *seen)
+{
+    struct ends ends = {&seen->local, &seen->remote, seen->local_port, seen->remote_port};
+    return find_ends(r, &ends, is_full) != NOWHERE;
+}
+
+const struct slt_recorded *slt_recorder_finish(struct slt_recorder *r, const struct slt_seen *seen,
+                                               int64_t at_ns, bool missed,
+                                               struct slt_change *change)
+{
+    struct ends ends = {&seen->local, &seen->remote, seen->local_port, seen->remote_port};
+    uint32_t at = seen->bytes_sent == SLT_UNKNOWN ? NOWHERE : find_ends(r, &ends, awaits_numbers);
+    bool makes_change = at == NOWHERE && missed;
+    change->conn = NULL;
+    if (makes_change) {
+        at = find_ends(r, &ends, is_full);
+    }
+    if (at == NOWHERE) {
+        return NULL;
+    }
+    struct slt_recorded *c = &r->table[at];
+    begin(c);
+    if (makes_change) {
+        struct slt_trace_event e = {.at_ns = at_ns, .from = c->stands, .to = SALUT_STATE_CLOSED};
+        struct slt_cause_verdict verdict = guess(c, seen);
+        make_change(r, c, &e, &verdict, change);
+        unlink_socket(r, at);
+        r->counts.guessed++;
+    }
+    keep_numbers(c, seen, at_ns);
     r->counts.finals++;
     end(c);
+    return c;
 }
 
 /* ---- life ----------------------------------------------------------------------------------- */

@@ -6,6 +6,10 @@
  * saw anything of it, and when nothing but a TIME-WAIT entry is left. What leaves the table first
  * is what is closed; if an open connection has to go, it is counted as forgotten.
  *
+ * A change may have been missed (trace_linux.h, slt_trace_missed): then the final numbers of a
+ * connection come while it is still taken for open, and what they say is its last change, told late
+ * and as probable.
+ *
  * The table may lie in memory that others read (recorder_linux.h): each entry carries a turn that
  * is odd while it is being written.
  */
@@ -46,6 +50,12 @@ struct slt_recorded {
     int64_t since_ns;   /* in this state; 0: before the recorder */
     int64_t bytes_sent; /* final numbers; SLT_UNKNOWN until it is over */
     int64_t bytes_received;
+    int64_t data_ns;        /* when data last went either way; 0: not known, or never */
+    int64_t heard_ns;       /* when anything last came from the peer; 0: not known */
+    int64_t retry_began_ns; /* the last series of retransmissions; 0: there was none */
+    int64_t retry_last_ns;
+    uint32_t odd_answers; /* segments that a SYN of this host was answered with, and that were
+                             another connection's */
     char program[SLT_SEEN_NAME_MAX];
     struct slt_recorded_change changes[SLT_RECORDED_MAX];
 };
@@ -62,6 +72,7 @@ struct slt_recorder_counts {
     uint64_t unknown;   /* changes without a cause */
     uint64_t forgotten; /* open connections that had to leave the table */
     uint64_t finals;    /* final numbers that came */
+    uint64_t guessed;   /* changes that were missed, and told from final numbers */
 };
 
 struct slt_recorder;
@@ -78,8 +89,15 @@ void slt_recorder_learn(struct slt_recorder *recorder, const struct slt_seen *se
 bool slt_recorder_take(struct slt_recorder *recorder, const struct slt_trace_event *events,
                        size_t count, struct slt_change *change);
 
-/* The final numbers of a connection, of the destroy multicast. */
-void slt_recorder_finish(struct slt_recorder *recorder, const struct slt_seen *seen);
+/* The final numbers of a connection, of the destroy multicast; call it when all events before
+ * `at_ns` have been taken. `missed`: there are changes that did not arrive. Returns the connection;
+ * NULL when it is not known. `change->conn` is set when this made one that was missed. */
+const struct slt_recorded *slt_recorder_finish(struct slt_recorder *recorder,
+                                               const struct slt_seen *seen, int64_t at_ns,
+                                               bool missed, struct slt_change *change);
+
+/* True when the connection of final numbers is known, and not as one that is over. */
+bool slt_recorder_takes_for_open(const struct slt_recorder *recorder, const struct slt_seen *seen);
 
 const struct slt_recorder_counts *slt_recorder_counts(const struct slt_recorder *recorder);
 

@@ -1,13 +1,16 @@
 /* See recorder_linux.h.
  *
  * The destroy multicast of sock_diag tells the final numbers of each full socket of this network
- * namespace; it is read in batches, and an overrun (ENOBUFS) is counted.
+ * namespace; it is read in batches, and an overrun (ENOBUFS) is counted. They wait for the changes
+ * before them, which are held back for a moment to be put in order (trace_linux.h).
  */
 #include "observe/recorder_linux.h"
 
 #include "base/compiler.h"
+#include "base/time.h"
 #include "observe/kernel_diag_linux.h"
 #include "observe/owner_linux.h"
+#include "sock/runner_clock.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -23,12 +26,14 @@
 #include <time.h>
 #include <unistd.h>
 
-#define MAGIC          UINT64_C(0x314452524c5453ff) /* and the layout's version */
+#define MAGIC          UINT64_C(0x324452524c5453ff) /* and the layout's version */
 #define PATH_BYTES     512
 #define FDS_MAX        256U
 #define BATCH          64U
 #define MESSAGE_BYTES  1024U
 #define RECEIVE_BUFFER (8 * 1024 * 1024)
+#define FINALS_MAX     8192U
+#define FINAL_WAITS_NS (3 * SLT_NS_PER_MS)
 
 struct head {
     uint64_t magic;
@@ -38,6 +43,11 @@ struct head {
     uint8_t pad[4096 - 24];
 };
 _Static_assert(sizeof(struct head) == 4096, "entries begin at a page");
+
+struct final {
+    int64_t at_ns; /* when it was read */
+    struct slt_seen seen;
+};
 
 struct slt_recording {
     struct slt_recording_ask ask;
@@ -49,6 +59,9 @@ struct slt_recording {
     char path[PATH_BYTES];
     int netlink_fd;
     uint64_t finals_lost;
+    uint64_t missed;      /* of all that never arrived */
+    struct final *finals; /* in order of time */
+    size_t final_count;
     struct pollfd fds[FDS_MAX];
     size_t fd_count;
     struct mmsghdr messages[BATCH];
@@ -160,20 +173,21 @@ static int open_netlink(void)
     return fd;
 }
 
-static void take_final(struct slt_recording *r, const uint8_t *data, uint32_t bytes)
+static void keep_final(struct slt_recording *r, const uint8_t *data, uint32_t bytes)
 {
-    struct slt_seen seen;
+    struct final *final = &r->finals[r->final_count];
     const struct nlmsghdr *h = (const struct nlmsghdr *)(const void *)data;
     if (NLMSG_OK(h, bytes) && h->nlmsg_type == SOCK_DIAG_BY_FAMILY &&
-        slt_kernel_diag_parse(NLMSG_DATA(h), NLMSG_PAYLOAD(h, 0), &seen)) {
-        slt_recorder_finish(r->recorder, &seen);
+        slt_kernel_diag_parse_final(NLMSG_DATA(h), NLMSG_PAYLOAD(h, 0), &final->seen)) {
+        final->at_ns = slt_runner_clock();
+        r->final_count++;
     }
 }
 
-static void take_finals(struct slt_recording *r)
+static void keep_finals(struct slt_recording *r)
 {
     int got = BATCH;
-    while (got == BATCH) {
+    while (got == BATCH && r->final_count + BATCH <= FINALS_MAX) {
         for (unsigned i = 0; i < BATCH; i++) {
             r->parts[i] = (struct iovec){r->buffer[i], MESSAGE_BYTES};
             r->messages[i].msg_hdr = (struct msghdr){.msg_iov = &r->parts[i], .msg_iovlen = 1};
@@ -181,9 +195,40 @@ static void take_finals(struct slt_recording *r)
         got = recvmmsg(r->netlink_fd, r->messages, BATCH, MSG_DONTWAIT, NULL);
         r->finals_lost += got < 0 && errno == ENOBUFS;
         for (int i = 0; i < got; i++) {
-            take_final(r, r->buffer[i], r->messages[i].msg_len);
+            keep_final(r, r->buffer[i], r->messages[i].msg_len);
         }
     }
+}
+
+/* A connection that is still taken for open is worth asking whether changes were missed. */
+static void take_final(struct slt_recording *r, const struct final *final)
+{
+    struct slt_change change;
+    const struct slt_recorded *c =
+        slt_recorder_finish(r->recorder, &final->seen, final->at_ns, false, &change);
+    if (c == NULL && slt_recorder_takes_for_open(r->recorder, &final->seen)) {
+        slt_recording_count_missed(r);
+        bool missed = r->missed > slt_recorder_counts(r->recorder)->guessed;
+        c = missed ? slt_recorder_finish(r->recorder, &final->seen, final->at_ns, true, &change)
+                   : NULL;
+    }
+    if (change.conn != NULL && r->ask.on_change != NULL) {
+        r->ask.on_change(r->ask.ctx, &change);
+    }
+    if (c != NULL && r->ask.on_final != NULL) {
+        r->ask.on_final(r->ask.ctx, c);
+    }
+}
+
+static void take_finals(struct slt_recording *r, bool all)
+{
+    int64_t horizon = slt_runner_clock() - FINAL_WAITS_NS;
+    size_t given = 0;
+    while (given < r->final_count && (all || r->finals[given].at_ns < horizon)) {
+        take_final(r, &r->finals[given++]);
+    }
+    r->final_count -= given;
+    memmove(r->finals, r->finals + given, r->final_count * sizeof(*r->finals));
 }
 
 /* ---- life ----------------------------------------------------------------------------------- */
@@ -218,7 +263,8 @@ static int start(struct slt_recording *r, char *why, size_t size)
         (void)snprintf(why, size, "no memory for %u connections", r->ask.room);
         return -ENOMEM;
     }
-    r->netlink_fd = r->ask.no_finals ? -1 : open_netlink();
+    r->finals = r->ask.no_finals ? NULL : calloc(FINALS_MAX, sizeof(*r->finals));
+    r->netlink_fd = r->finals == NULL ? -1 : open_netlink();
     r->fd_count = slt_trace_fds(r->trace, r->fds, FDS_MAX);
     learn(r);
     return 0;
@@ -251,6 +297,9 @@ int slt_recording_turn(struct slt_recording *r, int timeout_ms, bool all)
     if (timeout_ms > 0 && poll(r->fds, (nfds_t)r->fd_count, timeout_ms) < 0 && errno != EINTR) {
         return -errno;
     }
+    if (r->netlink_fd >= 0) {
+        keep_finals(r);
+    }
     size_t count = slt_trace_read(r->trace, all, &events);
     for (size_t i = 0; i < count; i++) {
         if (slt_recorder_take(r->recorder, events + i, count - i, &change) &&
@@ -259,9 +308,15 @@ int slt_recording_turn(struct slt_recording *r, int timeout_ms, bool all)
         }
     }
     if (r->netlink_fd >= 0) {
-        take_finals(r);
+        take_finals(r, all);
     }
     return 0;
+}
+
+void slt_recording_count_missed(struct slt_recording *r)
+{
+    uint64_t missed = slt_trace_missed(r->trace);
+    r->missed = missed > r->missed ? missed : r->missed;
 }
 
 void slt_recording_counts(const struct slt_recording *r, struct slt_recording_counts *counts)
@@ -270,6 +325,9 @@ void slt_recording_counts(const struct slt_recording *r, struct slt_recording_co
         .trace = *slt_trace_counts(r->trace),
         .recorder = *slt_recorder_counts(r->recorder),
         .finals_lost = r->finals_lost,
+        .missed = r->missed > slt_recorder_counts(r->recorder)->guessed
+                      ? r->missed - slt_recorder_counts(r->recorder)->guessed
+                      : 0,
         .shared = r->lock_fd >= 0,
     };
 }
@@ -289,6 +347,7 @@ void slt_recording_stop(struct slt_recording *r)
     if (r->head != NULL) {
         (void)munmap(r->head, r->bytes);
     }
+    free(r->finals);
     if (r->trace != NULL) {
         slt_trace_close(r->trace);
     }

@@ -17,6 +17,7 @@ struct slt_recording_ask {
     bool alone;     /* do not share the table */
     bool no_finals; /* leave the final numbers of closed connections */
     void (*on_change)(void *ctx, const struct slt_change *change);
+    void (*on_final)(void *ctx, const struct slt_recorded *conn); /* NULL: nobody asks */
     void *ctx;
 };
 
@@ -24,6 +25,7 @@ struct slt_recording_counts {
     struct slt_trace_counts trace;
     struct slt_recorder_counts recorder;
     uint64_t finals_lost; /* times the kernel had to drop final numbers */
+    uint64_t missed;      /* changes that never arrived, and that no final numbers made up for */
     bool shared;
 };
 
@@ -39,6 +41,9 @@ int slt_recording_turn(struct slt_recording *recording, int timeout_ms, bool all
 
 void slt_recording_counts(const struct slt_recording *recording,
                           struct slt_recording_counts *counts);
+
+/* Count what was missed, for `counts->missed`: it asks every processor, so now and then. */
+void slt_recording_count_missed(struct slt_recording *recording);
 void slt_recording_stop(struct slt_recording *recording);
 
 /* Complete records of the kernel with what a recorder that runs knows: ages, causes, owners.

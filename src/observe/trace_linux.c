@@ -548,6 +548,7 @@ static void take_sample(struct slt_trace *t, struct cursor c)
         (uint8_t)slt_kernel_state((uint32_t)slt_trace_field_read(p->from, raw.at, raw.left, 0));
     e->to = (uint8_t)slt_kernel_state((uint32_t)slt_trace_field_read(p->to, raw.at, raw.left, 0));
     t->counts.events++;
+    t->counts.changes += e->kind == SLT_TRACE_STATE;
 }
 
 static void take_record(struct slt_trace *t, const struct perf_event_header *header,
@@ -654,6 +655,26 @@ size_t slt_trace_read(struct slt_trace *t, bool all, const struct slt_trace_even
     }
     *events = t->events;
     return t->given;
+}
+
+/* The counts are read before the rings: what comes in between is in a ring, and not missed. */
+uint64_t slt_trace_missed(struct slt_trace *t)
+{
+    uint64_t counted = 0;
+    for (size_t i = 0; i < t->fd_count; i++) {
+        uint64_t count = 0;
+        uint8_t source = t->identities[i].source;
+        bool is_change =
+            source < SLT_ARRAY_COUNT(sources) && sources[source].kind == SLT_TRACE_STATE;
+        if (is_change && read(t->fds[i], &count, sizeof(count)) == (ssize_t)sizeof(count)) {
+            counted += count;
+        }
+    }
+    for (size_t i = 0; i < t->ring_count; i++) {
+        drain(t, &t->rings[i]);
+    }
+    uint64_t known = t->counts.changes + t->counts.lost;
+    return counted > known ? counted - known : 0;
 }
 
 struct slt_pids *slt_trace_pids(struct slt_trace *t)

@@ -18,6 +18,7 @@ enum slt_trace_kind {
     SLT_TRACE_RESET_SENT,
     SLT_TRACE_RESET_RECEIVED,
     SLT_TRACE_RETRANSMIT,
+    SLT_TRACE_IN_USE, /* bind() or listen() failed with EADDRINUSE; only `pid` is told */
     SLT_TRACE_KIND_COUNT
 };
 
@@ -39,6 +40,7 @@ struct slt_trace_event {
 
 struct slt_trace_counts {
     uint64_t events;
+    uint64_t changes;    /* of the events, changes of state */
     uint64_t lost;       /* did not fit into a ring */
     uint64_t wakes;      /* how often there was something to read */
     uint64_t ring_bytes; /* memory of all rings */
@@ -57,6 +59,11 @@ size_t slt_trace_fds(const struct slt_trace *trace, struct pollfd *fds, size_t m
 /* Read what there is. `*events` are those whose order is certain (with `all`: those held back as
  * well), valid until the next call. */
 size_t slt_trace_read(struct slt_trace *trace, bool all, const struct slt_trace_event **events);
+
+/* Changes of state that the kernel counted and neither put into a ring nor counted as lost: those
+ * that a timer made on an idle processor, where some kernels run the tracepoint and leave no
+ * sample. What they were is not known. Asks every processor: not for every turn. */
+uint64_t slt_trace_missed(struct slt_trace *trace);
 
 struct slt_pids *slt_trace_pids(struct slt_trace *trace);
 const struct slt_trace_counts *slt_trace_counts(const struct slt_trace *trace);

@@ -87,6 +87,23 @@ static void test_established(void **state)
     assert_true(seen.congestion[0] != '\0');
 }
 
+/* The destroy multicast calls everything CLOSED; the numbers are a connection's all the same. */
+static void test_final(void **state)
+{
+    (void)state;
+    uint8_t bytes[sizeof(recorded_established)];
+    struct slt_seen seen;
+    memcpy(bytes, recorded_established, sizeof(bytes));
+    bytes[1] = 7;
+    memset(bytes + offsetof(struct diag_message, inode), 0, sizeof(uint32_t));
+    assert_int_equal(parse(bytes, sizeof(bytes)).bytes_received, SLT_UNKNOWN);
+    assert_true(slt_kernel_diag_parse_final(bytes, sizeof(bytes), &seen));
+    assert_int_equal(seen.kind, SLT_SEEN_CONN);
+    assert_int_equal(seen.state, SALUT_STATE_CLOSED);
+    assert_int_equal(seen.bytes_received, 5);
+    assert_int_equal(seen.idle.how, SLT_SPAN_EXACT);
+}
+
 static void test_time_wait(void **state)
 {
     (void)state;
@@ -257,10 +274,11 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_listener),       cmocka_unit_test(test_established),
-        cmocka_unit_test(test_time_wait),      cmocka_unit_test(test_close_wait),
-        cmocka_unit_test(test_orphans),        cmocka_unit_test(test_never_accepted),
-        cmocka_unit_test(test_opening),        cmocka_unit_test(test_unknown_values),
-        cmocka_unit_test(test_cut_and_spoilt), cmocka_unit_test(test_older_kernel),
+        cmocka_unit_test(test_final),          cmocka_unit_test(test_time_wait),
+        cmocka_unit_test(test_close_wait),     cmocka_unit_test(test_orphans),
+        cmocka_unit_test(test_never_accepted), cmocka_unit_test(test_opening),
+        cmocka_unit_test(test_unknown_values), cmocka_unit_test(test_cut_and_spoilt),
+        cmocka_unit_test(test_older_kernel),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -154,6 +154,78 @@ static void what_was_there_before_is_joined_by_its_ends(void **state)
     assert_int_equal(c.what.pid, SLT_UNKNOWN);
 }
 
+static struct slt_seen numbers_of(const struct slt_trace_event *e)
+{
+    struct slt_seen seen;
+    slt_seen_init(&seen, SLT_SOURCE_KERNEL);
+    seen.kind = SLT_SEEN_CONN;
+    seen.local = e->local;
+    seen.remote = e->remote;
+    seen.local_port = e->local_port;
+    seen.remote_port = e->remote_port;
+    seen.bytes_sent = 700;
+    seen.bytes_received = 30;
+    seen.idle = (struct slt_span){5 * SLT_NS_PER_S, SLT_SPAN_EXACT};
+    seen.silent = (struct slt_span){6 * SLT_NS_PER_S, SLT_SPAN_EXACT};
+    return seen;
+}
+
+static void final_numbers_belong_to_what_is_over(void **state)
+{
+    struct fixture *f = *state;
+    struct slt_change change;
+    struct slt_trace_event e = change_of(5, SALUT_STATE_LAST_ACK, SALUT_STATE_CLOSED, 1000);
+    (void)take(f, change_of(5, SALUT_STATE_SYN_SENT, SALUT_STATE_ESTABLISHED, 500));
+    struct slt_seen seen = numbers_of(&e);
+    int64_t at_ns = 100 * SLT_NS_PER_S;
+    /* While the connection is open they can only be another's, of the same ends. */
+    assert_null(slt_recorder_finish(f->recorder, &seen, at_ns, false, &change));
+    assert_true(slt_recorder_takes_for_open(f->recorder, &seen));
+    e.frames = 1U << SLT_FRAME_SEGMENT;
+    (void)take(f, e);
+    assert_false(slt_recorder_takes_for_open(f->recorder, &seen));
+    const struct slt_recorded *c = slt_recorder_finish(f->recorder, &seen, at_ns, true, &change);
+    assert_non_null(c);
+    assert_null(change.conn);
+    assert_int_equal(c->bytes_sent, 700);
+    assert_int_equal(c->data_ns, 95 * SLT_NS_PER_S);
+    assert_int_equal(c->heard_ns, 94 * SLT_NS_PER_S);
+    assert_null(slt_recorder_finish(f->recorder, &seen, at_ns, true, &change));
+}
+
+/* A timer's change on an idle processor leaves no event: the numbers say what it was. */
+static void what_was_missed_is_told_late(void **state)
+{
+    static const struct {
+        uint8_t stands;
+        int retransmits, probes;
+        uint8_t cause;
+    } cases[] = {
+        {SALUT_STATE_SYN_SENT, 3, 0, SLT_BY_CONNECT_TIMEOUT},
+        {SALUT_STATE_ESTABLISHED, 4, 0, SLT_BY_RETRANSMIT_TIMEOUT},
+        {SALUT_STATE_ESTABLISHED, 0, 2, SLT_BY_KEEPALIVE_TIMEOUT},
+        {SALUT_STATE_CLOSE_WAIT, 0, 0, SLT_BY_UNKNOWN},
+    };
+    struct fixture *f = *state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct slt_change change;
+        struct slt_trace_event e = change_of(5 + i, SALUT_STATE_CLOSED, cases[i].stands, 1000);
+        struct slt_seen seen = numbers_of(&e);
+        seen.retransmits = cases[i].retransmits;
+        seen.retries = (uint8_t)cases[i].probes;
+        (void)take(f, e);
+        assert_null(slt_recorder_finish(f->recorder, &seen, 9000, false, &change));
+        assert_non_null(slt_recorder_finish(f->recorder, &seen, 9000, true, &change));
+        assert_non_null(change.conn);
+        assert_int_equal(change.what.from, cases[i].stands);
+        assert_int_equal(change.what.to, SALUT_STATE_CLOSED);
+        assert_int_equal(change.what.cause, cases[i].cause);
+        assert_int_equal(change.what.certain, 0);
+        assert_int_equal(change.conn->socket, 0);
+    }
+    assert_int_equal(slt_recorder_counts(f->recorder)->guessed, 4);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -164,6 +236,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(the_table_is_bounded, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_was_there_before_is_joined_by_its_ends, set_up,
                                         tear_down),
+        cmocka_unit_test_setup_teardown(final_numbers_belong_to_what_is_over, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_was_missed_is_told_late, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
