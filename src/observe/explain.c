@@ -125,5 +125,6 @@ void slt_explain_finish(struct slt_explain *explain)
 {
     for (struct slt_explain_flow *f = explain->flows.oldest; f != NULL; f = f->younger) {
         slt_explain_flow_settle(f);
+        f->watched_until_ns = slt_max64(explain->last_at_ns, f->last_at_ns);
     }
 }

@@ -48,7 +48,8 @@ enum slt_explain_note {
     SLT_REMARK_UNSEEN = 64,      /* acknowledges what the capture does not hold (CAP-2) */
     SLT_REMARK_DSACK = 128,      /* reports that data arrived twice (RFC 2883) */
     SLT_REMARK_HOLE = 256,       /* leaves out numbers that were not seen before it */
-    SLT_REMARK_STAMPED = 512     /* has timestamps */
+    SLT_REMARK_STAMPED = 512,    /* has timestamps */
+    SLT_REMARK_CONGESTED = 1024  /* a router marked it (RFC 3168) */
 };
 
 /* One packet of a flow, as it is kept. */
@@ -68,6 +69,7 @@ struct slt_explain_step {
     uint8_t from;   /* which end sent it */
     uint8_t mark;   /* enum slt_explain_mark */
     uint8_t direction;
+    uint8_t ttl;
 };
 
 #define SLT_EXPLAIN_COPIES 4U
@@ -107,6 +109,7 @@ struct slt_explain_end {
     uint32_t recover;     /* while sending again: what must be acknowledged for the end of it */
     uint8_t recover_mark; /* 0: not sending again */
     struct slt_explain_hole hole;
+    uint32_t newest_stamp; /* of its timestamps; 0: none */
     /* The round trip between the capture and this end, of which the least is kept. */
     bool timing;
     uint32_t timed_end;
@@ -166,6 +169,7 @@ struct slt_explain_flow {
     struct slt_explain_end end[2];
     int64_t first_at_ns;
     int64_t last_at_ns;
+    int64_t watched_until_ns; /* the end of the capture, once it is settled */
     uint8_t last_from;
     bool connected; /* both SYNs, and the acknowledgement of the second, or data */
     int64_t connected_at_ns;

@@ -7,6 +7,7 @@
 #define RTO_LEAST_NS      (200 * SLT_NS_PER_MS) /* of the stacks in use */
 #define REPEATS_FAST      3U                    /* RFC 5681 3.2 */
 #define WINDOW_SHIFT_MAX  14U
+#define ECN_CONGESTED     3U /* RFC 3168 5: CE */
 
 static const char *const texts[SLT_MARK_COUNT] = {
     "",
@@ -60,6 +61,17 @@ static bool in_hole(const struct slt_explain_hole *hole, const struct slt_explai
            slt_explain_diff(slt_explain_step_end(step), hole->right) <= 0;
 }
 
+/* RFC 7323 3.2: a timestamp is of the instant of sending, so what was overtaken bears an older one
+ * than what it was overtaken by, and a retransmission a newer one. Without them, or within one tick
+ * of their clock, time decides. */
+static bool is_overtaken(const struct slt_explain_end *me, const struct slt_explain_step *step)
+{
+    if (me->newest_stamp != 0 && step->ts_val != 0 && me->newest_stamp != step->ts_val) {
+        return slt_explain_diff(step->ts_val, me->newest_stamp) < 0;
+    }
+    return in_hole(&me->hole, step) && step->at_ns - me->hole.at_ns < REORDER_WITHIN_NS;
+}
+
 static int64_t round_trip(const struct slt_explain_flow *flow)
 {
     int64_t a = flow->end[0].delay_ns;
@@ -105,10 +117,7 @@ static uint8_t kind_of_old(const struct slt_explain_flow *flow, const struct slt
         /* After a time-out's silence it is the acknowledgement that was lost on its way. */
         return waited ? SLT_MARK_RTO : SLT_MARK_SPURIOUS;
     }
-    if (in_hole(&me->hole, step) && step->at_ns - me->hole.at_ns < REORDER_WITHIN_NS) {
-        return SLT_MARK_OUT_OF_ORDER;
-    }
-    return kind_of_retransmission(flow, step);
+    return is_overtaken(me, step) ? SLT_MARK_OUT_OF_ORDER : kind_of_retransmission(flow, step);
 }
 
 /* One number back, or into a closed window: it asks for an answer. */
@@ -209,6 +218,7 @@ static uint16_t notes_of(const struct slt_explain_flow *flow,
         notes |= SLT_REMARK_HOLE;
     }
     notes |= (packet->seg.opt.present & SLT_TCP_OPT_TIMESTAMPS) != 0 ? SLT_REMARK_STAMPED : 0U;
+    notes |= packet->ecn == ECN_CONGESTED ? SLT_REMARK_CONGESTED : 0U;
     return (uint16_t)notes;
 }
 
@@ -238,6 +248,7 @@ void slt_explain_mark(const struct slt_explain_flow *flow, const struct slt_expl
         .flags = seg->flags,
         .from = from,
         .direction = packet->direction,
+        .ttl = packet->ttl,
     };
     if ((seg->opt.present & SLT_TCP_OPT_SACK) != 0) {
         step->sack_left = seg->opt.sack[0].left;

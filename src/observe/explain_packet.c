@@ -133,6 +133,7 @@ static enum slt_decoded take_ipv4(struct walk *w, struct slt_explain_packet *out
     slt_address_set_v4(out->dst, ip + 16);
     out->ip_id = slt_get_u16(ip + 4);
     out->ttl = ip[8];
+    out->ecn = ip[1] & 3U;
     (void)slt_read_bytes(&w->r, header - SLT_IPV4_HEADER_BYTES);
     return take_tcp(w, total - header, out);
 }
@@ -168,6 +169,7 @@ static enum slt_decoded take_ipv6(struct walk *w, struct slt_explain_packet *out
     memcpy(out->dst, ip + 24, 16);
     out->ip_id = 0;
     out->ttl = ip[7];
+    out->ecn = ip[1] >> 4 & 3U;
     for (uint32_t i = 0; i < IPV6_STEPS_MAX && next != SLT_IP_PROTOCOL_TCP; i++) {
         uint32_t header = extension_bytes(&w->r, &next);
         if (w->r.failed || header > bytes) {
@@ -210,6 +212,11 @@ bool slt_explain_checksum_is_wrong(const struct slt_explain_packet *packet)
     }
     uint32_t sum =
         slt_checksum_pseudo(packet->src, packet->dst, SLT_IP_PROTOCOL_TCP, packet->tcp_bytes);
+    /* A field that holds the sum of the pseudo header alone was left for a device to complete
+     * (CAP-3): nothing was damaged. */
+    if (packet->seg.checksum == slt_checksum_fold(sum)) {
+        return false;
+    }
     sum = slt_checksum_add(sum, packet->tcp, packet->tcp_bytes);
     return slt_checksum_finish(sum) != 0;
 }

@@ -28,6 +28,7 @@ struct slt_explain_packet {
     uint32_t bytes;             /* of payload, as the IP header says */
     uint16_t ip_id;             /* 0 in IPv6 */
     uint8_t ttl;
+    uint8_t ecn;       /* the IP header's two bits */
     uint8_t direction; /* enum slt_capture_direction */
     bool clipped;      /* not all of it was captured */
     const uint8_t *tcp;

@@ -62,6 +62,9 @@ static void track_numbers(struct slt_explain_end *me, const struct slt_explain_s
         me->offered = step->seq;
         me->isn = me->syn_seen ? me->isn : step->seq - 1;
     }
+    if (me->newest_stamp == 0 || slt_explain_diff(step->ts_val, me->newest_stamp) > 0) {
+        me->newest_stamp = step->ts_val;
+    }
     track_hole(me, step);
     track_again(me, step);
     if (!carries(step)) {
