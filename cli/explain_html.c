@@ -95,8 +95,13 @@ static void put_flow(const struct slt_explain_flow *flow, FILE *to)
     put_text("ended", slt_explain_ended_text(e.verdict.ended), to);
     put_text("verdict", e.verdict.text, to);
     (void)fputs(",\"findings\":[", to);
-    for (uint32_t i = 0; i < e.verdict.finding_count; i++) {
-        (void)fprintf(to, "%s\"%s\"", i > 0 ? "," : "", e.verdict.findings[i]);
+    for (uint32_t i = 0; i < e.verdict.hit_count; i++) {
+        const struct slt_explain_hit *hit = &e.verdict.hits[i];
+        char text[SLT_HIT_EVIDENCE_MAX + 16];
+        (void)snprintf(text, sizeof(text), "%s: %s",
+                       slt_finding_row((enum slt_finding_id)hit->id)->id, hit->evidence);
+        (void)fputs(i > 0 ? "," : "", to);
+        slt_explain_put_quoted(text, to);
     }
     (void)fputs("],\"time\":[", to);
     for (uint32_t i = 0; i < SLT_BUCKET_COUNT; i++) {

@@ -122,6 +122,20 @@ static void put_packets(const struct slt_explained *e, FILE *to)
     }
 }
 
+static void put_hit(const struct slt_explain_hit *hit, FILE *to)
+{
+    static const char *const severities[] = {"info", "warning", "critical"};
+    const struct slt_finding *row = slt_finding_row((enum slt_finding_id)hit->id);
+    (void)fprintf(to, "{\"id\":\"%s\",\"severity\":\"%s\",\"confidence\":\"%c\",\"end\":\"%s\"",
+                  row->id, severities[row->severity], hit->confidence,
+                  hit->end == 0 ? "client" : "server");
+    if (hit->packet > 0) {
+        (void)fprintf(to, ",\"packet\":%u", hit->packet);
+    }
+    put_text("evidence", hit->evidence, to);
+    (void)fputc('}', to);
+}
+
 static void put_flow(const struct slt_explain_view *view, const struct slt_explain_flow *flow,
                      FILE *to)
 {
@@ -145,8 +159,9 @@ static void put_flow(const struct slt_explain_view *view, const struct slt_expla
     put_changes(&e, to);
     put_budget(flow, to);
     (void)fputs(",\"findings\":[", to);
-    for (uint32_t i = 0; i < e.verdict.finding_count; i++) {
-        (void)fprintf(to, "%s\"%s\"", i > 0 ? "," : "", e.verdict.findings[i]);
+    for (uint32_t i = 0; i < e.verdict.hit_count; i++) {
+        (void)fputs(i > 0 ? "," : "", to);
+        put_hit(&e.verdict.hits[i], to);
     }
     (void)fputc(']', to);
     put_text("verdict", e.verdict.text, to);

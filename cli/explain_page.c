@@ -161,7 +161,7 @@ static const char *const after[] = {
     "eElement('span'),i=document.createElement('i');i.style.background=c;s.append(i,t);p.appe",
     "nd(s)}}\n",
     "function show(n){F=D.flows[n];if(!F)return;$('verdict').textContent=F.verdict;$('finds')",
-    ".textContent=F.findings.length?'findings: '+F.findings.join(', '):'';\n",
+    ".textContent=F.findings.join('; ');\n",
     "const bar=$('bar');bar.replaceChildren();const all=F.time.reduce((a,b)=>a+b[1],0)||1,ks=",
     "[];F.time.forEach((b,i)=>{if(b[1]<=0)return;const d=document.createElement('div');d.styl",
     "e.flex=b[1]/all;d.style.background=HUES[i];\n",

@@ -5,7 +5,8 @@
 
 #include <string.h>
 
-#define BAR_COLUMNS 30
+#define BAR_COLUMNS    30
+#define FINDING_COLUMN 20U
 
 void slt_explained_of(const struct slt_explain_flow *flow, struct slt_explained *out)
 {
@@ -46,8 +47,8 @@ static void paint(const struct slt_explain_view *view, const char *code, FILE *t
     }
 }
 
-/* Break a text at the terminal's width. */
-static void put_wrapped(const char *text, size_t indent, size_t width, FILE *to)
+/* Break a text at the terminal's width; `begun`: the first line's indent is there. */
+static void put_wrapped(const char *text, size_t indent, size_t width, bool begun, FILE *to)
 {
     while (*text != '\0') {
         size_t n = strlen(text);
@@ -59,7 +60,8 @@ static void put_wrapped(const char *text, size_t indent, size_t width, FILE *to)
             }
             n = n == 0 ? room : n;
         }
-        (void)fprintf(to, "%*s%.*s\n", (int)indent, "", (int)n, text);
+        (void)fprintf(to, "%*s%.*s\n", begun ? 0 : (int)indent, "", (int)n, text);
+        begun = false;
         text += n;
         text += *text == ' ';
     }
@@ -125,13 +127,19 @@ static void put_budget(const struct slt_explain_view *view, const struct slt_exp
     }
 }
 
-static void put_findings(const struct slt_verdict *v, FILE *to)
+/* The id once, its evidence beside it, broken at the terminal's width. */
+static void put_findings(const struct slt_explain_view *view, const struct slt_verdict *v, FILE *to)
 {
-    for (uint32_t i = 0; i < v->finding_count; i++) {
-        (void)fprintf(to, "%s%s", i == 0 ? "  findings  " : ", ", v->findings[i]);
+    size_t width = view->term.width > FINDING_COLUMN + 20 ? view->term.width : 80;
+    for (uint32_t i = 0; i < v->hit_count; i++) {
+        const struct slt_explain_hit *hit = &v->hits[i];
+        (void)fprintf(to, "  %-9s %-7s ", i == 0 ? "findings" : "",
+                      slt_finding_row((enum slt_finding_id)hit->id)->id);
+        put_wrapped(hit->evidence, FINDING_COLUMN, width, true, to);
     }
-    if (v->finding_count > 0) {
-        (void)fputs(v->finding_count == 1 ? " (salut explain it)\n" : " (salut explain one)\n", to);
+    if (v->hit_count > 0) {
+        (void)fprintf(to, "%*s(salut explain %s tells more)\n", (int)FINDING_COLUMN, "",
+                      slt_finding_row((enum slt_finding_id)v->hits[0].id)->id);
     }
 }
 
@@ -181,11 +189,11 @@ static void show_flow(const struct slt_explain_view *view, const struct slt_expl
                   slt_explain_ended_text(e.verdict.ended));
     paint(view, "\033[0m", to);
     (void)fprintf(to, ", %llu packets\n", (unsigned long long)flow->packets);
-    put_wrapped(e.verdict.text, 2, view->term.width, to);
+    put_wrapped(e.verdict.text, 2, view->term.width, false, to);
     put_options(flow, to);
     put_changes(&e, to);
     put_budget(view, flow, to);
-    put_findings(&e.verdict, to);
+    put_findings(view, &e.verdict, to);
     if (view->ladder) {
         struct slt_explain_look look = {view->term.width, view->term.utf8, view->term.colour};
         (void)fputc('\n', to);

@@ -1,153 +1,156 @@
-/* See explain_findings.h. Each rule names what the capture shows by itself; what several causes can
- * show alike is described in words and gets no id.
+/* See explain_findings.h and explain_rules.h. Each rule names what the capture shows by itself;
+ * what several causes can show alike is described in words.
  */
 #include "observe/explain_findings.h"
 
-#include "observe/explain_mark.h"
-#include "observe/explain_place.h"
-#include "salut/types.h"
+#include "base/compiler.h"
+#include "observe/explain_rules.h"
 
-#define SHARE_LARGE 50 /* per cent of the time */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
 
-static void add(struct slt_verdict *v, const char *id, uint32_t weight)
+static const struct slt_explain_rule *const groups[] = {
+    slt_explain_rules_setup,  slt_explain_rules_options, slt_explain_rules_silence,
+    slt_explain_rules_loss,   slt_explain_rules_data,    slt_explain_rules_closing,
+    slt_explain_rules_resets, slt_explain_rules_capture,
+};
+
+/* ---- the sentence --------------------------------------------------------------------------- */
+
+struct sentence {
+    const struct slt_explain_flow *flow;
+    const struct slt_explain_clue *clue;
+    uint8_t end;
+    char *out;
+    size_t used;
+};
+
+static void append(struct sentence *s, const char *text, size_t bytes)
 {
-    v->score += weight;
-    if (v->finding_count < SLT_VERDICT_FINDINGS_MAX) {
-        v->findings[v->finding_count] = id;
-        v->finding_count++;
-    }
+    size_t room = SLT_HIT_EVIDENCE_MAX - 1 - s->used;
+    size_t n = bytes < room ? bytes : room;
+    memcpy(s->out + s->used, text, n);
+    s->used += n;
+    s->out[s->used] = '\0';
 }
 
-static uint32_t marks(const struct slt_explain_flow *flow, enum slt_explain_mark mark)
+/* "12.3 s", "40.1 ms". */
+static int print_time(int64_t ns, char *out, size_t size)
 {
-    return flow->end[0].marks[mark] + flow->end[1].marks[mark];
+    double value = (double)ns;
+    return ns >= SLT_NS_PER_S    ? snprintf(out, size, "%.1f s", value / 1e9)
+           : ns >= SLT_NS_PER_MS ? snprintf(out, size, "%.1f ms", value / 1e6)
+                                 : snprintf(out, size, "%.3f ms", value / 1e6);
 }
 
-static bool is_large(const struct slt_explain_flow *flow, enum slt_explain_bucket bucket)
+/* A packet by its number in the file. */
+static int print_step(const struct slt_explain_flow *flow, uint32_t step, char *out, size_t size)
 {
-    int64_t all_ns = flow->last_at_ns - flow->first_at_ns;
-    return all_ns > 0 && flow->bucket_ns[bucket] > all_ns / 100 * SHARE_LARGE;
+    return step < flow->step_count ? snprintf(out, size, "%u", flow->steps[step].number)
+                                   : snprintf(out, size, "?");
 }
 
-static void find_opening(const struct slt_explain_flow *flow, struct slt_verdict *v)
+static void append_token(struct sentence *s, const char *token, size_t bytes)
 {
-    if (v->ended == SLT_ENDED_REFUSED) {
-        add(v, "SYN-3", 800);
+    static const char *const ends[] = {"the client", "the server"};
+    static const char *const names[] = {"who", "other", "at", "until", "n", "m", "time", "percent"};
+    const struct slt_explain_clue *c = s->clue;
+    char text[48] = "";
+    uint32_t which = 0;
+    while (which < SLT_ARRAY_COUNT(names) &&
+           (strncmp(names[which], token, bytes) != 0 || names[which][bytes] != '\0')) {
+        which++;
     }
-    if (flow->connected && flow->end[0].marks[SLT_MARK_SYN_AGAIN] > 0) {
-        add(v, "SYN-4", 200);
+    switch (which) {
+    case 0:
+    case 1:
+        (void)snprintf(text, sizeof(text), "%s", ends[which == 0 ? s->end : 1 - s->end]);
+        break;
+    case 2:
+    case 3:
+        (void)print_step(s->flow, which == 2 ? c->at : c->until, text, sizeof(text));
+        break;
+    case 4:
+    case 5:
+        (void)snprintf(text, sizeof(text), "%" PRIu64, which == 4 ? c->n : c->m);
+        break;
+    case 6:
+        (void)print_time(c->ns, text, sizeof(text));
+        break;
+    default:
+        (void)snprintf(text, sizeof(text), "%.1f",
+                       c->m > 0 ? 100.0 * (double)c->n / (double)c->m : 0.0);
+        break;
     }
-    bool challenged = flow->end[1].marks[SLT_MARK_CHALLENGE_ACK] > 0;
-    if (flow->before != NULL && challenged && flow->end[0].reset) {
-        add(v, "TW-4", 300);
-    }
+    append(s, text, strlen(text));
 }
 
-static void find_window(const struct slt_explain_flow *flow, struct slt_verdict *v)
+static void write_sentence(struct sentence *s, const char *template)
 {
-    if (marks(flow, SLT_MARK_WINDOW_PROBE) > 0) {
-        add(v, "ZW-1", 400);
-    }
-}
-
-static void find_capture(const struct slt_explain_flow *flow, struct slt_verdict *v)
-{
-    const struct slt_explain_end *a = &flow->end[0];
-    const struct slt_explain_end *b = &flow->end[1];
-    if ((a->packets == 0) != (b->packets == 0) && v->ended != SLT_ENDED_UNANSWERED) {
-        add(v, "ASYM-1", 20);
-    }
-    if (a->copies_seen + b->copies_seen > 0) {
-        add(v, "CAP-1", 10);
-    }
-    if (a->unseen + b->unseen > 0) {
-        add(v, "CAP-2", 10);
-    }
-    if (a->offloaded + b->offloaded > 0) {
-        add(v, "CAP-3", 0);
-    }
-}
-
-/* Data came after the end's own FIN, and it answered with RST: its program had closed both ways. */
-bool slt_explain_answered_data(const struct slt_explain_flow *flow, uint8_t end)
-{
-    uint32_t fin = slt_place_find(flow, end, SLT_TCP_FIN, SLT_TCP_RST);
-    uint32_t rst = slt_place_find(flow, end, SLT_TCP_RST, 0);
-    if (fin == SLT_NO_STEP || rst == SLT_NO_STEP || fin > rst) {
-        return false;
-    }
-    for (uint32_t i = fin + 1; i < rst; i++) {
-        const struct slt_explain_step *step = &flow->steps[i];
-        if (step->from != end && step->bytes > 0 && slt_place_counts(step)) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* TIME-WAIT by the very segment that acknowledged the end's own FIN. */
-static bool is_merged(const struct slt_explain_states *states,
-                      const struct slt_explain_change *change)
-{
-    for (uint32_t i = 0; i < states->count; i++) {
-        const struct slt_explain_change *c = &states->changes[i];
-        if (c->end == change->end && c->to == SALUT_STATE_FIN_WAIT_2 && c->step == change->step &&
-            c->certainty != SLT_REFUTED) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static void find_closing(const struct slt_explain_flow *flow,
-                         const struct slt_explain_states *states, struct slt_verdict *v)
-{
-    if (slt_explain_answered_data(flow, 0) || slt_explain_answered_data(flow, 1)) {
-        add(v, "HC-1", 500);
-    }
-    for (uint32_t i = 0; i < flow->step_count; i++) {
-        const struct slt_explain_step *step = &flow->steps[i];
-        if ((step->flags & SLT_TCP_RST) != 0 && step->bytes > 0) {
-            add(v, "RST-10", 10);
+    s->out[0] = '\0';
+    while (*template != '\0') {
+        const char *open = strchr(template, '{');
+        const char *close = open == NULL ? NULL : strchr(open, '}');
+        size_t plain = close == NULL ? strlen(template) : (size_t)(open - template);
+        append(s, template, plain);
+        if (close == NULL) {
             break;
         }
+        append_token(s, open + 1, (size_t)(close - open - 1));
+        template = close + 1;
     }
-    bool merged = false;
-    bool closing = false;
-    for (uint32_t i = 0; i < states->count; i++) {
-        const struct slt_explain_change *c = &states->changes[i];
-        bool stands = c->certainty != SLT_REFUTED;
-        merged = merged || (stands && c->to == SALUT_STATE_TIME_WAIT && is_merged(states, c));
-        closing = closing || (stands && c->to == SALUT_STATE_CLOSING);
-    }
-    if (merged) {
-        add(v, "APP-2", 0);
-    }
-    bool stuck = states->last[0] == SALUT_STATE_CLOSING || states->last[1] == SALUT_STATE_CLOSING;
-    if (closing && stuck) {
-        add(v, "CLS-1", 20);
+    if (s->clue->more != NULL) {
+        append(s, s->clue->more, strlen(s->clue->more));
     }
 }
 
-static void find_time(const struct slt_explain_flow *flow, struct slt_verdict *v)
+/* ---- judging -------------------------------------------------------------------------------- */
+
+static void add(const struct slt_explain_case *c, const struct slt_explain_rule *rule, uint8_t end,
+                struct slt_verdict *v)
 {
-    if (is_large(flow, SLT_BUCKET_SERVER)) {
-        add(v, "SRV-1", 30);
+    struct slt_explain_clue clue = {.at = SLT_NO_STEP, .until = SLT_NO_STEP};
+    if (!rule->holds(c, end, &clue)) {
+        return;
     }
-    if (is_large(flow, SLT_BUCKET_CLIENT)) {
-        add(v, "CLI-1", 5);
+    v->score += rule->weight;
+    if (v->hit_count == SLT_VERDICT_HITS_MAX) {
+        return;
     }
+    struct slt_explain_hit *hit = &v->hits[v->hit_count];
+    v->hit_count++;
+    hit->id = rule->id;
+    hit->confidence = rule->confidence;
+    hit->end = end;
+    hit->packet = clue.at < c->flow->step_count ? c->flow->steps[clue.at].number : 0;
+    struct sentence s = {.flow = c->flow, .clue = &clue, .end = end, .out = hit->evidence};
+    write_sentence(&s, rule->evidence);
 }
 
 void slt_explain_find(const struct slt_explain_flow *flow, const struct slt_explain_states *states,
                       struct slt_verdict *verdict)
 {
     static const uint32_t weights[] = {0, 900, 0, 50, 0, 600};
+    const struct slt_explain_case c = {flow, states, verdict};
     uint32_t again = slt_explain_again_count(flow);
     verdict->score = weights[verdict->ended] + (again > 500 ? 500 : again);
-    find_opening(flow, verdict);
-    find_window(flow, verdict);
-    find_closing(flow, states, verdict);
-    find_time(flow, verdict);
-    find_capture(flow, verdict);
+    for (size_t g = 0; g < SLT_ARRAY_COUNT(groups); g++) {
+        for (const struct slt_explain_rule *rule = groups[g]; rule->holds != NULL; rule++) {
+            add(&c, rule, 0, verdict);
+            add(&c, rule, 1, verdict);
+        }
+    }
+}
+
+bool slt_explain_is_judged(enum slt_finding_id id)
+{
+    for (size_t g = 0; g < SLT_ARRAY_COUNT(groups); g++) {
+        for (const struct slt_explain_rule *rule = groups[g]; rule->holds != NULL; rule++) {
+            if (rule->id == id) {
+                return true;
+            }
+        }
+    }
+    return id == SLT_FIND_APP_3; /* of all connections together: explain_report.h */
 }

@@ -1,12 +1,14 @@
-/* The verdict on a flow: a few sentences, the findings that are certain, and how bad it is.
+/* The verdict on a flow: a few sentences, findings with their evidence, and how bad it is.
  */
 #ifndef SLT_OBSERVE_EXPLAIN_VERDICT_H
 #define SLT_OBSERVE_EXPLAIN_VERDICT_H
 
 #include "observe/explain_ends.h"
+#include "observe/finding_rows.h"
 
-#define SLT_VERDICT_TEXT_MAX     2048
-#define SLT_VERDICT_FINDINGS_MAX 12U
+#define SLT_VERDICT_TEXT_MAX 2048
+#define SLT_VERDICT_HITS_MAX 16U
+#define SLT_HIT_EVIDENCE_MAX 320U
 
 /* How a flow ended, as far as the capture tells. */
 enum slt_explain_end_kind {
@@ -18,13 +20,22 @@ enum slt_explain_end_kind {
     SLT_ENDED_RESET
 };
 
+/* A finding that holds of a flow. */
+struct slt_explain_hit {
+    uint8_t id;      /* enum slt_finding_id */
+    char confidence; /* of this capture: 'A' certain ... 'D' a hint */
+    uint8_t end;     /* whom it is about */
+    uint32_t packet; /* where to look; 0: nowhere in particular */
+    char evidence[SLT_HIT_EVIDENCE_MAX];
+};
+
 struct slt_verdict {
     uint8_t ended;  /* enum slt_explain_end_kind */
     uint8_t closer; /* who closed first: 0, 1; 2: both at once; 3: nobody seen */
     uint32_t close_step;
     uint32_t score; /* the higher, the worse */
-    uint32_t finding_count;
-    const char *findings[SLT_VERDICT_FINDINGS_MAX]; /* ids, certain from this capture */
+    uint32_t hit_count;
+    struct slt_explain_hit hits[SLT_VERDICT_HITS_MAX];
     char text[SLT_VERDICT_TEXT_MAX];
 };
 

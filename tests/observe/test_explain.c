@@ -106,6 +106,16 @@ static uint16_t notes_of(const struct slt_explain *explain, uint32_t step)
     return explain->flows.oldest->steps[step].notes;
 }
 
+static bool shows(const struct slt_verdict *verdict, enum slt_finding_id id)
+{
+    for (uint32_t i = 0; i < verdict->hit_count; i++) {
+        if (verdict->hits[i].id == id) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* ---- links ---------------------------------------------------------------------------------- */
 
 static void every_link_is_decoded(void **state)
@@ -220,7 +230,7 @@ static void a_probe_is_no_keepalive(void **state)
     struct slt_verdict verdict;
     slt_explain_states_of(e.flows.oldest, &states);
     slt_explain_verdict_of(e.flows.oldest, &states, &verdict);
-    assert_string_equal(verdict.findings[0], "ZW-1");
+    assert_true(shows(&verdict, SLT_FIND_ZW_1));
     assert_non_null(strstr(verdict.text, "did not read"));
     slt_explain_deinit(&e);
 }
@@ -270,7 +280,7 @@ static void what_the_capture_misses_is_said(void **state)
     slt_explain_states_of(e.flows.oldest, &states);
     slt_explain_verdict_of(e.flows.oldest, &states, &verdict);
     assert_non_null(strstr(verdict.text, "begins in the middle"));
-    assert_string_equal(verdict.findings[verdict.finding_count - 1], "ASYM-1");
+    assert_true(shows(&verdict, SLT_FIND_ASYM_1));
     slt_explain_deinit(&e);
 }
 
@@ -294,7 +304,7 @@ static void a_port_used_again_is_one_story(void **state)
     assert_int_equal(states.last[0], SALUT_STATE_TIME_WAIT);
     assert_int_equal(states.last[1], SALUT_STATE_CLOSED);
     slt_explain_verdict_of(e.flows.oldest, &states, &verdict);
-    assert_string_equal(verdict.findings[0], "APP-2");
+    assert_true(shows(&verdict, SLT_FIND_APP_2));
     slt_explain_states_of(second, &states);
     slt_explain_verdict_of(second, &states, &verdict);
     assert_non_null(strstr(verdict.text, "over the ports of #1"));
