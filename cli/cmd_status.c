@@ -24,6 +24,9 @@ static const char help[] =
     "  --summary        how many there are in each state\n"
     "  --listening      listeners alone\n"
     "  --no-owners      do not look for the processes\n"
+    "  --owners HOW     find them by: proc (reading /proc), bpf (a program in the kernel: "
+    "quicker,\n"
+    "                   needs CAP_BPF and CAP_PERFMON); default: what is quicker and possible\n"
     "  --no-why         leave out the sentences\n"
     "  --no-header      leave out the first line\n"
     "  --follow T       again every T (1s, 500ms), until it is interrupted\n"
@@ -45,6 +48,8 @@ struct words {
     bool no_header;
     bool json;
     const char *source;
+    const char *owners;
+    enum slt_owner_means means;
     struct slt_sources sources;
     int64_t follow_ns;
     const char *filter[WORDS_MAX];
@@ -125,6 +130,7 @@ static int look_once(const struct words *words, const struct slt_filter *filter,
                                .kernel = words->sources.kernel,
                                .stacks = words->sources.stacks,
                                .owners = !words->no_owners && !words->summary,
+                               .means = words->means,
                                .brief = words->summary};
     int result = slt_look_take(&ask, &look);
     if (result < 0) {
@@ -133,6 +139,12 @@ static int look_once(const struct words *words, const struct slt_filter *filter,
                         "the kernel does not tell about its sockets: %s (sock_diag; try: modprobe "
                         "tcp_diag)",
                         strerror(-result));
+    }
+    if (look.owners_error < 0 && words->owners != NULL) {
+        result = slt_fail(&slt_cli_status, SLT_EXIT_MISSING, "owners cannot be found by %s: %s",
+                          words->owners, strerror(-look.owners_error));
+        slt_look_free(&look);
+        return result;
     }
     print(words, &look);
     if (first) {
@@ -171,6 +183,15 @@ static int follow(const struct words *words, const struct slt_filter *filter)
 
 /* ---- the verb ------------------------------------------------------------------------------- */
 
+static bool parse_means(struct words *words)
+{
+    if (words->owners == NULL) {
+        return true;
+    }
+    words->means = strcmp(words->owners, "bpf") == 0 ? SLT_OWNERS_BY_BPF : SLT_OWNERS_BY_PROC;
+    return words->means == SLT_OWNERS_BY_BPF || strcmp(words->owners, "proc") == 0;
+}
+
 static int run(int argc, char **argv)
 {
     struct words words = {.summary = false};
@@ -184,6 +205,7 @@ static int run(int argc, char **argv)
         {"--follow", SLT_ARG_TIME, &words.follow_ns, 0, 0},
         {"--json", SLT_ARG_FLAG, &words.json, 0, 0},
         {"--source", SLT_ARG_TEXT, &words.source, 0, 0},
+        {"--owners", SLT_ARG_TEXT, &words.owners, 0, 0},
     };
     argc = take_habits(argc, argv, &words);
     struct slt_args args = {.verb = &slt_cli_status,
@@ -197,6 +219,9 @@ static int run(int argc, char **argv)
     }
     if (slt_parse_sources(&slt_cli_status, words.source, &words.sources) != SLT_EXIT_FINE) {
         return SLT_EXIT_USAGE;
+    }
+    if (!parse_means(&words)) {
+        return slt_usage_error(&slt_cli_status, "--owners is proc or bpf, not %s", words.owners);
     }
     words.filter_count += args.word_count;
     if (words.listening) {

@@ -172,7 +172,10 @@ int slt_look_take(const struct slt_look_ask *ask, struct slt_look *look)
     if (ask->stacks) {
         look_at_stacks(look);
     }
-    if (ask->owners && !slt_owner_fill(&look->list, &look->walk)) {
+    if (ask->owners) {
+        look->owners_error = slt_owner_fill(&look->list, ask->means);
+    }
+    if (look->owners_error == -ENOMEM) {
         return -ENOMEM;
     }
     if (!ask->brief) {

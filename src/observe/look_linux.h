@@ -12,6 +12,7 @@ struct slt_look_ask {
     bool kernel;                     /* the host's sockets, of this network namespace */
     bool stacks;                     /* of the instances of salut that offer a control socket */
     bool owners;                     /* find the processes */
+    enum slt_owner_means means;      /* how */
     bool brief;                      /* states and queues alone: half the cost */
     bool keep_left_out;              /* what the filter leaves out is wanted as well, apart */
 };
@@ -19,12 +20,12 @@ struct slt_look_ask {
 struct slt_look {
     struct slt_seen_list list;
     struct slt_seen_list left_out; /* by the filter; empty unless asked for */
-    struct slt_owner_walk walk;    /* what the search for owners came to */
-    uint32_t hidden;               /* records whose owner may not be seen */
-    uint32_t stacks;               /* instances that told */
-    uint32_t mute;                 /* instances that did not, or not all */
-    int32_t mute_pid;              /* the last of these */
-    int64_t at_ns;                 /* CLOCK_MONOTONIC, when it was taken */
+    int owners_error; /* why none were looked for, a negative errno value; 0: they were */
+    uint32_t hidden;  /* records whose owner may not be seen */
+    uint32_t stacks;  /* instances that told */
+    uint32_t mute;    /* instances that did not, or not all */
+    int32_t mute_pid; /* the last of these */
+    int64_t at_ns;    /* CLOCK_MONOTONIC, when it was taken */
 };
 
 /* Take one. Returns 0 or a negative errno value of the source that failed; free it either way. */

@@ -237,9 +237,8 @@ static void take_finals(struct slt_recording *r, bool all)
 static void learn(struct slt_recording *r)
 {
     struct slt_seen_list list = {.count = 0};
-    struct slt_owner_walk walk;
     struct slt_kernel_ask ask = {.brief = true};
-    if (slt_kernel_diag(&ask, &list) == 0 && slt_owner_fill(&list, &walk)) {
+    if (slt_kernel_diag(&ask, &list) == 0 && slt_owner_fill(&list, SLT_OWNERS_ANYHOW) == 0) {
         for (size_t i = 0; i < list.count && i < r->ask.room / 2; i++) {
             if (list.items[i].kind != SLT_SEEN_BOUND) {
                 slt_recorder_learn(r->recorder, &list.items[i]);

@@ -360,6 +360,69 @@ def owner_is_hidden(_lab):
     s.close()
 
 
+# One process with what is hard about owners: a number that is twice there, a listener shared with a
+# child, a thread with descriptors of its own; and sockets enough for several threads of the search.
+HOLDER = """
+import ctypes, os, resource, socket, sys, threading
+most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+listener = socket.socket()
+listener.bind(("127.0.0.1", 0))
+listener.listen(4096)
+held = []
+for _ in range(int(sys.argv[1])):
+    here = socket.create_connection(listener.getsockname())
+    held += [here, listener.accept()[0]]
+held += [held[1].dup(), held[0].dup(), socket.socket(socket.AF_UNIX), socket.socketpair()]
+stop = threading.Event()
+ready = threading.Event()
+def apart():
+    ctypes.CDLL(None).unshare(0x400)  # CLONE_FILES
+    own = socket.create_connection(listener.getsockname())
+    ready.set()
+    stop.wait()
+threading.Thread(target=apart).start()
+ready.wait()
+read, write = os.pipe()
+if os.fork() == 0:
+    os.close(write)
+    os.read(read, 1)
+    os._exit(0)
+print("ready", flush=True)
+sys.stdin.read()
+stop.set()
+"""
+
+
+@case
+def owners_both_ways(_lab):
+    """The kernel's own list of descriptors tells the same as /proc, the first of several holders."""
+    holders = [subprocess.Popen([sys.executable, "-c", HOLDER, "600"], text=True,
+                                stdin=subprocess.PIPE, stdout=subprocess.PIPE) for _ in range(4)]
+    for holder in holders:
+        peers.check(holder.stdout.readline() == "ready\n", "the sockets cannot be opened")
+    told = {}
+    for means in ("proc", "bpf"):
+        got = subprocess.run([peers.SALUT, "status", "--json", "--source", "kernel", "--owners", means],
+                             capture_output=True, text=True, check=False)
+        if means == "bpf" and got.returncode == 3:
+            peers.check("owners cannot be found by bpf" in got.stderr, got.stderr)
+            break
+        peers.check(got.returncode == 0, got.stderr)
+        told[means] = sorted(tuple(str(r.get(k)) for k in (
+            "local_address", "local_port", "remote_port", "state", "owner", "pid", "fd", "program"))
+            for r in map(json.loads, got.stdout.splitlines()))
+    for holder in holders:
+        holder.stdin.close()
+        holder.wait()
+        holder.stdout.close()
+    seen = [r for r in told["proc"] if r[4] == "seen" and int(r[5]) in [h.pid for h in holders]]
+    peers.check(len(seen) == 4 * (1 + 2 * 600), f"{len(seen)} owners are seen")
+    if "bpf" in told:
+        differ = set(told["proc"]) ^ set(told["bpf"])
+        peers.check(not differ, f"the ways differ: {sorted(differ)[:6]}")
+
+
 # ---- salut's own stacks --------------------------------------------------------------------------
 
 SALUTS = peers.SALUTS[4]
