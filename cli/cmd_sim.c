@@ -160,8 +160,9 @@ static int play(const struct options *o)
     if (!fine) {
         return slt_fail(&slt_cli_sim, SLT_EXIT_USAGE, "%s", why);
     }
-    if (!make_directory(o->svg) || !make_directory(o->pcap)) {
-        return slt_fail(&slt_cli_sim, SLT_EXIT_FAILURE, "a directory cannot be made: %s",
+    const char *refused = !make_directory(o->svg) ? o->svg : o->pcap;
+    if (!make_directory(refused)) {
+        return slt_fail(&slt_cli_sim, SLT_EXIT_FAILURE, "directory %s cannot be made: %s", refused,
                         strerror(errno));
     }
     return run_all(o, &scn);
