@@ -163,6 +163,7 @@ static void judge_local_drops(const struct slt_case *about, struct slt_hit *hit)
 {
     int64_t drops = slt_judge_rise(about, SLT_COUNTER_backlog_drops) +
                     slt_judge_rise(about, SLT_COUNTER_receive_queue_drops) +
+                    slt_judge_rise(about, SLT_COUNTER_out_of_order_drops) +
                     slt_judge_rise(about, SLT_COUNTER_out_of_order_pruned);
     if (drops == 0) {
         return; /* a socket's own count holds segments with wrong checksums and the like, too */

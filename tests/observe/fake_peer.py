@@ -70,7 +70,7 @@ class Behaviour:
     def __init__(self, answer_syn=True, ack_data=True, window=65535, ack_fin=True, fin_back=False,
                  fin_only=False, ack_probes=True, delay_s=0.0, mss=1460, quiet_after_handshake=False,
                  scale=None, sack=False, timestamps=False, ecn=False, syns_lost=0, stale=False,
-                 lose=None):
+                 lose=None, lose_ack=None):
         self.answer_syn = answer_syn      # with SYN,ACK
         self.ack_data = ack_data
         self.window = window              # told in every segment after the SYN,ACK
@@ -88,6 +88,7 @@ class Behaviour:
         self.syns_lost = syns_lost        # so many SYNs of a connection are not seen
         self.stale = stale                # answers a SYN with the ACK of a connection long gone
         self.lose = lose                  # f(flow, segment, how often it came): is it lost?
+        self.lose_ack = lose_ack          # ... or the answer to it?
 
 
 class Flow:
@@ -102,8 +103,20 @@ class Flow:
         self.syns = 0
         self.copies = {}                  # how often each position came
         self.held = {}                    # bytes beyond a hole: position and count
+        self.latest = 0                   # position of what came last
         self.clock = 1000                 # of its timestamps
         self.echo = 0                     # theirs
+
+
+    def ranges(self):
+        """What came beyond a hole, the range with the latest segment first (RFC 2018 4)."""
+        ranges = []
+        for at, count in sorted(self.held.items()):
+            if ranges and ranges[-1][1] == at:
+                ranges[-1] = (ranges[-1][0], at + count)
+            else:
+                ranges.append((at, at + count))
+        return sorted(ranges, key=lambda r: not r[0] <= self.latest < r[1])
 
 
 class Peer:
@@ -145,7 +158,7 @@ class Peer:
         with self.lock:
             self.flows[flow.key] = flow
         self.send(Segment(address, KERNEL, sport, dport, flow.isn, 0, SYN,
-                          options=self.syn_options(behaviour)))
+                          options=self.syn_options(behaviour, flow)))
         if wait and not flow.established.wait(3):
             raise AssertionError(f"no SYN,ACK from port {dport}")
         return flow
@@ -179,8 +192,7 @@ class Peer:
         options = b""
         if flow.behaviour.timestamps:
             options += struct.pack("!BBBBII", 1, 1, 8, 10, flow.clock, flow.echo)
-        blocks = [twice] if twice else []
-        blocks += [(at, at + count) for at, count in sorted(flow.held.items())][:3 - len(blocks)]
+        blocks = ([twice] if twice else []) + flow.ranges()[:2]
         if flow.behaviour.sack and blocks:
             options += struct.pack("!BBBB", 1, 1, 5, 2 + 8 * len(blocks))
             for first, end in blocks:
@@ -279,9 +291,11 @@ class Peer:
             flow.expected += ahead + len(s.data)
         elif not known:
             flow.held[at] = len(s.data)
+            flow.latest = at
         while flow.expected in flow.held:
             flow.expected += flow.held.pop(flow.expected)
-        if not fin:
+        unheard = flow.behaviour.lose_ack and flow.behaviour.lose_ack(flow, s, copies)
+        if not fin and not unheard:
             self.say(flow, ECE if flow.behaviour.ecn else 0,
                      twice=(at, at + len(s.data)) if known else None)
         return True

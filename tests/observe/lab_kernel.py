@@ -1,16 +1,20 @@
 """More faults for lab.py: of the host itself, of the path, and of programs that hold ports."""
 import array
+import contextlib
 import errno
 import fcntl
+import itertools
 import socket
 import struct
 import subprocess
+import threading
 import time
 
 from lab_tools import (HOST, SERVER, case, connect_to, during, listen, many_connections, peers,
                        start_connect, throughout, until)
 from fake_peer import FIN, KERNEL, RST, SYN, Behaviour, Segment
 
+SIOCOUTQ = 0x5411
 SIOCETHTOOL, SET_TSO = 0x8946, 0x1F
 
 
@@ -108,3 +112,195 @@ def served_and_served_on(lab):
     listener = many_connections(True, 3, port=8083)
     yield
     listener.close()
+
+
+# ---- opening ---------------------------------------------------------------------------------
+
+@case("HS-4")
+def fast_open_in_vain(lab):
+    peers.sysctl("ipv4/tcp_fastopen", "5")  # as a client, without a cookie
+    port = lab.behave()
+    sockets = []
+
+    def ask():
+        s = socket.socket()
+        s.sendto(b"x" * 100, socket.MSG_FASTOPEN, (HOST, port))
+        sockets.append(s)
+        time.sleep(0.2)
+    yield from throughout(ask)
+    for s in sockets:
+        s.close()
+
+
+@case("LIS-2", "SR-2")
+def no_room_for_half_open(lab):
+    peers.sysctl("ipv4/tcp_syncookies", "0")
+    peers.sysctl("ipv4/tcp_max_syn_backlog", "8")
+    listener = listen()
+    ports = itertools.cycle(range(20000, 30000))
+
+    def knock():
+        lab.peer.send(Segment(HOST, KERNEL, next(ports), listener.getsockname()[1], 1, 0, SYN))
+        time.sleep(0.01)
+    yield from throughout(knock)
+    listener.close()
+
+
+# ---- the path --------------------------------------------------------------------------------
+
+def keep_sending(sockets, size):
+    """A message on each, again and again; those that have no room are left out."""
+    for s in sockets:
+        s.setblocking(False)
+
+    def send():
+        for s in sockets:
+            with contextlib.suppress(BlockingIOError):
+                s.send(b"m" * size)
+        time.sleep(0.05)
+    yield from throughout(send)
+    for s in sockets:
+        s.close()
+
+
+def unacknowledged(s):
+    return struct.unpack("i", fcntl.ioctl(s, SIOCOUTQ, b"    "))[0]
+
+
+def lose_one_in(count):
+    """Of the segments that come for the first time, every n-th."""
+    numbers = itertools.count(1)
+    return lambda _flow, _segment, copies: copies == 1 and next(numbers) % count == 0
+
+
+@case("LOSS-1")
+def one_in_twelve_lost(lab):
+    s = connect_to(lab.behave(sack=True, scale=7, lose=lose_one_in(12)))
+    s.settimeout(20)
+    s.sendall(b"x" * 2000000)
+    yield
+    s.close()
+
+
+@case("LOSS-2")
+def noticed_late(lab):
+    port = lab.behave(lose=lambda _flow, _segment, copies: copies <= 2)
+    yield from keep_sending([connect_to(port) for _ in range(40)], 100)
+
+
+@case("LOSS-3", "LOSS-2")
+def answers_lost(lab):
+    port = lab.behave(sack=True, lose_ack=lambda _flow, _segment, copies: copies == 1)
+    yield from keep_sending([connect_to(port) for _ in range(40)], 100)
+
+
+@case("SACK-1", "LOSS-1")
+def no_selective_acks(lab):
+    port = lab.behave(lose=lose_one_in(40))
+    yield from keep_sending([connect_to(port) for _ in range(5)], 50000)
+
+
+@case("TS-1")
+def clock_went_back(lab):
+    here, flow = lab.served(timestamps=True)
+    lab.peer.say(flow, 0, b"now")
+    here.recv(10)
+    flow.clock -= 500
+
+    def say():
+        lab.peer.say(flow, 0, b"before")
+        flow.nxt -= 6
+        time.sleep(0.02)
+    yield from throughout(say)
+    here.close()
+
+
+@case("CC-1", "LOSS-2")
+def one_segment_at_a_time(lab):
+    peers.sysctl("ipv4/tcp_congestion_control", "reno")
+    bad = threading.Event()
+    port = lab.behave(sack=True, scale=7,
+                      lose=lambda _flow, _segment, copies: bad.is_set() and copies <= 3)
+    s = connect_to(port)
+    s.settimeout(20)
+    s.sendall(b"x" * 1200000)
+    until(lambda: unacknowledged(s) == 0, "all is acknowledged")
+    bad.set()
+    yield from keep_sending([s], 100)
+
+
+@case("RST-9")
+def syns_that_do_not_fit(lab):
+    peers.sysctl("ipv4/tcp_invalid_ratelimit", "0")
+    here, flow = lab.served()
+    address, sport, dport = flow.key
+
+    def knock():
+        lab.peer.send(Segment(address, KERNEL, sport, dport, flow.nxt + 7, 0, SYN))
+        time.sleep(0.01)
+    yield from throughout(knock)
+    here.close()
+
+
+# ---- windows and buffers ---------------------------------------------------------------------
+
+@case("BUF-1")
+def small_send_buffer(lab):
+    s = connect_to(lab.behave(scale=7, sack=True, delay_s=0.05))
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4608)
+    s.settimeout(1)
+
+    def send():
+        with contextlib.suppress(TimeoutError):
+            s.send(b"x" * 20000)
+    yield from throughout(send)
+    s.close()
+
+
+@case("BUF-2")
+def small_window(lab):
+    s = connect_to(lab.behave(scale=0, sack=True, delay_s=0.05, window=3000))
+    s.settimeout(1)
+
+    def send():
+        with contextlib.suppress(TimeoutError):
+            s.send(b"x" * 20000)
+    yield from throughout(send)
+    s.close()
+
+
+def served_with_small_buffer(lab):
+    listener = listen()
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    flow = lab.peer.open(HOST, 2000, listener.getsockname()[1], Behaviour())
+    here, _ = listener.accept()
+    listener.close()
+    return here, flow
+
+
+@case("BUF-4", options=["--interval", "3s"])
+def copied_together(lab):
+    """A segment of one byte takes the room of hundreds: they are copied together to make some."""
+    here, flow = served_with_small_buffer(lab)
+
+    def say():
+        for _ in range(5000):
+            lab.peer.say(flow, 0, b"z")
+        flow.nxt -= 5000
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                flow.nxt += len(here.recv(65536, socket.MSG_DONTWAIT))
+    yield from throughout(say)
+    here.close()
+
+
+@case("LOSS-5")
+def no_room_beyond_a_hole(lab):
+    here, flow = served_with_small_buffer(lab)
+
+    def say():
+        for i in range(500):
+            lab.peer.say(flow, 0, b"z", offset=2 + 2 * i)
+        time.sleep(0.02)
+    yield from throughout(say)
+    here.close()
