@@ -3,6 +3,7 @@
 #include "cli/cli.h"
 
 #include "base/time.h"
+#include "cli/doctor_capture.h"
 #include "cli/finding_page.h"
 #include "observe/counters_stack.h"
 #include "observe/findings.h"
@@ -16,6 +17,7 @@
 
 static const char help[] =
     "usage: salut doctor [options] [FILTER]\n"
+    "       salut doctor [--brief] [--json] FILE [FILTER]\n"
     "       salut doctor --list\n"
     "\n"
     "Looks at every connection and at the kernel's counters over a second, and says what is "
@@ -25,7 +27,7 @@ static const char help[] =
     "  --interval T     how long the counters are watched (1s; 0 leaves them out)\n"
     "  --source S       kernel, salut or all (default)\n"
     "  --brief          the lines alone\n"
-    "  --list           every finding there is, and whether it is judged here\n"
+    "  --list           every finding there is; judged: of connections, of captures\n"
     "  --json           one object a line\n"
     "\n"
     "What is worth telling:\n"
@@ -36,6 +38,10 @@ static const char help[] =
     "  --many N         connections of a kind that make a pattern (3)\n"
     "  --flood N        half-open connections that make a flood (64)\n"
     "  --time-waits N   connections in TIME-WAIT to be worth a word (5000)\n"
+    "\n"
+    "FILE is a capture (pcap or pcapng), told by how it begins: the findings that its packets "
+    "show,\n"
+    "with FILTER as in salut explain, which tells each connection's story.\n"
     "\n"
     "FILTER is as in salut status, for the connections; counters are the machine's. Exit status: "
     "0\n"
@@ -52,19 +58,14 @@ struct words {
     const char *filter[WORDS_MAX];
 };
 
-static const char *severity_name(uint8_t severity)
-{
-    static const char *const names[] = {"info", "warning", "critical"};
-    return names[severity % SLT_ARRAY_COUNT(names)];
-}
-
 static int list_findings(void)
 {
     for (unsigned i = 0; i < SLT_FIND_COUNT; i++) {
         const struct slt_finding *row = slt_finding_row((enum slt_finding_id)i);
-        bool judged = slt_finding_is_judged((enum slt_finding_id)i);
-        (void)printf("%-7s %-8s %c  %-7s %s\n", row->id, severity_name(row->severity),
-                     row->confidence, judged ? "judged" : "-", row->seen);
+        const char *now = slt_finding_is_judged((enum slt_finding_id)i) ? "connections" : "-";
+        const char *later = slt_explain_is_judged((enum slt_finding_id)i) ? "captures" : "-";
+        (void)printf("%-7s %-8s %c  %-11s %-8s %s\n", row->id, slt_finding_severity(row->severity),
+                     row->confidence, now, later, row->seen);
     }
     return SLT_EXIT_FINE;
 }
@@ -77,7 +78,7 @@ static void print_hit(const struct slt_hit *hit, const struct words *words,
     static const char *const paints[] = {"\033[36m", "\033[33m", "\033[31m"};
     const struct slt_finding *row = slt_finding_row((enum slt_finding_id)hit->id);
     (void)printf("%s%-7s %-8s%s  %s%s\n", term->colour ? paints[row->severity] : "", row->id,
-                 severity_name(row->severity), term->colour ? "\033[0m" : "",
+                 slt_finding_severity(row->severity), term->colour ? "\033[0m" : "",
                  stacks ? "on salut: " : "", hit->evidence);
     if (!words->brief) {
         slt_finding_print_part("why", row->cause, term);
@@ -109,7 +110,7 @@ static void print_hit_json(const struct slt_hit *hit, bool stacks)
     char addr[48];
     (void)printf("{\"schema\":%d,\"source\":\"%s\"", SCHEMA, stacks ? "salut" : "kernel");
     put_text("id", row->id);
-    put_text("severity", severity_name(row->severity));
+    put_text("severity", slt_finding_severity(row->severity));
     put_text("confidence", confidence);
     (void)printf(",\"count\":%" PRId64, hit->count);
     put_text("evidence", hit->evidence);
@@ -294,6 +295,9 @@ static int run(int argc, char **argv)
     }
     if (words.list) {
         return list_findings();
+    }
+    if (args.word_count > 0 && slt_doctor_is_capture(words.filter[0])) {
+        return slt_doctor_capture(words.filter, args.word_count, words.json, words.brief);
     }
     struct slt_filter *filter = slt_filter_compile(words.filter, args.word_count, why, sizeof(why));
     if (filter == NULL) {

@@ -64,7 +64,8 @@ static int compare_ranks(const void *a, const void *b)
 }
 
 /* All connections, worst first. False: no memory. */
-static bool rank(const struct slt_explain *explain, struct slt_explain_view *view)
+static bool rank(const struct slt_explain *explain, struct slt_explain_view *view,
+                 struct slt_explain_report *report)
 {
     size_t room = explain->flows.count + 1U;
     struct ranked *ranks = calloc(room, sizeof(*ranks));
@@ -73,6 +74,7 @@ static bool rank(const struct slt_explain *explain, struct slt_explain_view *vie
     if (ranks != NULL && e != NULL && view->flows != NULL) {
         for (const struct slt_explain_flow *f = explain->flows.oldest; f != NULL; f = f->younger) {
             slt_explained_of(f, e);
+            slt_explain_report_add(report, f, &e->verdict);
             ranks[view->count] = (struct ranked){f, e->verdict.score};
             view->count++;
         }
@@ -81,7 +83,8 @@ static bool rank(const struct slt_explain *explain, struct slt_explain_view *vie
             view->flows[i] = ranks[i].flow;
         }
     }
-    bool fine = ranks != NULL && e != NULL && view->flows != NULL;
+    bool fine = ranks != NULL && e != NULL && view->flows != NULL &&
+                slt_explain_report_finish(report, &explain->flows);
     free(ranks);
     free(e);
     return fine;
@@ -155,8 +158,10 @@ static int tell(const struct words *words, struct slt_explain *explain,
                                     .packets = words->packets,
                                     .term = slt_term_look(stdout)};
     int result = SLT_EXIT_FAILURE;
+    struct slt_explain_report *report = calloc(1, sizeof(*report));
+    view.report = report;
     slt_explain_finish(explain);
-    if (!rank(explain, &view)) {
+    if (report == NULL || !rank(explain, &view, report)) {
         (void)slt_fail(&slt_cli_explain, SLT_EXIT_FAILURE, "no memory");
     } else if (!choose(words, &view)) {
         (void)slt_fail(&slt_cli_explain, SLT_EXIT_FAILURE, "there is no connection #%lld",
@@ -165,6 +170,7 @@ static int tell(const struct words *words, struct slt_explain *explain,
         result = show(words, &view, file);
     }
     free(view.flows);
+    free(report);
     return result;
 }
 

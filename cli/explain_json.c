@@ -1,6 +1,7 @@
 /* salut explain for machines: one object a line; see explain_show.h. */
 #include "cli/explain_show.h"
 
+#include "cli/finding_page.h"
 #include "observe/explain_mark.h"
 #include "observe/explain_track.h"
 
@@ -124,10 +125,9 @@ static void put_packets(const struct slt_explained *e, FILE *to)
 
 static void put_hit(const struct slt_explain_hit *hit, FILE *to)
 {
-    static const char *const severities[] = {"info", "warning", "critical"};
     const struct slt_finding *row = slt_finding_row((enum slt_finding_id)hit->id);
     (void)fprintf(to, "{\"id\":\"%s\",\"severity\":\"%s\",\"confidence\":\"%c\",\"end\":\"%s\"",
-                  row->id, severities[row->severity], hit->confidence,
+                  row->id, slt_finding_severity(row->severity), hit->confidence,
                   hit->end == 0 ? "client" : "server");
     if (hit->packet > 0) {
         (void)fprintf(to, ",\"packet\":%u", hit->packet);
@@ -171,6 +171,30 @@ static void put_flow(const struct slt_explain_view *view, const struct slt_expla
     }
 }
 
+/* What all connections show, those that are not printed included. */
+static void put_report(const struct slt_explain_report *report, FILE *to)
+{
+    const char *comma = "";
+    (void)fputs(",\"findings\":[", to);
+    for (unsigned i = 0; i < SLT_FIND_COUNT; i++) {
+        const struct slt_explain_found *found = &report->found[i];
+        const struct slt_finding *row = slt_finding_row((enum slt_finding_id)i);
+        if (found->count == 0) {
+            continue;
+        }
+        (void)fprintf(
+            to,
+            "%s{\"id\":\"%s\",\"severity\":\"%s\",\"confidence\":\"%c\",\"count\":%" PRIu64
+            ",\"connection\":%u",
+            comma, row->id, slt_finding_severity(row->severity), found->confidence, found->count,
+            found->worst->id);
+        put_text("evidence", found->evidence, to);
+        (void)fputc('}', to);
+        comma = ",";
+    }
+    (void)fputc(']', to);
+}
+
 void slt_explain_show_json(const struct slt_explain_view *view, FILE *to)
 {
     const struct slt_explain_counts *c = &view->explain->counts;
@@ -184,6 +208,7 @@ void slt_explain_show_json(const struct slt_explain_view *view, FILE *to)
     if (view->trouble != NULL) {
         put_text("trouble", view->trouble, to);
     }
+    put_report(view->report, to);
     (void)fputs("}\n", to);
     for (size_t i = 0; i < view->shown; i++) {
         put_flow(view, view->flows[i], to);

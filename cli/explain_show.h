@@ -7,6 +7,7 @@
 #include "observe/explain.h"
 #include "observe/explain_file.h"
 #include "observe/explain_ladder.h"
+#include "observe/explain_report.h"
 #include "observe/explain_verdict.h"
 
 /* A flow with what was found out about it. */
@@ -26,6 +27,7 @@ struct slt_explain_view {
     bool ladder;
     bool packets;
     struct slt_term term;
+    const struct slt_explain_report *report; /* of all flows */
 };
 
 /* Find out about a flow. */

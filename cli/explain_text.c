@@ -221,6 +221,23 @@ static void put_left_out(const struct slt_explain_view *view, FILE *to)
     }
 }
 
+/* What all connections show, those that are not printed included. */
+static void put_report(const struct slt_explain_report *report, FILE *to)
+{
+    const char *comma = "findings: ";
+    for (unsigned i = 0; i < SLT_FIND_COUNT; i++) {
+        const struct slt_explain_found *found = &report->found[i];
+        if (found->count > 0) {
+            (void)fprintf(to, "%s%s (%llu)", comma, slt_finding_row((enum slt_finding_id)i)->id,
+                          (unsigned long long)found->count);
+            comma = ", ";
+        }
+    }
+    if (comma[0] == ',') {
+        (void)fputs("; salut doctor tells each once\n", to);
+    }
+}
+
 void slt_explain_show_text(const struct slt_explain_view *view, FILE *to)
 {
     const struct slt_explain *x = view->explain;
@@ -228,6 +245,9 @@ void slt_explain_show_text(const struct slt_explain_view *view, FILE *to)
                   (unsigned long long)x->counts.packets,
                   (double)(x->last_at_ns - x->first_at_ns) / 1e9, x->flows.count);
     put_left_out(view, to);
+    if (x->flows.count > 1) {
+        put_report(view->report, to);
+    }
     for (size_t i = 0; i < view->shown; i++) {
         show_flow(view, view->flows[i], to);
     }

@@ -45,6 +45,12 @@ void slt_finding_print_part(const char *name, const char *text, const struct slt
     }
 }
 
+const char *slt_finding_severity(uint8_t severity)
+{
+    static const char *const names[] = {"info", "warning", "critical"};
+    return names[severity % SLT_ARRAY_COUNT(names)];
+}
+
 const char *slt_finding_confidence(char confidence)
 {
     switch (confidence) {
@@ -70,7 +76,6 @@ bool slt_finding_is_named(const char *word)
 
 int slt_finding_print_page(const struct slt_cli_verb *verb, const char *id)
 {
-    static const char *const severities[] = {"info", "warning", "critical"};
     struct slt_term term = slt_term_look(stdout);
     enum slt_finding_id found = slt_finding_parse(id);
     if (found == SLT_FIND_COUNT) {
@@ -80,7 +85,7 @@ int slt_finding_print_page(const struct slt_cli_verb *verb, const char *id)
                                id, id);
     }
     const struct slt_finding *row = slt_finding_row(found);
-    (void)printf("%s (%s)\n", row->id, severities[row->severity]);
+    (void)printf("%s (%s)\n", row->id, slt_finding_severity(row->severity));
     slt_finding_print_part("seen", row->seen, &term);
     slt_finding_print_part("why", row->cause, &term);
     slt_finding_print_part("told apart", row->tell, &term);
@@ -89,8 +94,12 @@ int slt_finding_print_page(const struct slt_cli_verb *verb, const char *id)
     slt_finding_print_part("sure", slt_finding_confidence(row->confidence), &term);
     slt_finding_print_part("judged",
                            slt_finding_is_judged(found)
-                               ? "by salut doctor, for the kernel's connections"
-                               : "not by salut doctor: the kernel's sockets do not tell",
+                               ? slt_explain_is_judged(found)
+                                     ? "by salut doctor, of connections and of captures"
+                                     : "by salut doctor, of connections"
+                           : slt_explain_is_judged(found)
+                               ? "by salut doctor and salut explain, of captures"
+                               : "by nobody: neither the kernel's sockets nor captures tell",
                            &term);
     return SLT_EXIT_FINE;
 }

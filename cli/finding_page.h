@@ -8,6 +8,9 @@
 /* "    why: ...", broken at the terminal's width; nothing for an empty text. */
 void slt_finding_print_part(const char *name, const char *text, const struct slt_term *term);
 
+/* "info", "warning", "critical". */
+const char *slt_finding_severity(uint8_t severity);
+
 /* What a letter of confidence means. */
 const char *slt_finding_confidence(char confidence);
 

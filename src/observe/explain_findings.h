@@ -15,7 +15,4 @@ void slt_explain_find(const struct slt_explain_flow *flow, const struct slt_expl
 /* It had closed, data came all the same, and it answered with RST (HC-1). */
 bool slt_explain_answered_data(const struct slt_explain_flow *flow, uint8_t end);
 
-/* True when a capture can tell it. */
-bool slt_explain_is_judged(enum slt_finding_id id);
-
 #endif

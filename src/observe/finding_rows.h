@@ -36,4 +36,7 @@ const char *slt_finding_wrong_advice(enum slt_finding_id id);
 /* Find one by its name, in any case; SLT_FIND_COUNT: there is none. */
 enum slt_finding_id slt_finding_parse(const char *id);
 
+/* True when salut can tell it from a capture (explain_findings.h). */
+bool slt_explain_is_judged(enum slt_finding_id id);
+
 #endif
