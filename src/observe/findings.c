@@ -19,9 +19,9 @@ void slt_case_defaults(struct slt_limits_of_health *limits)
 
 static const struct slt_judgement *find_judgement(enum slt_finding_id id)
 {
-    static const struct slt_judgement *const groups[] = {slt_judge_setup,     slt_judge_ports,
-                                                         slt_judge_listeners, slt_judge_established,
-                                                         slt_judge_closing,   slt_judge_counters};
+    static const struct slt_judgement *const groups[] = {
+        slt_judge_setup, slt_judge_ports,   slt_judge_listeners, slt_judge_established,
+        slt_judge_path,  slt_judge_closing, slt_judge_counters};
     for (size_t g = 0; g < SLT_ARRAY_COUNT(groups); g++) {
         for (const struct slt_judgement *j = groups[g]; j->judge != NULL; j++) {
             if (j->id == id) {

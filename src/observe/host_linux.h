@@ -15,6 +15,7 @@ struct slt_host_facts {
     int64_t abort_on_overflow;
     int64_t fin_timeout_s;
     int64_t keepalive_time_s;
+    int64_t retries2; /* tcp_retries2 */
     int64_t conntrack_count, conntrack_max;
 
     /* Packets, all counted since the host started, or since another reading (slt_host_facts_since).

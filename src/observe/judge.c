@@ -80,6 +80,12 @@ size_t slt_judge_examined(const struct slt_case *about, size_t most)
     return about->look->list.count < most ? about->look->list.count : most;
 }
 
+bool slt_judge_is_open(const struct slt_seen *seen)
+{
+    return seen->kind == SLT_SEEN_CONN &&
+           (seen->state == SALUT_STATE_ESTABLISHED || seen->state == SALUT_STATE_CLOSE_WAIT);
+}
+
 bool slt_judge_same_host(const struct slt_seen *a, const struct slt_seen *b)
 {
     return memcmp(a->remote.b, b->remote.b, sizeof(a->remote.b)) == 0;

@@ -17,6 +17,7 @@ extern const struct slt_judgement slt_judge_setup[];
 extern const struct slt_judgement slt_judge_ports[];
 extern const struct slt_judgement slt_judge_listeners[];
 extern const struct slt_judgement slt_judge_established[];
+extern const struct slt_judgement slt_judge_path[];
 extern const struct slt_judgement slt_judge_closing[];
 extern const struct slt_judgement slt_judge_counters[];
 
@@ -47,6 +48,10 @@ int64_t slt_judge_rise(const struct slt_case *about, enum slt_counter counter);
 /* How many records to go through where each is compared with the others: all, or `most`. */
 size_t slt_judge_examined(const struct slt_case *about, size_t most);
 
+/* ESTABLISHED, or CLOSE-WAIT, where a program may still send. */
+bool slt_judge_is_open(const struct slt_seen *seen);
+
+/* True when both peers have one address. */
 bool slt_judge_same_host(const struct slt_seen *a, const struct slt_seen *b);
 
 /* True when the peer is on this very machine. */

@@ -15,12 +15,6 @@
 #define BUSY_US       1000000
 #define EXAMINED_MAX  2000U
 
-static bool is_open(const struct slt_seen *seen)
-{
-    return seen->kind == SLT_SEEN_CONN &&
-           (seen->state == SALUT_STATE_ESTABLISHED || seen->state == SALUT_STATE_CLOSE_WAIT);
-}
-
 static bool owes_nothing(const struct slt_seen *seen)
 {
     return seen->unread == 0 && seen->unacked == 0 && seen->unsent <= 0;
@@ -46,7 +40,7 @@ static int64_t count_ghosts(const struct slt_case *about, const struct slt_seen 
     int64_t ghosts = 0;
     for (size_t i = 0; i < about->look->list.count; i++) {
         const struct slt_seen *seen = &about->look->list.items[i];
-        ghosts += is_open(seen) && seen->local_port == alive->local_port &&
+        ghosts += slt_judge_is_open(seen) && seen->local_port == alive->local_port &&
                   memcmp(seen->remote.b, alive->remote.b, 16) == 0 &&
                   slt_judge_lasts(&seen->silent, about->limits.silent_ns);
     }
@@ -59,7 +53,7 @@ static void judge_ghosts(const struct slt_case *about, struct slt_hit *hit)
     size_t examined = slt_judge_examined(about, EXAMINED_MAX);
     for (size_t i = 0; i < examined && hit->count == 0; i++) {
         const struct slt_seen *seen = &about->look->list.items[i];
-        bool alive = is_open(seen) && seen->silent.how == SLT_SPAN_EXACT &&
+        bool alive = slt_judge_is_open(seen) && seen->silent.how == SLT_SPAN_EXACT &&
                      seen->silent.ns < about->limits.silent_ns &&
                      slt_judge_listener_of(about, seen);
         int64_t ghosts = alive ? count_ghosts(about, seen) : 0;
@@ -79,7 +73,7 @@ static void judge_ghosts(const struct slt_case *about, struct slt_hit *hit)
 static bool is_idle_and_unwatched(const struct slt_case *about, const struct slt_seen *seen)
 {
     (void)about;
-    return is_open(seen) && seen->keepalive == SLT_NO && owes_nothing(seen) &&
+    return slt_judge_is_open(seen) && seen->keepalive == SLT_NO && owes_nothing(seen) &&
            !slt_judge_is_local(seen) && slt_judge_lasts(&seen->silent, about->limits.silent_ns);
 }
 
@@ -103,7 +97,7 @@ static void judge_keepalive_setting(const struct slt_case *about, struct slt_hit
 static bool is_probing(const struct slt_case *about, const struct slt_seen *seen)
 {
     (void)about;
-    return is_open(seen) && seen->timer == SLT_SEEN_TIMER_KEEPALIVE && seen->retries > 0;
+    return slt_judge_is_open(seen) && seen->timer == SLT_SEEN_TIMER_KEEPALIVE && seen->retries > 0;
 }
 
 static void judge_keepalive_probes(const struct slt_case *about, struct slt_hit *hit)
@@ -114,30 +108,9 @@ static void judge_keepalive_probes(const struct slt_case *about, struct slt_hit 
 
 /* ---- the path ------------------------------------------------------------------------------- */
 
-static bool is_unanswered(const struct slt_case *about, const struct slt_seen *seen)
-{
-    (void)about;
-    return is_open(seen) && seen->timer == SLT_SEEN_TIMER_RETRANSMIT &&
-           seen->retries >= RETRIES_MANY && seen->unacked > 0;
-}
-
-static void judge_unanswered(const struct slt_case *about, struct slt_hit *hit)
-{
-    char text[SLT_DURATION_MAX];
-    slt_hit_count(about, is_unanswered, hit);
-    slt_hit_tell(hit, "sent data again and again without an answer");
-    if (hit->count > 0) {
-        slt_hit_say(hit, "; %u timeouts in a row", hit->worst->retries);
-    }
-    if (hit->count > 0 && hit->worst->silent.how == SLT_SPAN_EXACT) {
-        slt_hit_say(hit, ", nothing heard of the peer for %s",
-                    slt_print_duration(hit->worst->silent.ns, text));
-    }
-}
-
 static bool loses_much(const struct slt_case *about, const struct slt_seen *seen)
 {
-    return is_open(seen) && seen->bytes_sent >= SAMPLE_BYTES &&
+    return slt_judge_is_open(seen) && seen->bytes_sent >= SAMPLE_BYTES &&
            seen->bytes_retransmitted * 1000 > seen->bytes_sent * about->limits.loss_permille;
 }
 
@@ -178,7 +151,7 @@ static void judge_local_drops(const struct slt_case *about, struct slt_hit *hit)
 static bool has_tiny_segments(const struct slt_case *about, const struct slt_seen *seen)
 {
     (void)about;
-    return is_open(seen) && !slt_judge_is_local(seen) && seen->send_mss > 0 &&
+    return slt_judge_is_open(seen) && !slt_judge_is_local(seen) && seen->send_mss > 0 &&
            seen->send_mss <= 536 && seen->pmtu >= 1280;
 }
 
@@ -191,7 +164,7 @@ static void judge_tiny_segments(const struct slt_case *about, struct slt_hit *hi
 static bool lacks_scaling(const struct slt_case *about, const struct slt_seen *seen)
 {
     (void)about;
-    return is_open(seen) && seen->window_scale == SLT_NO && seen->rtt_us > FAR_RTT_US &&
+    return slt_judge_is_open(seen) && seen->window_scale == SLT_NO && seen->rtt_us > FAR_RTT_US &&
            !slt_judge_is_local(seen);
 }
 
@@ -204,9 +177,10 @@ static void judge_scaling(const struct slt_case *about, struct slt_hit *hit)
 static bool is_throttled(const struct slt_case *about, const struct slt_seen *seen)
 {
     (void)about;
-    return is_open(seen) && seen->cwnd_bytes > 0 && seen->cwnd_bytes <= 2 * seen->send_mss &&
-           seen->retransmits >= (int64_t)RETRIES_MANY && seen->retries < RETRIES_MANY &&
-           seen->timer == SLT_SEEN_TIMER_RETRANSMIT && seen->bytes_sent >= SAMPLE_BYTES;
+    return slt_judge_is_open(seen) && seen->cwnd_bytes > 0 &&
+           seen->cwnd_bytes <= 2 * seen->send_mss && seen->retransmits >= (int64_t)RETRIES_MANY &&
+           seen->retries < RETRIES_MANY && seen->timer == SLT_SEEN_TIMER_RETRANSMIT &&
+           seen->bytes_sent >= SAMPLE_BYTES;
 }
 
 static void judge_tiny_window(const struct slt_case *about, struct slt_hit *hit)
@@ -217,10 +191,14 @@ static void judge_tiny_window(const struct slt_case *about, struct slt_hit *hit)
 
 /* ---- windows and buffers -------------------------------------------------------------------- */
 
+/* The kernel runs the same timer for data that a program holds back (NAG-2): then the window has
+ * room for it. */
 static bool is_shut_out(const struct slt_case *about, const struct slt_seen *seen)
 {
     (void)about;
-    return is_open(seen) && seen->timer == SLT_SEEN_TIMER_PERSIST && seen->retries < RETRIES_MANY;
+    return slt_judge_is_open(seen) && seen->timer == SLT_SEEN_TIMER_PERSIST &&
+           seen->retries < RETRIES_MANY &&
+           (seen->send_window < seen->send_mss || seen->send_window < seen->unsent);
 }
 
 static void judge_closed_window(const struct slt_case *about, struct slt_hit *hit)
@@ -235,7 +213,8 @@ static void judge_closed_window(const struct slt_case *about, struct slt_hit *hi
 static bool is_shut_out_and_alone(const struct slt_case *about, const struct slt_seen *seen)
 {
     (void)about;
-    return is_open(seen) && seen->timer == SLT_SEEN_TIMER_PERSIST && seen->retries >= RETRIES_MANY;
+    return slt_judge_is_open(seen) && seen->timer == SLT_SEEN_TIMER_PERSIST &&
+           seen->retries >= RETRIES_MANY;
 }
 
 static void judge_lost_with_closed_window(const struct slt_case *about, struct slt_hit *hit)
@@ -264,7 +243,7 @@ static void judge_unread(const struct slt_case *about, struct slt_hit *hit)
 static bool is_short_of_buffer(const struct slt_case *about, const struct slt_seen *seen)
 {
     (void)about;
-    return is_open(seen) && seen->busy_us > BUSY_US &&
+    return slt_judge_is_open(seen) && seen->busy_us > BUSY_US &&
            seen->buffer_limited_us * 10 > seen->busy_us * 3;
 }
 
@@ -277,7 +256,8 @@ static void judge_send_buffer(const struct slt_case *about, struct slt_hit *hit)
 static bool is_short_of_window(const struct slt_case *about, const struct slt_seen *seen)
 {
     (void)about;
-    return is_open(seen) && seen->busy_us > BUSY_US && seen->timer != SLT_SEEN_TIMER_PERSIST &&
+    return slt_judge_is_open(seen) && seen->busy_us > BUSY_US &&
+           seen->timer != SLT_SEEN_TIMER_PERSIST &&
            seen->window_limited_us * 10 > seen->busy_us * 3 && seen->rtt_us > FAR_RTT_US;
 }
 
@@ -292,7 +272,6 @@ const struct slt_judgement slt_judge_established[] = {
     {SLT_FIND_GH_2, judge_ghosts},
     {SLT_FIND_GH_3, judge_keepalive_setting},
     {SLT_FIND_GH_4, judge_keepalive_probes},
-    {SLT_FIND_RTO_1, judge_unanswered},
     {SLT_FIND_LOSS_1, judge_loss},
     {SLT_FIND_LOSS_5, judge_local_drops},
     {SLT_FIND_MTU_2, judge_tiny_segments},

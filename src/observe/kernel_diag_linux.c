@@ -224,6 +224,7 @@ static void fill_info(struct slt_seen *seen, const struct kernel_tcp_info *t, si
                                : (int64_t)t->snd_ssthresh * t->snd_mss;
     seen->retransmits = t->total_retrans;
     seen->lost = t->lost;
+    seen->sacked = t->sacked;
     seen->reordering = t->reordering;
     seen->backoff = t->backoff;
     seen->retries = t->probes > seen->retries ? t->probes : seen->retries;
@@ -254,6 +255,8 @@ static void fill_info(struct slt_seen *seen, const struct kernel_tcp_info *t, si
         seen->bytes_sent = (int64_t)t->bytes_sent;
         seen->bytes_retransmitted = (int64_t)t->bytes_retrans;
         seen->dsacks = t->dsack_dups;
+        seen->marked = t->delivered_ce;
+        seen->holes_in = t->rcv_ooopack;
         seen->send_window = t->snd_wnd;
     }
     if (bytes >= offsetof(struct kernel_tcp_info, rcv_wnd) + sizeof(t->rcv_wnd)) {

@@ -71,6 +71,9 @@ static const struct slt_seen nothing = {
     .busy_us = SLT_UNKNOWN,
     .window_limited_us = SLT_UNKNOWN,
     .buffer_limited_us = SLT_UNKNOWN,
+    .sacked = SLT_UNKNOWN,
+    .holes_in = SLT_UNKNOWN,
+    .marked = SLT_UNKNOWN,
 };
 
 void slt_seen_init(struct slt_seen *seen, enum slt_source source)
@@ -197,6 +200,7 @@ static void fill_path(struct slt_seen *seen, const struct salut_info *info)
     seen->recv_buffer = info->recv_buffer;
     seen->reordering = info->reordering;
     seen->lost = info->lost_segments;
+    seen->sacked = info->sacked_segments;
     seen->delivery_rate = (int64_t)info->delivery_rate;
     seen->pacing_rate = (int64_t)info->pacing_rate;
     seen->app_limited = info->delivery_app_limited ? SLT_YES : SLT_NO;

@@ -16,7 +16,7 @@
 
 #include "salut/salut.h"
 
-#define SLT_SEEN_VERSION  1
+#define SLT_SEEN_VERSION  2
 #define SLT_UNKNOWN       (-1)
 #define SLT_SEEN_NAME_MAX 24
 
@@ -134,6 +134,11 @@ struct slt_seen {
     struct salut_history history[SALUT_HISTORY_MAX]; /* at_ns: age in nanoseconds, not an instant */
     uint32_t soft_errno; /* kernel and stack: a soft error that is pending; 0: none */
     uint32_t interface;  /* kernel: the socket is bound to it; 0: to none */
+
+    /* Since version 2. */
+    int64_t sacked;   /* segments of ours that the peer has, with others missing before them */
+    int64_t holes_in; /* segments of the peer's that came with others missing before them */
+    int64_t marked;   /* segments of ours that arrived with a congestion mark */
 };
 
 /* Where an owner comes from. */

@@ -236,7 +236,7 @@ def keepalive_unanswered(lab):
     s.close()
 
 
-@case("RTO-1")
+@case("RTO-1", "RTO-2")
 def unanswered(lab):
     s = connect_to(lab.behave(quiet_after_handshake=True))
     s.send(b"x" * 1000)
@@ -341,7 +341,7 @@ def close_wait_unread(lab):
     here.close()
 
 
-@case("CW-2", "RTO-1", options=["--close-wait", "1s"])
+@case("CW-2", "RTO-1", "RTO-2", options=["--close-wait", "1s"])
 def answer_not_taken(lab):
     here, flow = lab.served(quiet_after_handshake=True)
     lab.peer.say(flow, FIN)

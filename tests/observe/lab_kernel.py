@@ -304,3 +304,67 @@ def no_room_beyond_a_hole(lab):
         time.sleep(0.02)
     yield from throughout(say)
     here.close()
+
+
+# ---- no answer, or not to all ----------------------------------------------------------------
+
+@case("MTU-1")
+def only_small_segments_pass(lab):
+    s = connect_to(lab.behave(sack=True, lose=lambda _flow, segment, _copies:
+                              len(segment.data) > 1000))
+    s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    s.send(b"x" * 3000)
+    yield
+    s.close()
+
+
+@case("RTO-2", "RTO-1")
+def to_be_given_up(lab):
+    s = connect_to(lab.behave(quiet_after_handshake=True))
+    s.send(b"x" * 100)
+    yield
+    s.close()
+
+
+@case("NAT-1", "RTO-1", "RTO-2", options=["--silent", "1s"])
+def forgotten_on_the_way(lab):
+    forgotten = connect_to(lab.behave(quiet_after_handshake=True))
+    other, flow = lab.served()
+    time.sleep(1.5)
+    forgotten.send(b"hello?")
+
+    def say():
+        lab.peer.say(flow, 0, b"here")
+        other.recv(10)
+        time.sleep(0.05)
+    yield from throughout(say)
+    other.close()
+    forgotten.close()
+
+
+@case("LOSS-4", "LOSS-2", "LOSS-3")
+def lost_on_the_way_in(lab):
+    here, flow = lab.served(sack=True, lose_ack=lambda _flow, _segment, copies: copies == 1)
+    for _ in range(8):
+        lab.peer.say(flow, 0, b"later", offset=5)
+        lab.peer.say(flow, 0, b"sooner" + b"later")
+        here.send(b"m" * 100)
+        until(lambda: unacknowledged(here) == 0, "all is acknowledged")
+    yield
+    here.close()
+
+
+@case("ECN-1")
+def marked(lab):
+    peers.sysctl("ipv4/tcp_ecn", "1")
+    s = connect_to(lab.behave(ecn=True, sack=True))
+    yield from keep_sending([s], 1000)
+
+
+@case("NAG-2")
+def corked(lab):
+    port = lab.behave(sack=True)
+    sockets = [connect_to(port) for _ in range(5)]
+    for s in sockets:
+        s.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 1)
+    yield from keep_sending(sockets, 10)

@@ -174,4 +174,6 @@ def examine(lab, fault):
         return f"not named; found {sorted(found)}"
     false = sorted(set(found) - wanted - fault.beside)
     lab.along = sorted(set(found) - wanted)
+    if os.environ.get("LAB_EVIDENCE"):
+        print(*(found[name]["evidence"] for name in sorted(wanted & set(found))))
     return "; ".join(f"false {name}: {found[name]['evidence']}" for name in false)
