@@ -204,15 +204,19 @@ static bool comes_damaged(const struct slt_explain_case *c, uint8_t end,
     return me->bad_checksums > 0 && 2ULL * me->bad_checksums < me->packets;
 }
 
+static bool reports(const struct slt_explain_step *step, const struct slt_explain_step *large)
+{
+    uint32_t past = slt_explain_step_end(large);
+    bool block = step->sack_left != step->sack_right &&
+                 slt_explain_diff(step->sack_left, large->seq) <= 0 &&
+                 slt_explain_diff(step->sack_right, past) >= 0;
+    return (step->flags & SLT_TCP_ACK) != 0 && (block || slt_explain_diff(step->ack, past) >= 0);
+}
+
 /* A segment so large reached the other end: its acknowledgement came before it was sent smaller. */
 static bool passes(const struct slt_explain_flow *f, uint32_t at)
 {
     const struct slt_explain_step *large = &f->steps[at];
-    const struct slt_explain_end *peer = &f->end[1 - large->from];
-    uint32_t past = slt_explain_step_end(large);
-    if (!peer->has_acked || slt_explain_diff(past, peer->acked) > 0) {
-        return false;
-    }
     for (uint32_t i = at + 1; i < f->step_count; i++) {
         const struct slt_explain_step *step = &f->steps[i];
         if (!slt_place_counts(step)) {
@@ -223,7 +227,7 @@ static bool passes(const struct slt_explain_flow *f, uint32_t at)
             if (smaller) {
                 return false;
             }
-        } else if ((step->flags & SLT_TCP_ACK) != 0 && slt_explain_diff(step->ack, past) >= 0) {
+        } else if (reports(step, large)) {
             return true;
         }
     }
@@ -244,10 +248,10 @@ static uint32_t find_stuck(const struct slt_explain_flow *f, uint8_t end)
 }
 
 struct sizes {
-    bool any_large; /* has passed */
+    bool any_large; /* has passed since */
     bool any_small;
     uint32_t sends;
-    bool heard; /* the other end, since the first of them */
+    bool heard; /* the other end, since it was sent again, or of something behind it */
 };
 
 static struct sizes sizes_of(const struct slt_explain_flow *f, uint8_t end, uint32_t stuck,
@@ -260,15 +264,16 @@ static struct sizes sizes_of(const struct slt_explain_flow *f, uint8_t end, uint
         if (!slt_place_counts(step)) {
             continue;
         }
+        bool more = step->sack_left != step->sack_right;
         if (step->from != end) {
-            s.heard = s.heard || (s.sends > 0 && !slt_explain_is_rst(step));
+            s.heard = s.heard || (s.sends > (more ? 0U : 1U) && !slt_explain_is_rst(step));
         } else if (step->bytes >= large->bytes) {
-            s.any_large = passes(f, i);
             if (step->seq == large->seq) {
                 clue->at = s.sends == 0 ? i : clue->at;
                 clue->until = i;
                 s.sends++;
             }
+            s.any_large = s.sends > 0 && passes(f, i);
         } else if (step->bytes > 0) {
             s.any_small = s.any_small || passes(f, i);
         }
@@ -276,8 +281,8 @@ static struct sizes sizes_of(const struct slt_explain_flow *f, uint8_t end, uint
     return s;
 }
 
-static bool is_too_large(const struct slt_explain_case *c, uint8_t end,
-                         struct slt_explain_clue *clue)
+bool slt_explain_is_too_large(const struct slt_explain_case *c, uint8_t end,
+                              struct slt_explain_clue *clue)
 {
     const struct slt_explain_flow *f = c->flow;
     uint32_t stuck = find_stuck(f, end);
@@ -291,9 +296,9 @@ static bool is_too_large(const struct slt_explain_case *c, uint8_t end,
 }
 
 const struct slt_explain_rule slt_explain_rules_loss[] = {
-    {SLT_FIND_MTU_1, 'B', 400, is_too_large,
+    {SLT_FIND_MTU_1, 'B', 400, slt_explain_is_too_large,
      "{m} bytes of {who} were sent {n} times (packets {at} to {until}); no segment of that size "
-     "ever arrived, smaller ones did"},
+     "arrived since, smaller ones did"},
     {SLT_FIND_LOSS_1, 'B', 100, loses,
      "{n} segments of {who} were lost and sent again when later data was acknowledged, packets "
      "{at} to {until}; {m} bytes went again in all"},

@@ -38,8 +38,10 @@ static bool sends_in_vain(const struct slt_explain_case *c, uint8_t end,
     const struct slt_explain_flow *f = c->flow;
     struct slt_explain_tail tail = slt_explain_tail(f, end, SLT_REPEAT_DATA);
     const struct slt_explain_end *peer = &f->end[1 - end];
+    struct slt_explain_clue large = {.at = SLT_NO_STEP};
     if (!tell(f, &tail, REPEATS_LEAST, clue) || f->end[end].fin_seen || peer->window == 0 ||
-        (f->steps[tail.heard].flags & (SLT_TCP_SYN | SLT_TCP_RST)) != 0) {
+        (f->steps[tail.heard].flags & (SLT_TCP_SYN | SLT_TCP_RST)) != 0 ||
+        slt_explain_is_too_large(c, end, &large)) {
         return false;
     }
     clue->m = f->steps[tail.first].bytes;

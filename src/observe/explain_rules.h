@@ -65,6 +65,10 @@ struct slt_explain_tail {
 struct slt_explain_tail slt_explain_tail(const struct slt_explain_flow *flow, uint8_t end,
                                          enum slt_explain_repeat repeat);
 
+/* What it sends is too large for the path (MTU-1): then the silence is no dead peer's. */
+bool slt_explain_is_too_large(const struct slt_explain_case *c, uint8_t end,
+                              struct slt_explain_clue *clue);
+
 /* The first step of `end` that counts and satisfies `is`; SLT_NO_STEP: none. */
 uint32_t slt_explain_first(const struct slt_explain_flow *flow, uint8_t end,
                            bool (*is)(const struct slt_explain_step *step));
