@@ -219,6 +219,11 @@ SALUT_API SALUT_MUST_USE enum salut_status salut_sendv(struct salut_stack *stack
                                                        size_t count, unsigned flags,
                                                        size_t *accepted);
 
+/* How many bytes salut_send would take now, as the send buffer's limit goes; they may be too many
+ * for the memory that is left. *bytes is at least 1 with SALUT_OK, else 0. Return as salut_send. */
+SALUT_API enum salut_status salut_send_room(const struct salut_stack *stack, salut_conn conn,
+                                            size_t *bytes);
+
 /* Write without a copy: lend room at the end of the send buffer, to be written in place.
  *
  * *room is at least one byte, and at most one buffer (config buffer_bytes). Nothing is queued

@@ -1,10 +1,11 @@
 /* Bytes: between E and the connection, both ways.
  *
- * From the program to the network they are read straight into the stack's send buffer; when that
- * is full E is left alone until there is room, S fills up, and the program's writes block. The
- * other way they are written from the stack's receive buffer where they lie, and taken only when S
- * took them: what the program does not read stays there and closes the peer's window. Nothing is
- * copied on the way, nothing allocated.
+ * From the program to the network they are read straight into the stack's send buffer, or, where
+ * much comes at once, in large pieces into memory of ours that the stack sends from where it lies
+ * (blocks.h). When the send buffer is full E is left alone until there is room, S fills up, and the
+ * program's writes block. The other way they are written from the stack's receive buffer where they
+ * lie, and taken only when S took them: what the program does not read stays there and closes the
+ * peer's window. Nothing is copied on the way.
  *
  * E is watched edge-triggered, for what comes in and for its end; for room only while it is full,
  * since every read of the program makes some.
@@ -23,8 +24,15 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
-/* Moved from one socket in one turn, for the sake of the others. */
-#define TURN_BYTES 1048576U
+/* Moved from one socket in one turn: for the sake of the others, and because what is sent in the
+ * turn in which it was read still lies in the cache. */
+#define TURN_BYTES 262144U
+
+/* A read that fills as much room has more behind it: the next ones are lent. */
+#define BULK_BYTES 8192
+
+/* A loan is worth it from here on, and is copied by the stack below (two of its buffers). */
+#define LOAN_BYTES 32768
 
 #define PIECES   64
 #define WATCHED  ((uint32_t)(EPOLLIN | EPOLLRDHUP) | (uint32_t)EPOLLET)
@@ -81,40 +89,107 @@ static void reach_end(struct slt_run_sock *sock)
     }
 }
 
-enum slt_run_pumped slt_run_pump_out(struct slt_run_sock *sock)
+/* One read from E to the stack. */
+struct haul {
+    ssize_t got;  /* as of recv */
+    size_t asked; /* there may be more in E only if all of it was got */
+};
+
+/* Into the stack's own buffer. */
+static enum salut_status haul_copied(struct slt_run_sock *sock, struct haul *haul)
 {
     struct salut_stack *stack = sock->sup->stack;
     struct salut_iovec_mut room;
+    enum salut_status status = salut_send_reserve(stack, sock->conn, &room);
+    if (status == SALUT_OK) {
+        haul->asked = room.bytes;
+        haul->got = recv(sock->end.fd, room.base, room.bytes, MSG_DONTWAIT);
+        (void)salut_send_commit(stack, sock->conn, haul->got > 0 ? (size_t)haul->got : 0, 0);
+        sock->bulk = haul->got >= BULK_BYTES && (size_t)haul->got == room.bytes;
+    }
+    return status;
+}
+
+/* The stack may be out of notes or buffers for the moment; what was read then waits. */
+static enum salut_status lend_held(struct slt_run_sock *sock)
+{
+    enum salut_status status = salut_send_lend(sock->sup->stack, sock->conn, &sock->held, 0);
+    if (status == SALUT_OK) {
+        sock->held.bytes = 0;
+    }
+    return status;
+}
+
+/* Into a block of ours, which is lent. What is too little for that is copied by the stack, and is
+ * the last for now. */
+static enum salut_status haul_lent(struct slt_run_sock *sock, size_t most, struct haul *haul)
+{
+    struct slt_run_blocks *blocks = &sock->sup->blocks;
+    size_t bytes = 0;
+    uint8_t *room = slt_run_blocks_room(blocks, &bytes);
+    if (room == NULL) {
+        return haul_copied(sock, haul);
+    }
+    haul->asked = bytes < most ? bytes : most;
+    haul->got = recv(sock->end.fd, room, haul->asked, MSG_DONTWAIT);
+    sock->bulk = haul->got >= LOAN_BYTES;
+    if (haul->got <= 0) {
+        return SALUT_OK;
+    }
+    sock->held = slt_run_blocks_lend(blocks, (size_t)haul->got);
+    return lend_held(sock);
+}
+
+static enum salut_status haul_out(struct slt_run_sock *sock, struct haul *haul)
+{
+    size_t room = 0;
+    if (!sock->bulk) {
+        return haul_copied(sock, haul);
+    }
+    enum salut_status status = salut_send_room(sock->sup->stack, sock->conn, &room);
+    if (status != SALUT_OK) {
+        return status;
+    }
+    return room < LOAN_BYTES ? haul_copied(sock, haul) : haul_lent(sock, room, haul);
+}
+
+static enum slt_run_pumped pumped_stuck(struct slt_run_sock *sock)
+{
+    want(sock, sock->interest | SALUT_WRITABLE);
+    return SLT_RUN_PUMPED_STUCK;
+}
+
+enum slt_run_pumped slt_run_pump_out(struct slt_run_sock *sock)
+{
+    struct haul haul;
     if (sock->end.fd < 0 || sock->phase != SLT_RUN_OPEN) {
         return SLT_RUN_PUMPED_STUCK;
     }
+    if (sock->held.bytes > 0 && lend_held(sock) != SALUT_OK) {
+        return pumped_stuck(sock);
+    }
     size_t left = TURN_BYTES;
     while (!sock->fin_sent) {
-        enum salut_status status =
-            left == 0 ? SALUT_WOULD_BLOCK : salut_send_reserve(stack, sock->conn, &room);
         if (left == 0) {
             salut_runner_again(sock->sup->runner);
         }
-        if (status != SALUT_OK) {
-            want(sock, sock->interest | SALUT_WRITABLE);
-            return SLT_RUN_PUMPED_STUCK;
+        if (left == 0 || haul_out(sock, &haul) != SALUT_OK) {
+            return pumped_stuck(sock);
         }
-        ssize_t got = recv(sock->end.fd, room.base, room.bytes, MSG_DONTWAIT);
-        (void)salut_send_commit(stack, sock->conn, got > 0 ? (size_t)got : 0, 0);
-        if (got < 0 && errno == EAGAIN) {
+        if (haul.got < 0 && errno == EAGAIN) {
             return SLT_RUN_PUMPED_DRY;
         }
-        if (got < 0) {
+        if (haul.got < 0) {
             slt_run_aborted(sock); /* SOCK-02: S was closed with bytes unread */
             return SLT_RUN_PUMPED_OVER;
         }
-        if (got == 0) {
+        if (haul.got == 0) {
             break;
         }
-        if ((size_t)got < room.bytes && !sock->end_near) {
+        if ((size_t)haul.got < haul.asked && !sock->end_near) {
             return SLT_RUN_PUMPED_DRY; /* what comes after this wakes us again */
         }
-        left -= left < (size_t)got ? left : (size_t)got;
+        left -= left < (size_t)haul.got ? left : (size_t)haul.got;
     }
     reach_end(sock);
     return SLT_RUN_PUMPED_OVER;

@@ -173,6 +173,9 @@ void slt_run_sock_free(struct slt_run_sock *sock)
     for (struct slt_run_wait *wait = sock->waits; wait != NULL; wait = wait->next) {
         wait->sock = NULL; /* calls.c answers it when it looks next */
     }
+    if (sock->held.bytes > 0) {
+        slt_run_blocks_return(&sup->blocks, &sock->held);
+    }
     slt_poller_drop(&sup->poller, &sock->end);
     slt_run_close_doors(sock);
     slt_run_forget_name(sock);

@@ -19,13 +19,14 @@
  *   bridge                              bytes
  *   ending                              close, reset, abort
  *   locate                              which record a descriptor is; a duplicate of a record's
- *   sockets names_linux diag_linux      leaves
+ *   blocks sockets names_linux diag_linux   leaves
  */
 #ifndef SLT_RUN_SOCKETS_H
 #define SLT_RUN_SOCKETS_H
 
 #include "base/compiler.h"
 #include "base/time.h"
+#include "run/blocks.h"
 #include "run/notify_linux.h"
 #include "run/poller.h"
 #include "run/supervisor.h"
@@ -74,14 +75,16 @@ struct slt_run_sock {
     bool end_near;         /* E has told of its end: read until it is there */
     bool told_reset;       /* S was given ECONNRESET */
     bool urgent;           /* an urgent mark may lie ahead */
+    bool bulk;             /* much comes from the program: its bytes are lent, not copied */
     bool seen_alive;       /* watchers.c: the last look found S */
     uint8_t reset_tries;
-    uint32_t interest;     /* of enum salut_ready */
-    uint32_t filler_bytes; /* in E, to be dropped before anything else is read */
-    int backlog;           /* LISTENING: as the program said */
-    int defer_s;           /* LISTENING: TCP_DEFER_ACCEPT */
-    int64_t offer_at_ns;   /* DEFERRED: with or without bytes */
-    int listener;          /* ... to be accepted from this one */
+    uint32_t interest;      /* of enum salut_ready */
+    struct salut_loan held; /* read from E, and not yet taken by the stack; 0 bytes: nothing */
+    uint32_t filler_bytes;  /* in E, to be dropped before anything else is read */
+    int backlog;            /* LISTENING: as the program said */
+    int defer_s;            /* LISTENING: TCP_DEFER_ACCEPT */
+    int64_t offer_at_ns;    /* DEFERRED: with or without bytes */
+    int listener;           /* ... to be accepted from this one */
     uint64_t listener_serial;
     int queued; /* ... connections in the program's queue, by the last count */
     int depth;  /* ... what the stack's queue may hold */
@@ -131,6 +134,7 @@ struct slt_supervisor {
     struct salut_socks *socks;
     struct slt_link *detour; /* around the caller's link: what we send to ourselves comes back */
     struct slt_poller poller;
+    struct slt_run_blocks blocks;
     int notify_fd;
     pid_t root;
     pid_t self;

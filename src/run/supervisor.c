@@ -41,6 +41,13 @@ static void on_event(void *ctx, struct salut_stack *stack, const struct salut_ev
     }
 }
 
+static void on_return(void *ctx, struct salut_stack *stack, const struct salut_loan *loan)
+{
+    struct slt_supervisor *sup = ctx;
+    (void)stack;
+    slt_run_blocks_return(&sup->blocks, loan);
+}
+
 static void on_again(void *ctx, int64_t now_ns)
 {
     (void)now_ns;
@@ -61,8 +68,11 @@ static bool attach(struct slt_supervisor *sup, const struct slt_supervisor_param
 {
     struct salut_socks_params socks = {
         .stack = params->stack, .config = params->config, .sockets_max = sup->socks_max};
-    struct salut_runner_stack member = {
-        .stack = params->stack, .link = params->link, .on_event = on_event, .ctx = sup};
+    struct salut_runner_stack member = {.stack = params->stack,
+                                        .link = params->link,
+                                        .on_event = on_event,
+                                        .on_return = on_return,
+                                        .ctx = sup};
     if (params->config != NULL && params->config->own_traffic) {
         if (slt_detour_open(slt_link_of(params->link), &sup->detour) != SALUT_OK) {
             return false;
@@ -153,6 +163,7 @@ void slt_supervisor_destroy(struct slt_supervisor *supervisor)
     slt_run_names_close(supervisor);
     slt_link_close(supervisor->detour);
     slt_poller_close(&supervisor->poller);
+    slt_run_blocks_deinit(&supervisor->blocks);
     if (supervisor->diag_fd >= 0) {
         (void)close(supervisor->diag_fd);
     }

@@ -64,6 +64,13 @@ enum salut_status salut_send(struct salut_stack *stack, salut_conn conn, const v
     return salut_sendv(stack, conn, &piece, 1, flags, accepted);
 }
 
+enum salut_status salut_send_room(const struct salut_stack *stack, salut_conn conn, size_t *bytes)
+{
+    const struct slt_tcp_conn *c = find(stack, conn);
+    *bytes = 0;
+    return c ? slt_tcp_send_room(c, bytes) : SALUT_STALE;
+}
+
 enum salut_status salut_send_reserve(struct salut_stack *stack, salut_conn conn,
                                      struct salut_iovec_mut *room)
 {

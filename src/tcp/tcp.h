@@ -165,6 +165,9 @@ void slt_tcp_path_mtu(struct slt_tcp *tcp, struct slt_tcp_conn *c, uint16_t mtu,
 enum salut_status slt_tcp_send(struct slt_tcp *tcp, struct slt_tcp_conn *c,
                                const struct salut_iovec *pieces, size_t count, unsigned flags,
                                size_t *accepted, int64_t now_ns);
+/* What the send buffer's limit leaves; SALUT_OK with at least 1. */
+enum salut_status slt_tcp_send_room(const struct slt_tcp_conn *c, size_t *bytes);
+
 /* Text written in place: lend room at the queue's end, then make its first bytes text. */
 enum salut_status slt_tcp_send_reserve(struct slt_tcp *tcp, struct slt_tcp_conn *c,
                                        struct salut_iovec_mut *room, int64_t now_ns);

@@ -92,6 +92,13 @@ enum salut_status slt_tcp_send(struct slt_tcp *tcp, struct slt_tcp_conn *c,
     return SALUT_OK;
 }
 
+enum salut_status slt_tcp_send_room(const struct slt_tcp_conn *c, size_t *bytes)
+{
+    enum salut_status status = may_send(c);
+    *bytes = status == SALUT_OK ? slt_tcp_snd_room(c) : 0;
+    return status == SALUT_OK && *bytes == 0 ? SALUT_WOULD_BLOCK : status;
+}
+
 enum salut_status slt_tcp_send_reserve(struct slt_tcp *tcp, struct slt_tcp_conn *c,
                                        struct salut_iovec_mut *room, int64_t now_ns)
 {

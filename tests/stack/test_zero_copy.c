@@ -142,6 +142,35 @@ static void t_what_was_not_lent_cannot_be_committed(void **state)
     close_all(world, &ends);
 }
 
+/* salut_send_room follows the buffer's limit, and says what salut_send would. */
+static void t_room_is_what_send_takes(void **state)
+{
+    static const uint8_t bytes[300000];
+    struct world *world = world_new(SALUT_PROFILE_LINUX);
+    struct world_ends ends = world_open_pair(world, &world->addr4[1]);
+    size_t room = 0;
+    size_t taken = 0;
+    (void)state;
+
+    assert_int_equal(salut_send_room(world->end[0], ends.client, &room), SALUT_OK);
+    assert_in_range(room, 1, sizeof(bytes));
+    assert_int_equal(salut_send(world->end[0], ends.client, bytes, 1000, 0, &taken), SALUT_OK);
+    size_t left = 0;
+    assert_int_equal(salut_send_room(world->end[0], ends.client, &left), SALUT_OK);
+    assert_int_equal(left, room - 1000);
+    assert_int_equal(salut_send(world->end[0], ends.client, bytes, sizeof(bytes), 0, &taken),
+                     SALUT_OK);
+    assert_int_equal(taken, left);
+    assert_int_equal(salut_send_room(world->end[0], ends.client, &left), SALUT_WOULD_BLOCK);
+    assert_int_equal(left, 0);
+    assert_int_equal(salut_shutdown(world->end[0], ends.client, SALUT_SHUT_WRITE), SALUT_OK);
+    assert_int_equal(salut_send_room(world->end[0], ends.client, &left), SALUT_CLOSED);
+    assert_int_equal(left, 0);
+    salut_conn stale = {.index = ends.client.index, .generation = ends.client.generation + 2};
+    assert_int_equal(salut_send_room(world->end[0], stale, &left), SALUT_STALE);
+    close_all(world, &ends);
+}
+
 static void t_consume_takes_no_more_than_there_is(void **state)
 {
     struct world *world = world_new(SALUT_PROFILE_LINUX);
@@ -171,6 +200,7 @@ int main(void)
         cmocka_unit_test(t_bytes_written_and_read_in_place),
         cmocka_unit_test(t_reading_in_place_opens_the_window),
         cmocka_unit_test(t_what_was_not_lent_cannot_be_committed),
+        cmocka_unit_test(t_room_is_what_send_takes),
         cmocka_unit_test(t_consume_takes_no_more_than_there_is),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
