@@ -297,7 +297,8 @@ static int run(int argc, char **argv)
         return list_findings();
     }
     if (args.word_count > 0 && slt_doctor_is_capture(words.filter[0])) {
-        return slt_doctor_capture(words.filter, args.word_count, words.json, words.brief);
+        return slt_doctor_capture(&slt_cli_doctor, words.filter, args.word_count, words.json,
+                                  words.brief);
     }
     struct slt_filter *filter = slt_filter_compile(words.filter, args.word_count, why, sizeof(why));
     if (filter == NULL) {

@@ -14,6 +14,7 @@
 #define PCAPNG_MAGIC "\x0a\x0d\x0d\x0a"
 
 struct asked {
+    const struct slt_cli_verb *verb;
     const char *path;
     bool json;
     bool brief;
@@ -146,7 +147,7 @@ static int report_on(const struct asked *asked, struct slt_explain *explain,
     struct slt_explain_report *report = calloc(1, sizeof(*report));
     if (report == NULL || !judge(explain, report)) {
         free(report);
-        return slt_fail(&slt_cli_doctor, SLT_EXIT_FAILURE, "no memory");
+        return slt_fail(asked->verb, SLT_EXIT_FAILURE, "no memory");
     }
     uint64_t found = tell(report, asked);
     free(report);
@@ -156,7 +157,7 @@ static int report_on(const struct asked *asked, struct slt_explain *explain,
     }
     if (read != SLT_READ_END) {
         (void)fflush(stdout);
-        return slt_fail(&slt_cli_doctor, SLT_EXIT_FAILURE, "%s: %s (after %" PRIu64 " packets)",
+        return slt_fail(asked->verb, SLT_EXIT_FAILURE, "%s: %s (after %" PRIu64 " packets)",
                         asked->path, slt_explain_read_text(read), explain->counts.packets);
     }
     return found > 0 ? SLT_EXIT_FAILURE : SLT_EXIT_FINE;
@@ -169,7 +170,7 @@ static int read_and_report(const struct asked *asked, struct slt_explain *explai
     uint16_t linktype = 0;
     enum slt_explain_read read;
     if (!slt_explain_file_open(&file, asked->path)) {
-        return slt_fail(&slt_cli_doctor, SLT_EXIT_FAILURE, "%s: %s", asked->path, strerror(errno));
+        return slt_fail(asked->verb, SLT_EXIT_FAILURE, "%s: %s", asked->path, strerror(errno));
     }
     while ((read = slt_explain_file_next(&file, &packet, &linktype)) == SLT_READ_PACKET) {
         slt_explain_take(explain, &packet, linktype);
@@ -179,18 +180,19 @@ static int read_and_report(const struct asked *asked, struct slt_explain *explai
     return result;
 }
 
-int slt_doctor_capture(const char *const *words, size_t count, bool json, bool brief)
+int slt_doctor_capture(const struct slt_cli_verb *verb, const char *const *words, size_t count,
+                       bool json, bool brief)
 {
-    const struct asked asked = {words[0], json, brief, slt_term_look(stdout)};
+    const struct asked asked = {verb, words[0], json, brief, slt_term_look(stdout)};
     struct slt_explain explain;
     struct slt_explain_limits limits;
     slt_explain_limits_default(&limits);
     if (!slt_explain_init(&explain, &limits)) {
-        return slt_fail(&slt_cli_doctor, SLT_EXIT_FAILURE, "no memory");
+        return slt_fail(verb, SLT_EXIT_FAILURE, "no memory");
     }
     const char *wrong = slt_explain_filter_parse(&explain.filter, words + 1, count - 1);
     int result = wrong != NULL
-                     ? slt_usage_error(&slt_cli_doctor,
+                     ? slt_usage_error(verb,
                                        "the filter is wrong at '%s': for a capture it wants [not] "
                                        "[src|dst] port N, or host A",
                                        wrong)

@@ -10,6 +10,7 @@ bool slt_doctor_is_capture(const char *word);
 
 /* Judge it: words[0] is the file, the rest a filter as in salut explain. Exit status as doctor's; a
  * file that cannot be read to its end is a failure, too. */
-int slt_doctor_capture(const char *const *words, size_t count, bool json, bool brief);
+int slt_doctor_capture(const struct slt_cli_verb *verb, const char *const *words, size_t count,
+                       bool json, bool brief);
 
 #endif
