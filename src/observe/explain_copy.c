@@ -2,6 +2,7 @@
 #include "observe/explain_copy.h"
 
 #define COPY_WITHIN_NS 1000000
+#define AGAIN_SOON_NS  100000
 
 static bool is_same(const struct slt_explain_copy *copy, const struct slt_explain_packet *p)
 {
@@ -10,10 +11,12 @@ static bool is_same(const struct slt_explain_copy *copy, const struct slt_explai
            copy->flags == seg->flags && copy->checksum == seg->checksum && copy->ip_id == p->ip_id;
 }
 
-/* The same packet at another place, or the same segment sent once more? */
+/* The same packet at another place, or the same segment sent once more? Without identifications
+ * data tells by its time: no stack sends it again so soon. Acknowledgements it may. */
 static bool is_elsewhere(const struct slt_explain_copy *copy, const struct slt_explain_packet *p)
 {
-    return copy->interface_index != p->interface_index || copy->ttl != p->ttl;
+    bool soon = p->bytes > 0 && p->at_ns - copy->at_ns < AGAIN_SOON_NS;
+    return soon || copy->interface_index != p->interface_index || copy->ttl != p->ttl;
 }
 
 bool slt_explain_is_copy(struct slt_explain_end *end, const struct slt_explain_packet *p)

@@ -77,7 +77,8 @@ static bool waits_for_close(const struct slt_explain_case *c, uint8_t end, bool 
     uint8_t other = (uint8_t)(1 - end);
     uint32_t fin = slt_explain_first(f, end, slt_explain_is_fin);
     uint32_t theirs = slt_explain_first(f, other, slt_explain_is_fin);
-    uint32_t rst = slt_explain_first(f, other, slt_explain_is_rst);
+    uint32_t rst = slt_min32(slt_explain_first(f, other, slt_explain_is_rst),
+                             slt_explain_first(f, end, slt_explain_is_rst));
     if (fin == SLT_NO_STEP || !f->connected || (theirs != SLT_NO_STEP && theirs <= fin)) {
         return false;
     }

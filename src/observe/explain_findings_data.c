@@ -202,10 +202,11 @@ static void take_sent(const struct slt_explain_flow *f, uint32_t i, int64_t idle
         v->goes_on = v->burst_over && step->at_ns - v->over_at_ns <= way_ns + AT_ONCE_NS;
         v->gives_up = v->burst_over && !v->goes_on;
     }
-    v->sent = past;
+    v->sent = v->begun && slt_explain_diff(past, v->sent) <= 0 ? v->sent : past;
     v->begun = true;
-    if (v->restarted == SLT_NO_STEP) {
-        v->largest = slt_max32(v->largest, v->sent - v->acked);
+    int32_t flight = slt_explain_diff(v->sent, v->acked);
+    if (v->restarted == SLT_NO_STEP && flight > 0) {
+        v->largest = slt_max32(v->largest, (uint32_t)flight);
     }
 }
 

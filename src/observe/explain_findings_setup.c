@@ -164,7 +164,8 @@ static bool is_unanswered(const struct slt_explain_case *c, uint8_t end,
     clue->at = slt_explain_first(f, 0, slt_explain_is_data);
     clue->until = slt_explain_last(f, 0, slt_explain_is_data);
     if (end != 1 || !f->connected || !taken || server->payload > 0 || server->fin_seen ||
-        server->reset || server->zero_windows > 0 || clue->at == SLT_NO_STEP) {
+        server->reset || server->zero_windows + client->zero_windows > 0 ||
+        clue->at == SLT_NO_STEP) {
         return false;
     }
     uint32_t gone =

@@ -40,7 +40,7 @@ static bool sends_in_vain(const struct slt_explain_case *c, uint8_t end,
     const struct slt_explain_end *peer = &f->end[1 - end];
     struct slt_explain_clue large = {.at = SLT_NO_STEP};
     if (!tell(f, &tail, REPEATS_LEAST, clue) || f->end[end].fin_seen || peer->window == 0 ||
-        (f->steps[tail.heard].flags & (SLT_TCP_SYN | SLT_TCP_RST)) != 0 ||
+        peer->marks[SLT_MARK_SYN_AGAIN] > 0 || peer->reset ||
         slt_explain_is_too_large(c, end, &large)) {
         return false;
     }
@@ -88,8 +88,10 @@ static bool closes_in_vain(const struct slt_explain_case *c, uint8_t end, uint8_
     bool there = false;
     for (uint32_t i = 0; i < c->states->count; i++) {
         const struct slt_explain_change *change = &c->states->changes[i];
-        there = there ||
-                (change->end == end && change->to == state && change->certainty != SLT_REFUTED);
+        bool stands = change->end == end && change->certainty != SLT_REFUTED;
+        /* Where the FINs crossed it is CLS-1. */
+        there = stands && change->to == SALUT_STATE_CLOSING ? false : there;
+        there = there || (stands && change->to == state);
     }
     return f->end[end].fin_seen && there && f->end[1 - end].window > 0 &&
            tell(f, tail, REPEATS_LEAST, clue);

@@ -88,7 +88,8 @@ static uint8_t ended_of(const struct slt_explain_flow *flow,
 {
     const struct slt_explain_end *a = &flow->end[0];
     const struct slt_explain_end *b = &flow->end[1];
-    if (a->syn_seen && !b->syn_seen && !flow->connected) {
+    bool one_sided = b->packets == 0 && a->has_acked; /* it was answered, elsewhere */
+    if (a->syn_seen && !b->syn_seen && !flow->connected && !one_sided) {
         return b->reset          ? SLT_ENDED_REFUSED
                : b->packets == 0 ? SLT_ENDED_UNANSWERED
                                  : SLT_ENDED_NOT;
