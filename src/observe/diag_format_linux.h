@@ -24,6 +24,17 @@ struct diag_request {
     struct diag_id id;
 };
 
+/* Of the older request, whose answer is the sockets of all families. */
+struct diag_old_request {
+    uint8_t family;
+    uint8_t local_prefix;
+    uint8_t remote_prefix;
+    uint8_t extensions;
+    struct diag_id id;
+    uint32_t states;
+    uint32_t databases;
+};
+
 struct diag_message {
     uint8_t family;
     uint8_t state;

@@ -12,8 +12,6 @@
 #include <errno.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
-#include <linux/sock_diag.h>
-#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -354,7 +352,13 @@ bool slt_kernel_diag_parse_final(const uint8_t *data, size_t bytes, struct slt_s
     return parse(data, bytes, true, seen);
 }
 
-/* ---- the dump ------------------------------------------------------------------------------- */
+/* ---- the dump -------------------------------------------------------------------------------
+ *
+ * SOCK_DIAG_BY_FAMILY would take one a family, and each walks over all sockets there are. The older
+ * request (TCPDIAG_GETSOCK of linux/inet_diag.h), which ss sends as well, knows no families.
+ */
+
+enum { ALL_FAMILIES = 18 };
 
 /* A dump under way. */
 struct dump {
@@ -375,18 +379,16 @@ static uint32_t kernel_states(uint32_t states)
     return mask;
 }
 
-static int send_request(int fd, uint8_t family, const struct slt_kernel_ask *ask)
+static int send_request(int fd, const struct slt_kernel_ask *ask)
 {
     struct {
         struct nlmsghdr header;
-        struct diag_request request;
+        struct diag_old_request request;
     } message = {
         .header = {.nlmsg_len = sizeof(message),
-                   .nlmsg_type = SOCK_DIAG_BY_FAMILY,
+                   .nlmsg_type = ALL_FAMILIES,
                    .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP},
-        .request = {.family = family,
-                    .protocol = IPPROTO_TCP,
-                    .states = kernel_states(ask->states)},
+        .request = {.states = kernel_states(ask->states)},
     };
     if (!ask->brief) {
         message.request.extensions = 1U << (ATTR_INFO - 1) | 1U << (ATTR_CONG - 1) |
@@ -397,16 +399,19 @@ static int send_request(int fd, uint8_t family, const struct slt_kernel_ask *ask
 
 static int take_message(struct dump *dump, const struct nlmsghdr *header)
 {
-    struct slt_seen seen;
     if (header->nlmsg_type == NLMSG_ERROR) {
         const struct nlmsgerr *error = NLMSG_DATA(header);
         bool whole = header->nlmsg_len >= NLMSG_LENGTH(sizeof(*error));
         return whole && error->error != 0 ? error->error : -EPROTO;
     }
-    if (header->nlmsg_type == SOCK_DIAG_BY_FAMILY &&
-        slt_kernel_diag_parse(NLMSG_DATA(header), NLMSG_PAYLOAD(header, 0), &seen)) {
-        seen.instance = dump->instance;
-        return slt_seen_list_add(dump->list, &seen) ? 0 : -ENOMEM;
+    struct slt_seen *seen = slt_seen_list_room(dump->list);
+    if (seen == NULL) {
+        return -ENOMEM;
+    }
+    if (header->nlmsg_type == ALL_FAMILIES &&
+        slt_kernel_diag_parse(NLMSG_DATA(header), NLMSG_PAYLOAD(header, 0), seen)) {
+        seen->instance = dump->instance;
+        dump->list->count++;
     }
     return 0;
 }
@@ -432,14 +437,13 @@ static int take_answer(struct dump *dump)
     return 0;
 }
 
-static int dump_family(struct dump *dump, uint8_t family, const struct slt_kernel_ask *ask)
+static int dump_all(struct dump *dump, const struct slt_kernel_ask *ask)
 {
-    int result = send_request(dump->fd, family, ask);
+    int result = send_request(dump->fd, ask);
     while (result == 0) {
         result = take_answer(dump);
     }
-    /* No such family in this kernel: it has no sockets of it. */
-    return result > 0 || result == -ENOENT ? 0 : result;
+    return result > 0 ? 0 : result;
 }
 
 /* A socket that changed its place during the dump came twice: the second is dropped. Cookies are
@@ -492,10 +496,7 @@ int slt_kernel_diag(const struct slt_kernel_ask *ask, struct slt_seen_list *list
     }
     (void)setsockopt(dump.fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof(bytes));
     dump.answer = malloc(ANSWER_BYTES);
-    int result = dump.answer == NULL ? -ENOMEM : dump_family(&dump, AF_INET, ask);
-    if (result == 0) {
-        result = dump_family(&dump, AF_INET6, ask);
-    }
+    int result = dump.answer == NULL ? -ENOMEM : dump_all(&dump, ask);
     free(dump.answer);
     (void)close(dump.fd);
     return result == 0 && !drop_twins(list, from) ? -ENOMEM : result;

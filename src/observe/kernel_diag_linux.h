@@ -1,6 +1,6 @@
 /* The kernel's TCP sockets, read by raw sock_diag (sock_diag(7)); no privilege is needed.
  *
- * One dump a family, with every extension that fits the request. A dump is not one instant: a
+ * One dump, with every extension that fits the request. A dump is not one instant: a
  * socket may be missed, or come twice (the second is dropped, by its cookie). What the kernel's
  * numbers mean is not what they are called: a listener's rqueue is its accept queue and its wqueue
  * the backlog; a connected socket without an inode was never accepted, or was closed by its
@@ -18,7 +18,8 @@ struct slt_kernel_ask {
 };
 
 /* Add the sockets of this network namespace to `list`, without owners (owner_linux.h). Returns 0
- * or a negative errno value: -EPROTONOSUPPORT when the kernel has no inet_diag. */
+ * or a negative errno value: -EPROTONOSUPPORT or -EOPNOTSUPP when the
+ * kernel has no inet_diag. */
 int slt_kernel_diag(const struct slt_kernel_ask *ask, struct slt_seen_list *list);
 
 /* The inode of this process's network namespace; 0 when it cannot be had. */

@@ -372,19 +372,28 @@ bool slt_seen_is_ipv4(const salut_addr *addr)
 
 /* ---- lists ---------------------------------------------------------------------------------- */
 
-bool slt_seen_list_add(struct slt_seen_list *list, const struct slt_seen *seen)
+struct slt_seen *slt_seen_list_room(struct slt_seen_list *list)
 {
     if (list->count == list->room) {
         size_t room = list->room == 0 ? 256 : list->room * 2;
         struct slt_seen *items = realloc(list->items, room * sizeof(*items));
         if (items == NULL) {
-            return false;
+            return NULL;
         }
         list->items = items;
         list->room = room;
     }
-    list->items[list->count++] = *seen;
-    return true;
+    return &list->items[list->count];
+}
+
+bool slt_seen_list_add(struct slt_seen_list *list, const struct slt_seen *seen)
+{
+    struct slt_seen *place = slt_seen_list_room(list);
+    if (place != NULL) {
+        *place = *seen;
+        list->count++;
+    }
+    return place != NULL;
 }
 
 void slt_seen_list_free(struct slt_seen_list *list)

@@ -172,6 +172,8 @@ struct slt_seen_list {
     size_t count;
     size_t room;
 };
+/* The place behind the last record, not counted yet; NULL: no memory. */
+struct slt_seen *slt_seen_list_room(struct slt_seen_list *list);
 bool slt_seen_list_add(struct slt_seen_list *list, const struct slt_seen *seen);
 void slt_seen_list_free(struct slt_seen_list *list);
 
