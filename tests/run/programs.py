@@ -31,13 +31,17 @@ def each_fetch(fetch, digests, names=("1k", "large")):
         runs.check(fetch(name) == digests[name], f"{name}: digests differ")
 
 
+def count_workers():
+    found = subprocess.run(["pgrep", "-c", "-f", "nginx: worker process"], check=False,
+                           capture_output=True, text=True).stdout
+    return int(found)
+
+
 def nginx(folder, digests):
     command = under(s.nginx(folder, user="user nobody nogroup;"))
     with s.Running("nginx", command, folder) as server:
         server.wait_for(runs.SALUTS[4], s.HTTP)
-        workers = subprocess.run(["pgrep", "-c", "-f", "nginx: worker process"], check=False,
-                                 capture_output=True, text=True).stdout.strip()
-        runs.check(workers == "2", f"nginx has {workers} workers, not 2")
+        runs.wait_until(lambda: count_workers() == 2, "the master listens, then makes 2 workers")
         for family in FAMILIES:
             address = runs.SALUTS[family]
             each_fetch(lambda name, at=address: s.curl(at, s.HTTP, name), digests)
