@@ -1,9 +1,7 @@
 /* Pools: slabs of objects behind a table, a LIFO free list, and a mark of the never used.
  *
- * Slabs aim at 64 KiB: large enough that the table of slabs stays small (ten million 384-byte
- * objects need 80,000 entries) and small enough that an instance with three connections does not
- * hold a megabyte. The last slab is cut to the objects that max_objects leaves for it, so a pool
- * never holds memory it may not use.
+ * The last slab, which may be the only one, is cut to the objects that max_objects leaves for it,
+ * so a pool never holds memory it may not use.
  *
  * An index below `fresh` has been handed out at least once; indices are handed out in order the
  * first time and last-freed-first afterwards, which keeps the memory in use dense and warm and
@@ -13,8 +11,6 @@
 
 #include <string.h>
 
-#define POOL_SLAB_BYTES_AIM ((uint64_t)65536)
-
 /* The free list's link lies in the first four bytes of a freed object. */
 #define POOL_OBJECT_BYTES_MIN ((uint32_t)sizeof(uint32_t))
 
@@ -23,17 +19,6 @@ static uint32_t round_object(uint32_t object_bytes)
     SLT_ASSERT(object_bytes <= UINT32_MAX - 3U);
     uint32_t rounded = (object_bytes + 3U) & ~3U;
     return slt_max32(rounded, POOL_OBJECT_BYTES_MIN);
-}
-
-/* The largest power of two of objects that fits the aim, but no more than max_objects need. */
-static uint32_t slab_shift(uint32_t object_bytes, uint32_t max_objects)
-{
-    uint32_t shift = 0;
-    while (((uint64_t)object_bytes << (shift + 1)) <= POOL_SLAB_BYTES_AIM &&
-           ((uint64_t)1 << shift) < max_objects) {
-        shift++;
-    }
-    return shift;
 }
 
 static uint32_t slabs_needed(uint32_t max_objects, uint32_t shift)
@@ -83,7 +68,7 @@ bool slt_pool_init(struct slt_pool *pool, struct slt_mem *mem, enum slt_owner ow
     SLT_ASSERT(owner < SLT_OWNER_COUNT);
     SLT_ASSERT(max_objects <= SLT_POOL_OBJECTS_MAX);
     uint32_t rounded = round_object(object_bytes);
-    uint32_t shift = slab_shift(rounded, max_objects);
+    uint32_t shift = slt_pool_shift(rounded);
     *pool = (struct slt_pool){.mem = mem,
                               .object_bytes = rounded,
                               .shift = shift,
@@ -148,7 +133,7 @@ uint32_t slt_pool_take_fresh(struct slt_pool *pool)
 size_t slt_pool_plan_bytes(uint32_t object_bytes, uint32_t max_objects)
 {
     uint32_t rounded = round_object(object_bytes);
-    uint32_t shift = slab_shift(rounded, max_objects);
+    uint32_t shift = slt_pool_shift(rounded);
     uint64_t bytes = (uint64_t)slt_min32(1U << shift, max_objects) * rounded;
     return bytes > SIZE_MAX ? SIZE_MAX : (size_t)bytes;
 }
@@ -159,7 +144,7 @@ size_t slt_pool_block_bytes(uint32_t object_bytes, uint32_t max_objects)
         return 0;
     }
     uint32_t rounded = round_object(object_bytes);
-    uint32_t shift = slab_shift(rounded, max_objects);
+    uint32_t shift = slt_pool_shift(rounded);
     uint32_t slabs = slabs_needed(max_objects, shift);
     /* Each piece is rounded up to 64 bytes by slt_mem_take: the full slabs, the last slab, and
      * the table of slabs. */

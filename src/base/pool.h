@@ -38,6 +38,19 @@ struct slt_pool {
     struct slt_loans *loans; /* of a pool of buffers that may refer to lent memory (buf.h) */
 };
 
+/* Slabs aim at 64 KiB: large enough that the table of slabs stays small (ten million 384-byte
+ * objects need 80,000 entries) and small enough that an instance with three connections does not
+ * hold a megabyte. */
+#define SLT_POOL_SLAB_BYTES ((uint32_t)65536)
+
+/* The power of two of objects that a slab is for. It follows from their size alone, so that who
+ * knows the type knows it when compiling (slt_pool_at_typed). */
+static inline uint32_t slt_pool_shift(uint32_t object_bytes)
+{
+    uint32_t objects = SLT_POOL_SLAB_BYTES / object_bytes;
+    return objects > 1 ? 31U - (uint32_t)__builtin_clz(objects) : 0;
+}
+
 /* Make a pool of at most `max_objects` (0 is a pool that is always empty). In fixed mode
  * (mem->block set) every slab is taken now. Returns false when memory for the tables (or, in fixed
  * mode, the slabs) is missing. */
@@ -55,6 +68,16 @@ static inline void *slt_pool_at(const struct slt_pool *pool, uint32_t index)
 {
     SLT_DCHECK(index < pool->fresh);
     return (void *)(pool->origins[index >> pool->shift] + (uintptr_t)index * pool->object_bytes);
+}
+
+/* The same, of a pool made for objects of just `object_bytes`: a constant at every call, which
+ * saves the two numbers' loads and leaves a shift and a multiplication by constants. */
+static inline void *slt_pool_at_typed(const struct slt_pool *pool, uint32_t index,
+                                      uint32_t object_bytes)
+{
+    SLT_DCHECK(index < pool->fresh && object_bytes == pool->object_bytes);
+    return (void *)(pool->origins[index >> slt_pool_shift(object_bytes)] +
+                    (uintptr_t)index * object_bytes);
 }
 
 /* An object that was never used; asked when none is free. */

@@ -220,7 +220,7 @@ uint32_t slt_neigh_find(struct slt_neigh *neigh, const uint8_t addr[16]);
 
 static inline struct slt_neigh_entry *slt_neigh_at(const struct slt_neigh *neigh, uint32_t index)
 {
-    return (struct slt_neigh_entry *)slt_pool_at(&neigh->pool, index);
+    return slt_pool_at_typed(&neigh->pool, index, (uint32_t)sizeof(struct slt_neigh_entry));
 }
 
 /* What a message claims about a neighbour. */

@@ -305,23 +305,24 @@ struct salut_stack {
 
 static inline struct slt_listener *slt_listener_at(const struct salut_stack *stack, uint32_t index)
 {
-    return slt_pool_at(&stack->listen.pool, index);
+    return slt_pool_at_typed(&stack->listen.pool, index, (uint32_t)sizeof(struct slt_listener));
 }
 
 static inline struct slt_tcp_half_open *slt_half_open_at(const struct salut_stack *stack,
                                                          uint32_t index)
 {
-    return slt_pool_at(&stack->half_open.pool, index);
+    return slt_pool_at_typed(&stack->half_open.pool, index,
+                             (uint32_t)sizeof(struct slt_tcp_half_open));
 }
 
 static inline struct slt_tcp_time_wait *slt_wait_at(const struct salut_stack *stack, uint32_t index)
 {
-    return slt_pool_at(&stack->waits.pool, index);
+    return slt_pool_at_typed(&stack->waits.pool, index, (uint32_t)sizeof(struct slt_tcp_time_wait));
 }
 
 static inline struct slt_reply *slt_reply_at(const struct salut_stack *stack, uint32_t index)
 {
-    return slt_pool_at(&stack->replies.pool, index);
+    return slt_pool_at_typed(&stack->replies.pool, index, (uint32_t)sizeof(struct slt_reply));
 }
 
 static inline struct slt_tx_record *slt_tx_new_record(struct salut_stack *stack, uint32_t index,

@@ -24,7 +24,7 @@ bool slt_tcp_cold_make(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t now_
     if (cold != NULL) {
         kept = cold->accecn;
     }
-    cold = slt_pool_at(&tcp->colds, index);
+    cold = slt_pool_at_typed(&tcp->colds, index, (uint32_t)sizeof(*cold));
     /* What has an init of its own zeroes itself. */
     memset(&cold->pacing, 0, sizeof(cold->pacing));
     memset(&cold->held, 0, sizeof(*cold) - offsetof(struct slt_tcp_cold, held));

@@ -453,7 +453,7 @@ struct slt_tcp {
 
 static inline struct slt_tcp_conn *slt_tcp_conn_at(const struct slt_tcp *tcp, uint32_t index)
 {
-    return slt_pool_at(&tcp->conns, index);
+    return slt_pool_at_typed(&tcp->conns, index, (uint32_t)sizeof(struct slt_tcp_conn));
 }
 
 /* The congestion control chosen for it: enum salut_cc. */

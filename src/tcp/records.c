@@ -16,7 +16,7 @@ static const struct slt_treap_kind by_start = {offsetof(struct slt_record, tree)
 
 struct slt_record *slt_record_at(const struct slt_tcp *tcp, uint32_t index)
 {
-    return (struct slt_record *)slt_pool_at(&tcp->records, index);
+    return slt_pool_at_typed(&tcp->records, index, (uint32_t)sizeof(struct slt_record));
 }
 
 void slt_records_init(struct slt_records *rs)
