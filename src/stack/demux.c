@@ -5,6 +5,11 @@
  * tuples that share a chain; the number of buckets follows the limits of the configuration (half of
  * all objects together: four bytes each are what an entry's budget leaves), so the expected chain
  * is short when everything is full.
+ *
+ * A connection is asked for again and again within a few turns: by its segments, when its half-open
+ * entry becomes a connection, and when that is removed. So the hashes of the last tuples (of IPv4)
+ * are remembered, each at the place that its ports name. Who chooses tuples to meet at one place
+ * only makes their hashes be computed anew.
  */
 #include "stack/stack.h"
 
@@ -20,8 +25,22 @@ uint32_t slt_demux_bucket_count(const struct salut_config *config)
     return slt_max32((uint32_t)(objects / 2), BUCKETS_MIN);
 }
 
+static uint32_t hash_of(const struct salut_stack *stack, const struct slt_tcp_id *id)
+{
+    return (uint32_t)slt_tcp_id_hash13(&stack->flow_key, id);
+}
+
+/* Places hold zeros at first. The tuple of zeros belongs to place 0, which is told its hash; the
+ * others answer for none. */
+static void init_seen(struct salut_stack *stack)
+{
+    memset(stack->seen, 0, sizeof(stack->seen));
+    stack->seen[0].hash = (uint32_t)slt_siphash13_12(&stack->flow_key, 0, 0);
+}
+
 bool slt_demux_init(struct salut_stack *stack)
 {
+    init_seen(stack);
     if (!slt_flow_init(&stack->flow, &stack->mem, slt_demux_bucket_count(&stack->config))) {
         return false;
     }
@@ -35,9 +54,39 @@ bool slt_demux_init(struct salut_stack *stack)
     return true;
 }
 
+/* The tuple's place among those remembered. */
+static uint32_t seen_at(const struct slt_tcp_id *id)
+{
+    return ((uint32_t)id->local_port + id->remote_port) % SLT_SEEN_COUNT;
+}
+
+static bool is_seen(const struct slt_seen *seen, struct slt_tcp_id_v4 v4)
+{
+    return seen->ports == v4.ports && seen->addresses == v4.addresses;
+}
+
 uint32_t slt_demux_hash(const struct salut_stack *stack, const struct slt_tcp_id *id)
 {
-    return (uint32_t)slt_tcp_id_hash13(&stack->flow_key, id);
+    const struct slt_seen *seen = &stack->seen[seen_at(id)];
+    if (slt_tcp_id_is_v4(id) && is_seen(seen, slt_tcp_id_v4(id))) {
+        SLT_DCHECK(seen->hash == hash_of(stack, id));
+        return seen->hash;
+    }
+    return hash_of(stack, id);
+}
+
+uint32_t slt_demux_meet(struct salut_stack *stack, const struct slt_tcp_id *id)
+{
+    if (!slt_tcp_id_is_v4(id)) {
+        return hash_of(stack, id);
+    }
+    struct slt_seen *seen = &stack->seen[seen_at(id)];
+    struct slt_tcp_id_v4 v4 = slt_tcp_id_v4(id);
+    if (!is_seen(seen, v4)) {
+        *seen = (struct slt_seen){v4.addresses, v4.ports, hash_of(stack, id)};
+    }
+    SLT_DCHECK(seen->hash == hash_of(stack, id));
+    return seen->hash;
 }
 
 /* The bucket will be looked at soon: have the processor fetch it. */
@@ -84,14 +133,14 @@ void slt_demux_add(struct salut_stack *stack, enum slt_flow_object kind, uint32_
                    uint32_t hash)
 {
     slt_flow_ref ref = slt_flow_ref_make((uint32_t)kind, index);
-    SLT_DCHECK(hash == slt_demux_hash(stack, id_of(stack, ref)));
+    SLT_DCHECK(hash == hash_of(stack, id_of(stack, ref)));
     slt_flow_add(&stack->flow, hash, ref);
 }
 
 void slt_demux_replace(struct salut_stack *stack, slt_flow_ref old, slt_flow_ref ref, uint32_t hash)
 {
     SLT_DCHECK(memcmp(id_of(stack, old), id_of(stack, ref), sizeof(struct slt_tcp_id)) == 0);
-    SLT_DCHECK(hash == slt_demux_hash(stack, id_of(stack, ref)));
+    SLT_DCHECK(hash == hash_of(stack, id_of(stack, ref)));
     slt_flow_replace(&stack->flow, hash, old, ref);
 }
 

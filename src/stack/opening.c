@@ -213,7 +213,7 @@ static enum salut_status choose_tuple(struct salut_stack *stack,
     if (id->local_port == 0) {
         return slt_ports_choose(stack, id, &out->hash) ? SALUT_OK : SALUT_ADDRESS_NOT_AVAILABLE;
     }
-    out->hash = slt_demux_hash(stack, id);
+    out->hash = slt_demux_meet(stack, id);
     return slt_demux_has(stack, out->hash, id) ? SALUT_ADDRESS_IN_USE : SALUT_OK;
 }
 

@@ -40,7 +40,7 @@ bool slt_ports_choose(struct salut_stack *stack, struct slt_tcp_id *id, uint32_t
         uint32_t at = (offset + (*counter)++) % range;
         id->local_port = (uint16_t)(stack->config.port_low + at);
         stack->tcp.work++;
-        *hash = slt_demux_hash(stack, id);
+        *hash = slt_demux_meet(stack, id);
         slt_demux_expect(stack, *hash);
         slt_tcp_isn_foresee(&stack->tcp, id); /* a hash, taken while the bucket is on its way */
         if (!slt_listen_owns_port(stack, id->local, id->local_port) &&

@@ -98,7 +98,7 @@ static void hash_item(struct salut_stack *stack, struct slt_rx_item *item)
         item->hash = (item - 1)->hash;
         return;
     }
-    item->hash = slt_demux_hash(stack, &item->id);
+    item->hash = slt_demux_meet(stack, &item->id);
     slt_demux_expect(stack, item->hash);
 }
 

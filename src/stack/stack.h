@@ -260,6 +260,14 @@ struct slt_rx_item {
     bool ours; /* the destination is an address of ours, not one that is intercepted */
 };
 
+/* A tuple of IPv4 and its hash under flow_key (demux.c). */
+struct slt_seen {
+    uint64_t addresses;
+    uint32_t ports;
+    uint32_t hash;
+};
+#define SLT_SEEN_COUNT 256U
+
 struct salut_stack {
     struct salut_config config;
     struct slt_mem mem;
@@ -282,6 +290,7 @@ struct salut_stack {
 
     struct slt_flow flow;
     struct slt_sipkey flow_key;
+    struct slt_seen seen[SLT_SEEN_COUNT];
     struct slt_sipkey label_key; /* IPv6 flow labels */
     struct slt_wheel wheel;      /* of connections */
     struct slt_conn_queue dirty;
@@ -383,6 +392,8 @@ uint32_t slt_queue_next(const struct salut_stack *stack, uint32_t index, enum sl
 uint32_t slt_demux_bucket_count(const struct salut_config *config);
 bool slt_demux_init(struct salut_stack *stack);
 uint32_t slt_demux_hash(const struct salut_stack *stack, const struct slt_tcp_id *id);
+/* The same, remembered from now on: the tuple will be asked for again. */
+uint32_t slt_demux_meet(struct salut_stack *stack, const struct slt_tcp_id *id);
 void slt_demux_expect(const struct salut_stack *stack, uint32_t hash);
 slt_flow_ref slt_demux_find(const struct salut_stack *stack, uint32_t hash,
                             const struct slt_tcp_id *id, uint32_t *probes);
