@@ -20,6 +20,8 @@
 /* One frame on its way up. The next frame finds what its predecessor left: see repeats. */
 struct rx_frame {
     struct slt_ip_packet packet;
+    const uint8_t *link; /* the last link header that was found to bring an IP packet; or NULL */
+    bool link_group;     /* ... to a group */
     uint8_t link_src[6];
     bool checksum_valid;
     bool usual; /* `packet` is TCP for us, whole, and without options or extension headers */
@@ -197,7 +199,7 @@ static enum slt_reason take_fragment(struct salut_stack *stack, const struct rx_
     if (why != SLT_NOTE_FRAG_DONE) {
         return SLT_PASS;
     }
-    struct rx_frame again = {.checksum_valid = false};
+    struct rx_frame again = {.link = NULL, .checksum_valid = false};
     memcpy(again.link_src, rx->link_src, sizeof(again.link_src));
     uint8_t way = (uint8_t)(rx->packet.way | SLT_IP_WAY_REASSEMBLED);
     why = parse_packet(stack, whole, way, &again.packet);
@@ -338,8 +340,20 @@ static enum slt_reason take_ethernet(struct salut_stack *stack, const struct sal
         return SLT_DROP_IP_VERSION;
     }
     memcpy(rx->link_src, eth.src, sizeof(rx->link_src));
+    rx->link = eth.tagged || eth.payload_bytes == 0 ? NULL : frame->data;
+    rx->link_group = group;
     return take_ip(stack, (struct slt_span){eth.payload, eth.payload_bytes},
                    way_of(stack, frame, group), rx);
+}
+
+/* True when the frame's link header is the last one over again: then it has been judged. What kind
+ * of packet it announces must still be there. */
+static bool repeats_link(const struct salut_rx_frame *frame, const struct rx_frame *rx)
+{
+    return rx->link != NULL && frame->bytes > SLT_ETHERNET_HEADER_BYTES &&
+           memcmp(rx->link, frame->data, SLT_ETHERNET_HEADER_BYTES) == 0 &&
+           ((rx->link[SLT_ETHERNET_HEADER_BYTES] ^ frame->data[SLT_ETHERNET_HEADER_BYTES]) &
+            0xf0) == 0;
 }
 
 static void take_frame(struct salut_stack *stack, const struct salut_rx_frame *frame,
@@ -347,7 +361,12 @@ static void take_frame(struct salut_stack *stack, const struct salut_rx_frame *f
 {
     enum slt_reason why;
     rx->checksum_valid = frame->checksum_valid != 0;
-    if (stack->config.link_kind == SALUT_LINK_ETHERNET) {
+    if (repeats_link(frame, rx)) {
+        const uint8_t *packet = frame->data + SLT_ETHERNET_HEADER_BYTES;
+        why = take_ip(stack,
+                      (struct slt_span){packet, (uint32_t)frame->bytes - SLT_ETHERNET_HEADER_BYTES},
+                      way_of(stack, frame, rx->link_group), rx);
+    } else if (stack->config.link_kind == SALUT_LINK_ETHERNET) {
         why = take_ethernet(stack, frame, rx);
     } else {
         memset(rx->link_src, 0, sizeof(rx->link_src));
@@ -362,7 +381,7 @@ static void take_frame(struct salut_stack *stack, const struct salut_rx_frame *f
 void salut_input(struct salut_stack *stack, const struct salut_rx_frame *frames, size_t count,
                  int64_t now_ns)
 {
-    struct rx_frame rx = {.usual = false};
+    struct rx_frame rx = {.link = NULL, .usual = false};
     slt_turn_begin(stack, now_ns);
     for (size_t i = 0; i < count; i++) {
         take_frame(stack, &frames[i], &rx);
