@@ -1,10 +1,11 @@
 /* Listeners: which one a SYN belongs to, and the queue of connections it has to offer.
  *
- * Listeners lie in a small keyed hash by {class, address, port}; a class is a degree of precision
+ * Listeners lie in a small hash by {class, address, port}; a class is a degree of precision
  * (exact address and port first, any address and any port last). A lookup asks class by class and
  * skips classes that have no listener, so an ordinary server pays for one probe. Where several
  * listeners share address and port by consent (SALUT_LISTEN_REUSE) the tuple's hash chooses, so
- * that one connection's segments always find the same one.
+ * that one connection's segments always find the same one. What lies in the table the user alone
+ * has chosen: nobody outside can make its chains longer, and its hash needs no key.
  *
  * RFC 9293 3.10.7.2; the accept queue holds connections from the handshake's end until
  * salut_accept (SOCK-50: the queue is full when it holds more than the backlog, as on Linux; the
@@ -21,12 +22,18 @@ struct listen_key {
     uint16_t port;
     uint16_t class;
 };
-_Static_assert(sizeof(struct listen_key) == 20, "the key is hashed as bytes");
 
+#define SPREAD_A UINT64_C(0x9e3779b97f4a7c15) /* odd, with bits everywhere */
+#define SPREAD_B UINT64_C(0xc2b2ae3d27d4eb4f)
+
+/* Multiplications carry every difference upwards, so the upper half tells the keys apart. */
 static uint32_t bucket_of(const struct salut_stack *stack, const struct listen_key *key)
 {
-    return (uint32_t)slt_siphash13(&stack->flow_key, key, sizeof(*key)) &
-           (stack->listen.bucket_count - 1);
+    uint64_t addr[2];
+    memcpy(addr, key->addr, sizeof(addr));
+    uint64_t mixed = (addr[0] * SPREAD_A ^ addr[1]) * SPREAD_B;
+    mixed = (mixed ^ mixed >> 32 ^ ((uint32_t)key->class << 16 | key->port)) * SPREAD_A;
+    return (uint32_t)(mixed >> 32) & (stack->listen.bucket_count - 1);
 }
 
 uint32_t slt_listen_bucket_count(const struct salut_config *config)
