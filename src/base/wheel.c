@@ -125,9 +125,9 @@ static void move_to(struct slt_wheel *wheel, int64_t at_ns)
 }
 
 /* Put an entry at the end of its slot's ring. */
-static void link_entry(struct slt_wheel *wheel, struct slt_pool *pool, uint32_t index)
+static void link_entry(struct slt_wheel *wheel, struct slt_pool *pool, uint32_t index,
+                       struct slt_wheel_entry *entry)
 {
-    struct slt_wheel_entry *entry = entry_at(wheel, pool, index);
     struct place at = place_of(wheel, entry->due_at_ns);
     uint32_t *head = &wheel->head[at.level][at.slot];
     if (is_occupied(wheel, at)) {
@@ -147,9 +147,9 @@ static void link_entry(struct slt_wheel *wheel, struct slt_pool *pool, uint32_t 
     }
 }
 
-static void unlink_entry(struct slt_wheel *wheel, struct slt_pool *pool, uint32_t index)
+static void unlink_entry(struct slt_wheel *wheel, struct slt_pool *pool, uint32_t index,
+                         const struct slt_wheel_entry *entry)
 {
-    struct slt_wheel_entry *entry = entry_at(wheel, pool, index);
     struct place at = place_of(wheel, entry->due_at_ns);
     uint32_t *head = &wheel->head[at.level][at.slot];
     SLT_ASSERT(is_occupied(wheel, at));
@@ -170,10 +170,11 @@ static void unlink_entry(struct slt_wheel *wheel, struct slt_pool *pool, uint32_
     }
 }
 
-static void disarm(struct slt_wheel *wheel, struct slt_pool *pool, uint32_t index)
+static void disarm(struct slt_wheel *wheel, struct slt_pool *pool, uint32_t index,
+                   struct slt_wheel_entry *entry)
 {
-    unlink_entry(wheel, pool, index);
-    slt_wheel_entry_init(entry_at(wheel, pool, index));
+    unlink_entry(wheel, pool, index, entry);
+    slt_wheel_entry_init(entry);
     SLT_ASSERT(wheel->armed_count > 0);
     wheel->armed_count--;
 }
@@ -190,9 +191,10 @@ static void cascade(struct slt_wheel *wheel, struct slt_pool *pool, struct place
     uint32_t index = head;
     bool done = false;
     while (!done) {
-        uint32_t next = entry_at(wheel, pool, index)->next;
+        struct slt_wheel_entry *entry = entry_at(wheel, pool, index);
+        uint32_t next = entry->next;
         done = index == last;
-        link_entry(wheel, pool, index);
+        link_entry(wheel, pool, index, entry);
         index = next;
     }
 }
@@ -232,12 +234,12 @@ void slt_wheel_set(struct slt_wheel *wheel, struct slt_pool *pool, uint32_t inde
         return;
     }
     if (entry->due_at_ns != SLT_NEVER) {
-        disarm(wheel, pool, index);
+        disarm(wheel, pool, index, entry);
     }
     if (due_at_ns != SLT_NEVER) {
         wheel->not_before_ns = slt_min64(wheel->not_before_ns, due_at_ns);
         entry->due_at_ns = due_at_ns;
-        link_entry(wheel, pool, index);
+        link_entry(wheel, pool, index, entry);
         wheel->armed_count++;
     }
 }
@@ -270,7 +272,7 @@ uint32_t slt_wheel_pop(struct slt_wheel *wheel, struct slt_pool *pool, int64_t n
         move_to(wheel, slt_min64(goal_ns, end_of_tick(tick)));
         uint32_t index = find_due(wheel, pool, at.slot);
         if (index != SLT_NIL) {
-            disarm(wheel, pool, index);
+            disarm(wheel, pool, index, entry_at(wheel, pool, index));
             return index;
         }
         if (tick == tick_of(goal_ns)) {
