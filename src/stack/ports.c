@@ -6,6 +6,9 @@
  * nobody outside can tell what ports go elsewhere. What must be unique is the tuple, not the port;
  * ports that a listener has are left out (3.2). The search visits every port of the range at most
  * once, so an exhausted range is an answer and not a loop.
+ *
+ * Programs open connections to the same few destinations over and over: the hashes of the last ones
+ * (of IPv4) are remembered, each at the place that its port names.
  */
 #include "stack/stack.h"
 
@@ -20,13 +23,32 @@ void slt_ports_init(struct salut_stack *stack, struct slt_prng_secret *prng)
     }
 }
 
-/* Where the search for this destination starts, and the counter that it moves. */
-static uint32_t *start_of(struct salut_stack *stack, const struct slt_tcp_id *id, uint32_t *offset)
+static uint64_t hash_of(const struct slt_port_chooser *ports, const struct slt_tcp_id *id)
 {
     struct slt_tcp_id key = *id;
     key.local_port = 0;
+    return slt_tcp_id_hash24(&ports->key, &key);
+}
+
+/* The same, remembered. */
+static uint64_t recall_hash(struct slt_port_chooser *ports, const struct slt_tcp_id *id)
+{
+    if (!slt_tcp_id_is_v4(id)) {
+        return hash_of(ports, id);
+    }
+    struct slt_port_start *start = &ports->starts[id->remote_port % SLT_PORT_STARTS];
+    uint64_t addresses = slt_tcp_id_v4(id).addresses;
+    if (!start->known || start->port != id->remote_port || start->addresses != addresses) {
+        *start = (struct slt_port_start){addresses, id->remote_port, 1, hash_of(ports, id)};
+    }
+    return start->hash;
+}
+
+/* Where the search for this destination starts, and the counter that it moves. */
+static uint32_t *start_of(struct salut_stack *stack, const struct slt_tcp_id *id, uint32_t *offset)
+{
     struct slt_port_chooser *ports = &stack->ports;
-    uint64_t hash = slt_tcp_id_hash24(&ports->key, &key);
+    uint64_t hash = recall_hash(ports, id);
     *offset = (uint32_t)hash;
     return &ports->counters[(hash >> 32) % SLT_PORT_COUNTERS];
 }

@@ -189,8 +189,19 @@ struct slt_net_memory {
     uint8_t src[16];          /* what goes there leaves with, when found */
 };
 
+/* Where searches towards one destination start (ports.c): its addresses and port, and their keyed
+ * hash. */
+struct slt_port_start {
+    uint64_t addresses;
+    uint32_t port;
+    uint32_t known;
+    uint64_t hash;
+};
+#define SLT_PORT_STARTS 64U
+
 struct slt_port_chooser {
     struct slt_sipkey key;
+    struct slt_port_start starts[SLT_PORT_STARTS];
     uint32_t counters[SLT_PORT_COUNTERS];
 };
 
