@@ -126,6 +126,9 @@ static void add_syn_data(const struct slt_tcp *tcp, const struct slt_tcp_conn *c
 {
     struct slt_tcp_options opt;
 
+    if (c->snd.queue.bytes == 0) {
+        return;
+    }
     slt_tcp_syn_options(tcp, c, false, b->now_ns, &opt);
     plan->bytes = slt_tcp_fast_open_syn_bytes(c, &opt);
     if (plan->bytes > 0) {
@@ -573,7 +576,7 @@ static void commit_octets(struct slt_tcp *tcp, struct slt_tcp_conn *c,
         c->flags |= SLT_CONN_FIN_SENT;
     }
     if (end > c->snd.nxt) {
-        bool small = beyond_whole(plan->bytes, slt_tcp_full_mss(tcp, c)) != 0;
+        bool small = plan->bytes > 0 && beyond_whole(plan->bytes, slt_tcp_full_mss(tcp, c)) != 0;
         if (small && !plan->mtu_probe && !(plan->spent & SLT_DUE_PROBE)) {
             cold->small_pos = end; /* what Nagle waits for: new, partial, and not a probe's octet */
         }
@@ -655,7 +658,6 @@ static enum salut_limit limit_of(const struct slt_tcp *tcp, const struct slt_tcp
                                  uint32_t left_bytes, int64_t now_ns)
 {
     int64_t unsent = slt_tcp_unsent_bytes(c, c->snd.nxt);
-    uint32_t mss = slt_tcp_full_mss(tcp, c);
 
     if (slt_tcp_timer_due(c, SLT_TIMER_PACING) != SLT_NEVER) {
         return SALUT_LIMIT_PACING;
@@ -663,6 +665,7 @@ static enum salut_limit limit_of(const struct slt_tcp *tcp, const struct slt_tcp
     if (unsent <= 0 && c->snd.una == c->snd.nxt) {
         return SALUT_LIMIT_NOTHING;
     }
+    uint32_t mss = slt_tcp_full_mss(tcp, c);
     if (unsent <= 0) {
         bool full = slt_tcp_snd_room(c) < mss;
         return full ? SALUT_LIMIT_SEND_BUFFER : SALUT_LIMIT_APPLICATION;
