@@ -38,7 +38,7 @@ struct slt_cc_ack {
     bool cwnd_limited;           /* the window was what limited the sender (RFC 7661) */
     bool ece;                    /* it carries an ECN echo */
     bool reordering;             /* the path is known to reorder */
-    struct slt_rate_sample rate; /* slt_rate_sample's */
+    struct slt_rate_sample rate; /* slt_rate_sample's; of use to who owns its window alone */
 };
 
 struct slt_cc_loss {

@@ -79,37 +79,67 @@ static bool is_slower(const struct slt_rate_pace *pace, const struct slt_rate_pa
            (uint64_t)than->bytes * us_of(pace->interval_ns);
 }
 
-void slt_rate_sample(struct slt_tcp_rate *rate, uint32_t min_rtt_us, struct slt_rate_sample *sample)
+/* Shorter than any round trip: acknowledgements were squeezed together. */
+static bool is_too_short(int64_t interval_ns, uint32_t min_rtt_us)
 {
-    memset(sample, 0, sizeof(*sample));
-    sample->delivered_total_bytes = rate->delivered_bytes;
-    if (rate->app_limited_until != 0 && rate->delivered_bytes > rate->app_limited_until) {
-        rate->app_limited_until = 0;
-    }
-    if (!rate->newest_valid) {
-        return;
-    }
+    return interval_ns <= 0 || us_of(interval_ns) < min_rtt_us;
+}
+
+/* The interval that the newest delivered octets end, in which they and all since their sending were
+ * delivered; false: nothing was delivered. The pace that is known is moved by it. */
+static bool measure(struct slt_tcp_rate *rate, uint32_t min_rtt_us, struct slt_rate_pace *pace)
+{
     const struct slt_rate_stamp *stamp = &rate->newest;
     int64_t send_ns = (int64_t)stamp->first_ago_ticks * TICK_NS;
     int64_t ack_ns =
         rate->delivered_at_ns - stamp->sent_at_ns + (int64_t)stamp->acked_ago_ticks * TICK_NS;
-    int64_t interval_ns = slt_max64(send_ns, ack_ns);
+
+    if (rate->app_limited_until != 0 && rate->delivered_bytes > rate->app_limited_until) {
+        rate->app_limited_until = 0;
+    }
+    if (!rate->newest_valid) {
+        return false;
+    }
     rate->newest_valid = false;
     rate->first_sent_at_ns = stamp->sent_at_ns;
+    pace->interval_ns = slt_max64(send_ns, ack_ns);
+    pace->bytes = (uint32_t)rate->delivered_bytes - stamp->delivered_low;
+    if (is_too_short(pace->interval_ns, min_rtt_us)) {
+        return true;
+    }
+    if (!stamp->app_limited || !is_slower(pace, &rate->pace)) {
+        rate->pace = *pace;
+        rate->last_app_limited = stamp->app_limited;
+    }
+    return true;
+}
+
+void slt_rate_note(struct slt_tcp_rate *rate, uint32_t min_rtt_us)
+{
+    struct slt_rate_pace pace;
+
+    (void)measure(rate, min_rtt_us, &pace);
+}
+
+void slt_rate_sample(struct slt_tcp_rate *rate, uint32_t min_rtt_us, struct slt_rate_sample *sample)
+{
+    struct slt_rate_pace pace;
+
+    memset(sample, 0, sizeof(*sample));
+    sample->delivered_total_bytes = rate->delivered_bytes;
+    if (!measure(rate, min_rtt_us, &pace)) {
+        return;
+    }
+    const struct slt_rate_stamp *stamp = &rate->newest;
     sample->any = true;
-    sample->delivered_bytes = (uint32_t)rate->delivered_bytes - stamp->delivered_low;
+    sample->delivered_bytes = pace.bytes;
     sample->lost_bytes = (uint32_t)rate->lost_bytes - stamp->lost_low;
-    sample->prior_delivered_bytes = rate->delivered_bytes - sample->delivered_bytes;
+    sample->prior_delivered_bytes = rate->delivered_bytes - pace.bytes;
     sample->flight_bytes = stamp->flight_bytes;
     sample->app_limited = stamp->app_limited;
-    sample->interval_us = us_of(interval_ns);
-    if (interval_ns <= 0 || sample->interval_us < min_rtt_us) {
-        return; /* shorter than any round trip: acknowledgements were squeezed together */
-    }
-    sample->pace = (struct slt_rate_pace){interval_ns, sample->delivered_bytes};
-    if (!sample->app_limited || !is_slower(&sample->pace, &rate->pace)) {
-        rate->pace = sample->pace;
-        rate->last_app_limited = sample->app_limited;
+    sample->interval_us = us_of(pace.interval_ns);
+    if (!is_too_short(pace.interval_ns, min_rtt_us)) {
+        sample->pace = pace;
     }
 }
 

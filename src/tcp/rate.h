@@ -8,7 +8,7 @@
  * sender had nothing to send says only that the path is at least that fast.
  *
  * recovery.c calls, for one acknowledgement: slt_rate_on_delivered once per record it delivers,
- * then slt_rate_sample once.
+ * then slt_rate_sample once, or slt_rate_note where nobody reads the sample.
  */
 #ifndef SLT_TCP_RATE_H
 #define SLT_TCP_RATE_H
@@ -79,6 +79,8 @@ void slt_rate_on_lost(struct slt_tcp_rate *rate, uint32_t bytes);
 /* The acknowledgement's deliveries are all in. */
 void slt_rate_sample(struct slt_tcp_rate *rate, uint32_t min_rtt_us,
                      struct slt_rate_sample *sample);
+/* The same for info alone. */
+void slt_rate_note(struct slt_tcp_rate *rate, uint32_t min_rtt_us);
 
 /* In octets per second; 0: no sample. */
 uint64_t slt_rate_per_s(const struct slt_rate_pace *pace);

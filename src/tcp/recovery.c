@@ -314,7 +314,11 @@ static void describe_ack(struct slt_tcp *tcp, const struct slt_tcp_conn *c,
     ack->cwnd_limited = slt_cc_is_limited(&cold->cc);
     ack->ece = in->ack.ece;
     ack->reordering = cold->recovery.rack.reordering_seen;
-    slt_rate_sample(&cold->rate, ack->min_rtt_us, &ack->rate);
+    if (slt_cc_owns_window(&cold->cc)) {
+        slt_rate_sample(&cold->rate, ack->min_rtt_us, &ack->rate);
+    } else {
+        slt_rate_note(&cold->rate, ack->min_rtt_us);
+    }
 }
 
 /* What the acknowledgement says of losses, and what follows from it. */
