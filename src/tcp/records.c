@@ -327,6 +327,12 @@ bool slt_records_cut(struct slt_tcp *tcp, struct slt_records *rs, uint32_t index
     return true;
 }
 
+void slt_records_drop_only(struct slt_tcp *tcp, struct slt_records *rs)
+{
+    SLT_ASSERT(rs->count == 1 && rs->flight.head == rs->head);
+    go_alone(tcp, rs, rs->head);
+}
+
 void slt_records_drop(struct slt_tcp *tcp, struct slt_records *rs, uint32_t index, uint32_t bytes)
 {
     struct slt_record *record = slt_record_at(tcp, index);

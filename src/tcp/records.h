@@ -103,6 +103,9 @@ bool slt_records_cut(struct slt_tcp *tcp, struct slt_records *rs, uint32_t index
 /* The lower `bytes` of the record are done with: all of it, and it is gone. */
 void slt_records_drop(struct slt_tcp *tcp, struct slt_records *rs, uint32_t index, uint32_t bytes);
 
+/* The only record, in flight and sent once, is done with. */
+void slt_records_drop_only(struct slt_tcp *tcp, struct slt_records *rs);
+
 void slt_records_lose(struct slt_tcp *tcp, struct slt_records *rs, uint32_t index);
 
 /* SACKED; joined with SACKED neighbours it touches. Returns the record that now holds it. */

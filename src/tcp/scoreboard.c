@@ -87,6 +87,44 @@ static void take_cumulative(struct slt_tcp *tcp, struct slt_tcp_conn *c,
     d->delivered_bytes = d->acked_bytes - slt_min32(known_bytes, d->acked_bytes);
 }
 
+/* The usual case: one record was out, it was sent once, and all of it and nothing else is
+ * acknowledged. Then most of what take_cumulative asks has its answer. */
+static bool takes_the_only(const struct slt_tcp_conn *c, const struct slt_tcp_in *in,
+                           const struct slt_record *only)
+{
+    const struct slt_tcp_recovery *r = &c->cold->recovery;
+
+    return r->records.count == 1 && only->fate == SLT_RECORD_FLIGHT && only->flags == 0 &&
+           only->bytes == in->ack.acked_bytes && slt_record_end(only) == c->snd.una &&
+           r->rtx_near_pos <= only->start;
+}
+
+static void take_the_only(struct slt_tcp *tcp, struct slt_tcp_conn *c, const struct slt_tcp_in *in,
+                          const struct slt_record *only, struct slt_delivery *d)
+{
+    struct slt_tcp_recovery *r = &c->cold->recovery;
+
+    d->acked_bytes = only->bytes - (only->start == 0 ? 1 : 0); /* R5681-04 */
+    d->delivered_bytes = d->acked_bytes;
+    d->original = c->snd.una <= r->recover;
+    d->timed_at_ns = only->stamp.sent_at_ns;
+    slt_rate_on_delivered(&c->cold->rate, &only->stamp, only->bytes, in->now_ns);
+    slt_rack_on_delivered(c, only, c->snd.una, in);
+    slt_records_drop_only(tcp, &r->records);
+}
+
+static void take_acknowledged(struct slt_tcp *tcp, struct slt_tcp_conn *c,
+                              const struct slt_tcp_in *in, struct slt_delivery *d)
+{
+    uint32_t head = c->cold->recovery.records.head;
+
+    if (head != SLT_NIL && takes_the_only(c, in, slt_record_at(tcp, head))) {
+        take_the_only(tcp, c, in, slt_record_at(tcp, head), d);
+    } else {
+        take_cumulative(tcp, c, in, d);
+    }
+}
+
 /* Mark what the block covers. A record that cannot be cut stays as it is: the octets are told of
  * again, or acknowledged. */
 static void take_block(struct slt_tcp *tcp, struct slt_tcp_conn *c, const struct slt_tcp_in *in,
@@ -184,7 +222,7 @@ void slt_scoreboard_take(struct slt_tcp *tcp, struct slt_tcp_conn *c, const stru
 
     *d = (struct slt_delivery){.timed_at_ns = SLT_NEVER};
     if (in->ack.advanced) {
-        take_cumulative(tcp, c, in, d);
+        take_acknowledged(tcp, c, in, d);
     }
     if (slt_tcp_has(c, SLT_CONN_SACK_OK) && (opt->present & SLT_TCP_OPT_SACK) &&
         opt->sack_count > 0) {
