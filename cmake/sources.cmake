@@ -84,7 +84,7 @@ endif()
 
 salut_library(salut-core OBJECT "${core_sources}")
 if(core_sources AND SALUT_CORE_OPTIONS)
-  target_compile_options(salut-core PRIVATE ${SALUT_CORE_OPTIONS})
+  target_compile_options(salut-core PRIVATE ${SALUT_CORE_OPTIONS} ${salut_inlining})
 endif()
 salut_library(salut-system OBJECT "${system_sources}")
 salut_system(salut-system)
