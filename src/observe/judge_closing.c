@@ -2,6 +2,7 @@
 #include "observe/judge.h"
 
 #include "base/time.h"
+#include "observe/settings_linux.h"
 #include "observe/why.h"
 
 #include <inttypes.h>
@@ -48,6 +49,41 @@ static void judge_sending_close_wait(const struct slt_case *about, struct slt_hi
 {
     slt_hit_count(about, is_sending_close_wait, hit);
     slt_hit_tell(hit, "were closed by the peer, and the answer is still being sent");
+}
+
+static bool is_other_end(const struct slt_seen *a, const struct slt_seen *b)
+{
+    return a->local_port == b->remote_port && a->remote_port == b->local_port &&
+           memcmp(a->local.b, b->remote.b, 16) == 0 && memcmp(a->remote.b, b->local.b, 16) == 0;
+}
+
+/* Only of a peer on this machine can it be known that it is no more. */
+static bool has_lost_its_peer(const struct slt_case *about, const struct slt_seen *seen)
+{
+    if (seen->state != SALUT_STATE_CLOSE_WAIT || seen->source != SLT_SOURCE_KERNEL ||
+        !slt_judge_is_local(seen) || !slt_judge_lasts(&seen->age, about->limits.close_wait_ns)) {
+        return false;
+    }
+    for (size_t i = 0; i < slt_judge_total(about); i++) {
+        if (is_other_end(slt_judge_record(about, i), seen)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void judge_lost_peer(const struct slt_case *about, struct slt_hit *hit)
+{
+    size_t examined = slt_judge_examined(about, EXAMINED_MAX);
+    for (size_t i = 0; i < examined; i++) {
+        const struct slt_seen *seen = &about->look->list.items[i];
+        if (has_lost_its_peer(about, seen)) {
+            hit->count++;
+            hit->worst = hit->worst == NULL ? seen : hit->worst; /* the oldest stand first */
+        }
+    }
+    slt_hit_tell(hit, "are in CLOSE-WAIT, and the other end, on this machine, exists no more: what "
+                      "is sent now is answered with a reset");
 }
 
 static bool is_fin_unanswered(const struct slt_case *about, const struct slt_seen *seen)
@@ -203,6 +239,29 @@ static void judge_time_wait_limit(const struct slt_case *about, struct slt_hit *
     }
 }
 
+/* Removed in Linux 4.12, after it had refused clients behind NAT for years. The system that keeps
+ * the setting was tuned for TIME-WAIT by recipes of that kind. */
+static void judge_recipes(const struct slt_case *about, struct slt_hit *hit)
+{
+    struct slt_setting_place recycle;
+    struct slt_setting_place timeout;
+    if (about->host.fin_timeout_s == SLT_UNKNOWN || /* not about this host */
+        !slt_setting_find("", "net.ipv4.tcp_tw_recycle", &recycle) || recycle.value == 0) {
+        return;
+    }
+    hit->count = 1;
+    slt_hit_say(hit,
+                "%s line %u sets net.ipv4.tcp_tw_recycle: no kernel since 4.12 has it, and "
+                "those before refused clients behind NAT",
+                recycle.file, recycle.line);
+    if (slt_setting_find("", "net.ipv4.tcp_fin_timeout", &timeout) && timeout.value < 60) {
+        slt_hit_say(hit,
+                    "; %s line %u sets tcp_fin_timeout to %ld s, which ends FIN-WAIT-2 and "
+                    "not TIME-WAIT",
+                    timeout.file, timeout.line, timeout.value);
+    }
+}
+
 static void judge_orphans(const struct slt_case *about, struct slt_hit *hit)
 {
     int64_t orphans = about->after.value[SLT_COUNTER_sockets_orphan];
@@ -216,6 +275,7 @@ static void judge_orphans(const struct slt_case *about, struct slt_hit *hit)
 const struct slt_judgement slt_judge_closing[] = {
     {SLT_FIND_CW_1, judge_close_wait},
     {SLT_FIND_CW_2, judge_sending_close_wait},
+    {SLT_FIND_CW_3, judge_lost_peer},
     {SLT_FIND_FW1_1, judge_fin_wait_1},
     {SLT_FIND_ZW_4, judge_fin_shut_out},
     {SLT_FIND_FW2_1, judge_fin_wait_2},
@@ -225,6 +285,7 @@ const struct slt_judgement slt_judge_closing[] = {
     {SLT_FIND_TW_1, judge_server_time_wait},
     {SLT_FIND_TW_2, judge_client_time_wait},
     {SLT_FIND_TW_3, judge_time_wait_limit},
+    {SLT_FIND_TW_5, judge_recipes},
     {SLT_FIND_OR_1, judge_orphans},
     {SLT_FIND_COUNT, NULL},
 };

@@ -1,10 +1,16 @@
 /* Findings the kernel's counters alone can show: what happened between the two looks. */
 #include "observe/judge.h"
 
+#include "base/time.h"
+
 #include <inttypes.h>
 
 #define SOME 5U
 #define MANY 20U
+
+#define OPENS_PER_S  100
+#define SEGMENTS_FEW 8
+#define DELAYED_US   10000
 
 /* Rows that are one counter over a threshold, and a sentence. */
 struct rise {
@@ -94,6 +100,66 @@ static void judge_host_drops(const struct slt_case *about, struct slt_hit *hit)
                 again, holes);
 }
 
+/* Who was asked whether he is still there and did not answer. The kernel counts all connections it
+ * ends for silence alike: those that were never established are taken off, and no more are counted
+ * than left ESTABLISHED or CLOSE-WAIT that way. */
+static void judge_ended_for_silence(const struct slt_case *about, struct slt_hit *hit)
+{
+    int64_t ended = slt_judge_rise(about, SLT_COUNTER_abort_on_timeout) -
+                    slt_judge_rise(about, SLT_COUNTER_attempt_fails);
+    int64_t probes = slt_judge_rise(about, SLT_COUNTER_keepalives);
+    ended = slt_min64(ended, slt_judge_rise(about, SLT_COUNTER_established_resets));
+    if (ended >= about->limits.many && probes > 0) {
+        hit->count = ended;
+        slt_hit_say(hit,
+                    "%" PRId64 " open connections were ended just now because their peer did not "
+                    "answer; %" PRId64 " keep-alive probes were sent meanwhile",
+                    ended, probes);
+    }
+}
+
+/* Short: an exchange or none. A connection of the machine with itself counts at both ends. */
+static void judge_short_connections(const struct slt_case *about, struct slt_hit *hit)
+{
+    int64_t opens = slt_judge_rise(about, SLT_COUNTER_active_opens) +
+                    slt_judge_rise(about, SLT_COUNTER_passive_opens);
+    int64_t segments = slt_judge_rise(about, SLT_COUNTER_segments_in);
+    int64_t ms = (about->after.at_ns - about->before.at_ns) / SLT_NS_PER_MS;
+    if (ms > 0 && opens * 1000 >= OPENS_PER_S * ms && segments < opens * SEGMENTS_FEW) {
+        hit->count = opens;
+        slt_hit_say(hit,
+                    "%" PRId64 " connections were opened within %" PRId64
+                    " ms, and each got %" PRId64 " segments: an exchange or less",
+                    opens, ms, segments / opens);
+    }
+}
+
+static bool is_delayed(const struct slt_case *about, const struct slt_seen *seen)
+{
+    (void)about;
+    return seen->kind == SLT_SEEN_CONN && seen->state == SALUT_STATE_ESTABLISHED &&
+           seen->unread == 0 && seen->rtt_min_us > 0 && seen->rtt_us > DELAYED_US &&
+           seen->rtt_us > 10 * seen->rtt_min_us;
+}
+
+static void judge_starved(const struct slt_case *about, struct slt_hit *hit)
+{
+    int64_t squeezed = slt_max64(about->host.softnet_squeezed, 0);
+    if (squeezed < (int64_t)MANY || about->host.softnet_dropped > 0) {
+        return; /* what drops is LOSS-6 */
+    }
+    slt_hit_count(about, is_delayed, hit);
+    if (hit->count < about->limits.many) {
+        hit->count = 0;
+        return;
+    }
+    slt_hit_tell(hit, "take ten times their shortest round trip, and their programs have read all");
+    slt_hit_say(hit,
+                "; it takes %" PRId64 " ms, once %" PRId64 " us, and the processors left packets "
+                "for later %" PRId64 " times just now",
+                hit->worst->rtt_us / 1000, hit->worst->rtt_min_us, squeezed);
+}
+
 static void judge_memory(const struct slt_case *about, struct slt_hit *hit)
 {
     int64_t pages = about->after.value[SLT_COUNTER_memory_pages];
@@ -131,6 +197,9 @@ const struct slt_judgement slt_judge_counters[] = {
     {SLT_FIND_SACK_1, tell_rise},
     {SLT_FIND_BUF_4, tell_rise},
     {SLT_FIND_BUF_5, judge_memory},
+    {SLT_FIND_RST_7, judge_ended_for_silence},
+    {SLT_FIND_APP_3, judge_short_connections},
+    {SLT_FIND_CPU_1, judge_starved},
     {SLT_FIND_NAT_2, judge_conntrack},
     {SLT_FIND_COUNT, NULL},
 };

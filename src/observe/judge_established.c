@@ -164,7 +164,9 @@ static void judge_tiny_segments(const struct slt_case *about, struct slt_hit *hi
 static bool lacks_scaling(const struct slt_case *about, const struct slt_seen *seen)
 {
     (void)about;
-    return slt_judge_is_open(seen) && seen->window_scale == SLT_NO && seen->rtt_us > FAR_RTT_US &&
+    /* The shortest: a round trip is long for other reasons than the distance, too. */
+    int64_t rtt_us = seen->rtt_min_us > 0 ? seen->rtt_min_us : seen->rtt_us;
+    return slt_judge_is_open(seen) && seen->window_scale == SLT_NO && rtt_us > FAR_RTT_US &&
            !slt_judge_is_local(seen);
 }
 

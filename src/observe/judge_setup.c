@@ -91,6 +91,71 @@ static void judge_one_host(const struct slt_case *about, struct slt_hit *hit)
     }
 }
 
+/* ---- the SYN answered late, or not by SYN,ACK ----------------------------------------------- */
+
+static bool is_outgoing(const struct slt_case *about, const struct slt_seen *seen)
+{
+    return slt_judge_is_open(seen) && seen->passive != SLT_YES &&
+           slt_judge_listener_of(about, seen) == NULL;
+}
+
+/* What was sent again held no data, so it was the SYN. */
+static bool opened_late(const struct slt_case *about, const struct slt_seen *seen)
+{
+    return seen->retransmits > 0 && seen->bytes_retransmitted == 0 && is_outgoing(about, seen);
+}
+
+static void judge_late_open(const struct slt_case *about, struct slt_hit *hit)
+{
+    struct slt_hit all = {.count = 0};
+    int64_t most = 0;
+    slt_hit_count(about, opened_late, hit);
+    slt_hit_count(about, is_outgoing, &all);
+    if (hit->count < about->limits.many || hit->count * 10 < all.count) {
+        hit->count = 0; /* a SYN gets lost now and then */
+        return;
+    }
+    for (size_t i = 0; i < about->look->list.count; i++) {
+        const struct slt_seen *seen = &about->look->list.items[i];
+        if (opened_late(about, seen) && seen->retransmits > most) {
+            most = seen->retransmits;
+            hit->worst = seen;
+        }
+    }
+    slt_hit_tell(hit, "of those opened here had no answer to their first SYN");
+    slt_hit_say(hit,
+                "; it was sent again %" PRId64 " time%s, so connect() took at least %" PRId64
+                " s; %" PRId64 " connections were opened in all",
+                most, most == 1 ? "" : "s", most, all.count);
+}
+
+/* Segments came, and none was the SYN,ACK that would have ended the wait. */
+static bool is_answered_oddly(const struct slt_case *about, const struct slt_seen *seen)
+{
+    (void)about;
+    return seen->state == SALUT_STATE_SYN_SENT && seen->retries >= 1 && seen->segs_in > 0;
+}
+
+static void judge_odd_answer(const struct slt_case *about, struct slt_hit *hit)
+{
+    int64_t fine = 0;
+    slt_hit_count(about, is_answered_oddly, hit);
+    if (hit->count == 0) {
+        return;
+    }
+    for (size_t i = 0; i < slt_judge_total(about); i++) {
+        const struct slt_seen *seen = slt_judge_record(about, i);
+        fine += slt_judge_is_open(seen) && slt_judge_same_host(seen, hit->worst) &&
+                seen->remote_port == hit->worst->remote_port;
+    }
+    slt_hit_tell(hit, "get answers to their SYN that are no SYN,ACK, as of a connection that the "
+                      "peer still has");
+    slt_hit_say(hit,
+                "; %" PRId64 " such answers to %u SYNs from port %u, while %" PRId64
+                " connections to the same service are open",
+                hit->worst->segs_in, hit->worst->retries + 1U, hit->worst->local_port, fine);
+}
+
 /* ---- half-open ------------------------------------------------------------------------------ */
 
 static bool is_half_open(const struct slt_case *about, const struct slt_seen *seen)
@@ -152,6 +217,31 @@ static void judge_broken_handshakes(const struct slt_case *about, struct slt_hit
     }
 }
 
+/* A cookie has room for the MSS alone; with timestamps for the other options as well. */
+static bool lacks_options(const struct slt_case *about, const struct slt_seen *seen)
+{
+    return slt_judge_is_open(seen) && seen->sack == SLT_NO && seen->window_scale == SLT_NO &&
+           seen->timestamps == SLT_NO && slt_judge_listener_of(about, seen) != NULL;
+}
+
+static void judge_cookies(const struct slt_case *about, struct slt_hit *hit)
+{
+    int64_t cookies = slt_judge_rise(about, SLT_COUNTER_cookies_received);
+    if (cookies <= 0) {
+        return;
+    }
+    slt_hit_count(about, lacks_options, hit);
+    if (hit->count < about->limits.many) {
+        hit->count = 0; /* some peer or other has no options to offer */
+        return;
+    }
+    slt_hit_tell(hit, "have neither window scaling nor selective acknowledgements");
+    slt_hit_say(hit,
+                "; %" PRId64 " connections were made of SYN cookies just now, which keep "
+                "neither without timestamps",
+                cookies);
+}
+
 /* ---- complete, but nobody has it ------------------------------------------------------------ */
 
 static bool is_left_waiting(const struct slt_case *about, const struct slt_seen *seen)
@@ -183,6 +273,24 @@ static void judge_unaccepted(const struct slt_case *about, struct slt_hit *hit)
                                        : "");
 }
 
+static bool is_left_unread(const struct slt_case *about, const struct slt_seen *seen)
+{
+    return seen->state == SALUT_STATE_ESTABLISHED && seen->kind == SLT_SEEN_CONN &&
+           seen->accepted == SLT_YES && seen->unread > 0 &&
+           slt_judge_lasts(&seen->idle, about->limits.silent_ns);
+}
+
+static void judge_unread_request(const struct slt_case *about, struct slt_hit *hit)
+{
+    char text[SLT_DURATION_MAX];
+    slt_hit_count(about, is_left_unread, hit);
+    slt_hit_tell(hit, "have data that was acknowledged and not read by their program");
+    if (hit->count > 0) {
+        slt_hit_say(hit, "; %" PRId64 " bytes have waited, and nothing was sent, for %s",
+                    hit->worst->unread, slt_print_duration(hit->worst->idle.ns, text));
+    }
+}
+
 static void judge_fast_open(const struct slt_case *about, struct slt_hit *hit)
 {
     int64_t failures = slt_judge_rise(about, SLT_COUNTER_fast_open_failures);
@@ -195,10 +303,14 @@ static void judge_fast_open(const struct slt_case *about, struct slt_hit *hit)
 const struct slt_judgement slt_judge_setup[] = {
     {SLT_FIND_SYN_1, judge_one_host},
     {SLT_FIND_SYN_2, judge_many_hosts},
+    {SLT_FIND_SYN_4, judge_late_open},
+    {SLT_FIND_SYN_5, judge_odd_answer},
     {SLT_FIND_SR_1, judge_flood},
     {SLT_FIND_SR_2, judge_lost_handshakes},
     {SLT_FIND_SR_3, judge_broken_handshakes},
+    {SLT_FIND_SR_4, judge_cookies},
     {SLT_FIND_HS_1, judge_unaccepted},
+    {SLT_FIND_HS_2, judge_unread_request},
     {SLT_FIND_HS_4, judge_fast_open},
     {SLT_FIND_COUNT, NULL},
 };

@@ -1,18 +1,21 @@
 """More faults for lab.py: of the host itself, of the path, and of programs that hold ports."""
 import array
 import contextlib
+import ctypes
 import errno
 import fcntl
 import itertools
+import os
+import select
 import socket
 import struct
 import subprocess
 import threading
 import time
 
-from lab_tools import (HOST, SERVER, case, connect_to, during, listen, many_connections, peers,
+from lab_tools import (HOST, Skip, case, connect_to, listen, many_connections, peers,
                        start_connect, throughout, until)
-from fake_peer import FIN, KERNEL, RST, SYN, Behaviour, Segment
+from fake_peer import KERNEL, SYN, Behaviour, Segment
 
 SIOCOUTQ = 0x5411
 SIOCETHTOOL, SET_TSO = 0x8946, 0x1F
@@ -26,7 +29,7 @@ def switch_off_tso(device):
         fcntl.ioctl(s, SIOCETHTOOL, struct.pack("16sP8x", device.encode(), order.buffer_info()[0]))
 
 
-@case("LOSS-6", "LOSS-1", "LOSS-2", "LOSS-3", "LOSS-5", "BUF-4")
+@case("LOSS-6", "LOSS-1", "LOSS-2", "LOSS-3", "LOSS-5", "BUF-4", alone=True)
 def queue_of_the_host(lab):
     """The kernel cuts 64 KB into segments of 76 bytes at once: its queue has room for a thousand."""
     peers.sysctl("ipv4/tcp_congestion_control", "reno")
@@ -115,6 +118,51 @@ def served_and_served_on(lab):
 
 
 # ---- opening ---------------------------------------------------------------------------------
+
+@case("SYN-4")
+def first_syn_lost(lab):
+    port = lab.behave(syns_lost=1)
+    sockets = [start_connect(HOST, port) for _ in range(3)]
+    until(lambda: len(select.select([], sockets, [], 1)[1]) == 3, "all are connected")
+    yield
+    for s in sockets:
+        s.close()
+
+
+@case("SYN-5")
+def peer_has_an_old_one(lab):
+    port = lab.behave()
+    fine = connect_to(port)
+    lab.peer.ports[port].stale = True
+    waits = start_connect(HOST, port)
+    yield
+    waits.close()
+    fine.close()
+
+
+@case("SR-4", "SR-1")
+def made_of_cookies(lab):
+    peers.sysctl("ipv4/tcp_syncookies", "2")  # for every SYN
+    listener = listen()
+    ports = itertools.count(3000)
+    sockets = []
+
+    def open_one():
+        lab.peer.open(HOST, next(ports), listener.getsockname()[1], Behaviour(scale=7, sack=True))
+        sockets.append(listener.accept()[0])
+        time.sleep(0.1)
+    yield from throughout(open_one)
+    for s in sockets + [listener]:
+        s.close()
+
+
+@case("HS-2", options=["--silent", "1s"])
+def request_not_looked_at(lab):
+    here, flow = lab.served()
+    lab.peer.say(flow, 0, b"give")
+    yield
+    here.close()
+
 
 @case("HS-4")
 def fast_open_in_vain(lab):
@@ -368,3 +416,109 @@ def corked(lab):
     for s in sockets:
         s.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 1)
     yield from keep_sending(sockets, 10)
+
+
+# ---- closing ---------------------------------------------------------------------------------
+
+@case("CW-3", "CW-1", options=["--close-wait", "1s"])
+def other_end_is_no_more(lab):
+    peers.sysctl("ipv4/tcp_fin_timeout", "1")
+    listener = listen(address="127.0.0.1")
+    here = connect_to(listener.getsockname()[1], "127.0.0.1")
+    there, _ = listener.accept()
+    here.close()
+    yield
+    there.close()
+    listener.close()
+
+
+@case("RST-7", "GH-4", options=["--interval", "5s"])
+def died_of_silence(lab):
+    port = lab.behave(quiet_after_handshake=True, scale=7)
+    sockets = []
+
+    def open_one():
+        s = connect_to(port)
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for option in (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT):
+            s.setsockopt(socket.IPPROTO_TCP, option, 1)
+        sockets.append(s)
+        time.sleep(0.1)
+    yield from throughout(open_one)
+    for s in sockets:
+        s.close()
+
+
+@case("APP-3")
+def connection_for_each_request(lab):
+    def serve():
+        many_connections(False, 20).close()
+        time.sleep(0.02)
+    yield from throughout(serve)
+
+
+# ---- settings and limits of the host -----------------------------------------------------------
+
+CLONE_NEWNS = 0x20000
+NETLINK_NETFILTER = 12
+
+
+@case("TW-5")
+def recipe_of_old(lab):
+    """In a mount namespace of our own the system has another /etc/sysctl.d."""
+    peers.check(ctypes.CDLL(None, use_errno=True).unshare(CLONE_NEWNS) == 0,
+                "no mount namespace: " + os.strerror(ctypes.get_errno()))
+    subprocess.run(["mount", "--make-rprivate", "/"], check=True)
+    subprocess.run(["mount", "-t", "tmpfs", "none", "/etc/sysctl.d"], check=True)
+    with open("/etc/sysctl.d/90-tuning.conf", "w", encoding="ascii") as file:
+        file.write("# less TIME-WAIT\n#net.ipv4.tcp_tw_recycle = 0\nnet.ipv4.tcp_tw_recycle=1\n"
+                   "net.ipv4.tcp_fin_timeout = 15\n")
+    yield
+
+
+CONNTRACK_MOST = 300000  # of 256 bytes each
+
+
+def attribute(kind, *parts):
+    data = b"".join(parts)
+    return struct.pack("HH", 4 + len(data), kind) + data + bytes(-len(data) % 4)
+
+
+def tracked(number):
+    """A message that makes an entry of connection tracking: ESTABLISHED, for ten minutes."""
+    nested = 0x8000
+    client = socket.inet_aton("10.0.0.0")[:1] + struct.pack("!I", 256 + number // 60000)[1:]
+    ends = [(client, 1000 + number % 60000), (socket.inet_aton(KERNEL), 80)]
+
+    def tuple_of(kind, source, target):
+        addresses = attribute(1 | nested, attribute(1, source[0]), attribute(2, target[0]))
+        ports = attribute(2 | nested, attribute(1, b"\x06"),
+                          attribute(2, struct.pack("!H", source[1])),
+                          attribute(3, struct.pack("!H", target[1])))
+        return attribute(kind | nested, addresses, ports)
+    body = struct.pack("!BBH", socket.AF_INET, 0, 0) + tuple_of(1, *ends) + \
+        tuple_of(2, *reversed(ends)) + attribute(7, struct.pack("!I", 600)) + \
+        attribute(4 | nested, attribute(1 | nested, attribute(1, b"\x03")))
+    create = 0x1 | 0x200 | 0x400  # NLM_F_REQUEST, NLM_F_EXCL, NLM_F_CREATE
+    return struct.pack("IHHII", 16 + len(body), 1 << 8, create, 0, 0) + body
+
+
+def conntrack(what):
+    with open("/proc/sys/net/netfilter/nf_conntrack_" + what, encoding="ascii") as file:
+        return int(file.read())
+
+
+@case("NAT-2")
+def table_full(lab):
+    """The limit is the machine's, the entries are this network namespace's: they go with it."""
+    try:
+        most = conntrack("max")
+    except FileNotFoundError:
+        raise Skip("this kernel tracks no connections") from None
+    if most > CONNTRACK_MOST:
+        raise Skip(f"{most} entries would be needed: too much memory")
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_NETFILTER) as s:
+        for first in range(0, most * 92 // 100, 100):
+            s.send(b"".join(tracked(first + i) for i in range(100)))
+    until(lambda: conntrack("count") * 10 >= most * 9, "the table is nearly full")
+    yield

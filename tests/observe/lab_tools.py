@@ -23,13 +23,18 @@ from fake_peer import KERNEL, Behaviour, Peer  # noqa: E402
 HOST = "10.55.7.7"
 PATIENCE_S = 20  # what a busy machine may need longer than an idle one
 CASES = []
-Fault = collections.namedtuple("Fault", "finding beside options make")
+Fault = collections.namedtuple("Fault", "finding beside options alone make")
 
 
-def case(finding, *beside, options=()):
-    """A fault: a generator that makes it, yields while doctor looks, and takes it away."""
+class Skip(Exception):
+    """A fault that cannot be made here; the text says why."""
+
+
+def case(finding, *beside, options=(), alone=False):
+    """A fault: a generator that makes it, yields while doctor looks, and takes it away; `alone`: it
+    is felt outside of its network namespace."""
     def add(function):
-        CASES.append(Fault(finding, set(beside), list(options), function))
+        CASES.append(Fault(finding, set(beside), list(options), alone, function))
         return function
     return add
 

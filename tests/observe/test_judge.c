@@ -7,6 +7,7 @@
  */
 #include "observe/findings.h"
 #include "observe/interfaces_linux.h"
+#include "observe/settings_linux.h"
 
 #include "base/compiler.h"
 #include "base/time.h"
@@ -15,7 +16,10 @@
 #include <linux/rtnetlink.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include <cmocka.h>
 
@@ -221,7 +225,275 @@ static void test_since(void **state)
     assert_int_equal(now.interface_missed, SLT_UNKNOWN);
 }
 
-int main(void)
+/* tcp_mem is the machine's alone: filling a sixteenth of its memory is no test's business. */
+static void replay_BUF_5(void **state)
+{
+    (void)state;
+    struct world w;
+    begin(&w);
+    w.about.host.memory_pressure_pages = 250000;
+    w.about.after.value[SLT_COUNTER_memory_pages] = 249999;
+    does_not_hold(&w, SLT_FIND_BUF_5);
+    w.about.after.value[SLT_COUNTER_memory_pages] = 251200;
+    set_rise(&w, SLT_COUNTER_memory_pressures, 1);
+    set_rise(&w, SLT_COUNTER_abort_on_memory, 3);
+    holds(&w, SLT_FIND_BUF_5, "TCP holds 251200 pages, pressure begins at 250000; 3 connections");
+}
+
+/* tcp_max_orphans is the machine's alone, too: a network namespace does not even see it. */
+static void replay_OR_1(void **state)
+{
+    (void)state;
+    struct world w;
+    begin(&w);
+    w.about.after.value[SLT_COUNTER_sockets_orphan] = 40000;
+    does_not_hold(&w, SLT_FIND_OR_1);
+    w.about.host.orphans_max = 131072;
+    does_not_hold(&w, SLT_FIND_OR_1);
+    w.about.after.value[SLT_COUNTER_sockets_orphan] = 65536;
+    holds(&w, SLT_FIND_OR_1, "65536 connections have no program, tcp_max_orphans is 131072");
+}
+
+/* It takes a processor that is saturated by packets for a second: it would be everybody's. */
+static void replay_CPU_1(void **state)
+{
+    (void)state;
+    struct world w;
+    begin(&w);
+    for (uint16_t i = 0; i < 3; i++) {
+        struct slt_seen *seen = add(&w, SLT_SEEN_CONN, SALUT_STATE_ESTABLISHED, 8080);
+        seen->unread = 0;
+        seen->rtt_min_us = 300;
+        seen->rtt_us = 45000;
+    }
+    does_not_hold(&w, SLT_FIND_CPU_1); /* far, or its path is slow */
+    w.about.host.softnet_squeezed = 900;
+    holds(&w, SLT_FIND_CPU_1, "it takes 45 ms, once 300 us");
+    w.records[0].unread = 5000; /* its program is slow */
+    does_not_hold(&w, SLT_FIND_CPU_1);
+    w.records[0].unread = 0;
+    w.about.host.softnet_dropped = 30; /* LOSS-6 */
+    does_not_hold(&w, SLT_FIND_CPU_1);
+}
+
+static const char *make_settings(char *root, const char *text)
+{
+    char path[200];
+    assert_non_null(mkdtemp(root));
+    (void)snprintf(path, sizeof(path), "%s/etc", root);
+    assert_int_equal(mkdir(path, 0700), 0);
+    (void)snprintf(path, sizeof(path), "%s/etc/sysctl.d", root);
+    assert_int_equal(mkdir(path, 0700), 0);
+    (void)snprintf(path, sizeof(path), "%s/etc/sysctl.d/9.conf", root);
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    (void)fputs(text, file);
+    (void)fclose(file);
+    return root;
+}
+
+static void remove_settings(const char *root)
+{
+    static const char *const parts[] = {"/etc/sysctl.d/9.conf", "/etc/sysctl.d", "/etc", ""};
+    char path[200];
+    for (size_t i = 0; i < SLT_ARRAY_COUNT(parts); i++) {
+        (void)snprintf(path, sizeof(path), "%s%s", root, parts[i]);
+        assert_int_equal(remove(path), 0);
+    }
+}
+
+static void test_settings(void **state)
+{
+    (void)state;
+    char root[] = "/tmp/salut-settings-XXXXXX";
+    struct slt_setting_place place;
+    const char *made = make_settings(root, "# net.ipv4.a = 1\n;net.ipv4.a = 2\n net.ipv4.ab = 3\n"
+                                           "net.ipv4.a\n -net/ipv4/a =4\nnet.ipv4.b = x\n");
+    assert_true(slt_setting_find(made, "net.ipv4.a", &place));
+    assert_int_equal(place.line, 5);
+    assert_int_equal(place.value, 4);
+    assert_false(slt_setting_find(made, "net.ipv4.b", &place));
+    assert_false(slt_setting_find(made, "net.ipv4.c", &place));
+    remove_settings(made);
+    assert_false(slt_setting_find(made, "net.ipv4.a", &place));
+}
+
+/* ---- open connections and their neighbours -------------------------------------------------- */
+
+static struct slt_seen *add_sent_in_vain(struct world *w)
+{
+    struct slt_seen *seen = add(w, SLT_SEEN_CONN, SALUT_STATE_ESTABLISHED, 40001);
+    seen->timer = SLT_SEEN_TIMER_RETRANSMIT;
+    seen->timer_in = (struct slt_span){SLT_NS_PER_S, SLT_SPAN_EXACT};
+    seen->retries = 4;
+    seen->backoff = 4;
+    seen->rto_us = 3200000;
+    seen->unacked = 4380;
+    seen->unsent = 0;
+    seen->send_mss = 1460;
+    seen->lost = 3;
+    seen->sacked = 0;
+    seen->pmtu = 1500;
+    seen->silent = (struct slt_span){6 * SLT_NS_PER_S, SLT_SPAN_EXACT};
+    return seen;
+}
+
+static void test_sent_in_vain(void **state)
+{
+    (void)state;
+    struct world w;
+    begin(&w);
+    w.about.host.retries2 = 15;
+    struct slt_seen *seen = add_sent_in_vain(&w);
+    holds(&w, SLT_FIND_RTO_1, "4 timeouts in a row");
+    /* 924.6 s, less the 3.0 s of four timeouts and 2.2 s of the fifth */
+    holds(&w, SLT_FIND_RTO_2, "in about 15 min");
+    does_not_hold(&w, SLT_FIND_MTU_1);
+    does_not_hold(&w, SLT_FIND_NAT_1);
+    seen->sacked = 1; /* a small one behind them arrived */
+    holds(&w, SLT_FIND_MTU_1, "and 1 behind them arrived");
+    does_not_hold(&w, SLT_FIND_RTO_1);
+    does_not_hold(&w, SLT_FIND_RTO_2);
+    seen->sacked = 9; /* most arrive: losses */
+    does_not_hold(&w, SLT_FIND_MTU_1);
+    seen->sacked = 1;
+    seen->send_mss = 536; /* no path is narrower */
+    does_not_hold(&w, SLT_FIND_MTU_1);
+}
+
+static void test_rested(void **state)
+{
+    (void)state;
+    struct world w;
+    begin(&w);
+    struct slt_seen *mute = add_sent_in_vain(&w);
+    struct slt_seen *other = add(&w, SLT_SEEN_CONN, SALUT_STATE_ESTABLISHED, 40002);
+    mute->silent.ns = 400 * SLT_NS_PER_S;
+    other->silent = (struct slt_span){SLT_NS_PER_S, SLT_SPAN_EXACT};
+    holds(&w, SLT_FIND_NAT_1, "it had rested for 6.6 min");
+    other->silent.ns = 30 * SLT_NS_PER_S; /* not heard since either: the host is gone */
+    does_not_hold(&w, SLT_FIND_NAT_1);
+    other->silent.ns = SLT_NS_PER_S;
+    mute->silent.ns = 40 * SLT_NS_PER_S; /* it had not rested for long */
+    does_not_hold(&w, SLT_FIND_NAT_1);
+    mute->silent.ns = 400 * SLT_NS_PER_S;
+    other->remote.b[15] = 77; /* another host */
+    does_not_hold(&w, SLT_FIND_NAT_1);
+}
+
+static void test_held_back(void **state)
+{
+    (void)state;
+    struct world w;
+    begin(&w);
+    struct slt_seen *seen = add(&w, SLT_SEEN_CONN, SALUT_STATE_ESTABLISHED, 40001);
+    seen->timer = SLT_SEEN_TIMER_PERSIST;
+    seen->timer_in = (struct slt_span){100 * SLT_NS_PER_MS, SLT_SPAN_EXACT};
+    seen->rto_us = 201000;
+    seen->unacked = 0;
+    seen->unsent = 90;
+    seen->send_mss = 1460;
+    seen->send_window = 65535;
+    holds(&w, SLT_FIND_NAG_2, "90 bytes wait");
+    does_not_hold(&w, SLT_FIND_ZW_1);
+    seen->timer_in.ns =
+        195 * SLT_NS_PER_MS; /* for 6 ms: the rest may be on its way to the kernel */
+    does_not_hold(&w, SLT_FIND_NAG_2);
+    seen->timer_in.ns = 100 * SLT_NS_PER_MS;
+    seen->send_window = 0;
+    does_not_hold(&w, SLT_FIND_NAG_2);
+    holds(&w, SLT_FIND_ZW_1, "90 bytes wait");
+}
+
+static void test_way_in(void **state)
+{
+    (void)state;
+    struct world w;
+    begin(&w);
+    struct slt_seen *seen = add(&w, SLT_SEEN_CONN, SALUT_STATE_ESTABLISHED, 40001);
+    seen->retransmits = 10;
+    seen->dsacks = 9;
+    seen->holes_in = 20;
+    holds(&w, SLT_FIND_LOSS_4, "of 10 segments sent again, the peer had 9");
+    seen->holes_in = 0; /* late, not lost: LOSS-3 */
+    does_not_hold(&w, SLT_FIND_LOSS_4);
+    seen->holes_in = 20;
+    seen->dsacks = 5; /* half were needed: it loses both ways */
+    does_not_hold(&w, SLT_FIND_LOSS_4);
+}
+
+static void test_late_open(void **state)
+{
+    (void)state;
+    struct world w;
+    begin(&w);
+    for (uint16_t i = 0; i < 3; i++) {
+        struct slt_seen *seen =
+            add(&w, SLT_SEEN_CONN, SALUT_STATE_ESTABLISHED, (uint16_t)(40000 + i));
+        seen->retransmits = 1 + i;
+        seen->bytes_retransmitted = 0;
+    }
+    holds(&w, SLT_FIND_SYN_4, "sent again 3 times, so connect() took at least 3 s");
+    w.records[0].bytes_retransmitted = 100; /* that was data */
+    does_not_hold(&w, SLT_FIND_SYN_4);
+    w.records[0].bytes_retransmitted = 0;
+    w.records[0].passive = SLT_YES;
+    does_not_hold(&w, SLT_FIND_SYN_4);
+}
+
+static void test_ended_for_silence(void **state)
+{
+    (void)state;
+    struct world w;
+    begin(&w);
+    set_rise(&w, SLT_COUNTER_abort_on_timeout, 9);
+    set_rise(&w, SLT_COUNTER_keepalives, 20);
+    does_not_hold(&w, SLT_FIND_RST_7); /* none was open: orphans */
+    set_rise(&w, SLT_COUNTER_established_resets, 9);
+    holds(&w, SLT_FIND_RST_7, "9 open connections");
+    set_rise(&w, SLT_COUNTER_attempt_fails, 9);
+    does_not_hold(&w, SLT_FIND_RST_7); /* none was open yet */
+}
+
+static void test_short_connections(void **state)
+{
+    (void)state;
+    struct world w;
+    begin(&w);
+    set_rise(&w, SLT_COUNTER_passive_opens, 500);
+    set_rise(&w, SLT_COUNTER_segments_in, 2500);
+    holds(&w, SLT_FIND_APP_3, "500 connections were opened within 1000 ms, and each got 5");
+    set_rise(&w, SLT_COUNTER_segments_in, 25000);
+    does_not_hold(&w, SLT_FIND_APP_3); /* they are put to use */
+    set_rise(&w, SLT_COUNTER_segments_in, 2500);
+    w.about.after.at_ns = 20 * SLT_NS_PER_S;
+    does_not_hold(&w, SLT_FIND_APP_3); /* few in so long a time */
+}
+
+/* A judge may only hold where something is seen. */
+static void test_nothing(void **state)
+{
+    (void)state;
+    struct world w;
+    begin(&w);
+    for (unsigned i = 0; i < SLT_FIND_COUNT; i++) {
+        does_not_hold(&w, (enum slt_finding_id)i);
+    }
+    struct slt_seen unknown;
+    slt_seen_init(&unknown, SLT_SOURCE_KERNEL);
+    unknown.kind = SLT_SEEN_CONN;
+    for (unsigned state_of = 0; state_of < SALUT_STATE_COUNT; state_of++) {
+        unknown.state = (uint8_t)state_of;
+        w.records[0] = unknown;
+        w.look.list.count = 1;
+        for (unsigned i = 0; i < SLT_FIND_COUNT; i++) {
+            does_not_hold(&w, (enum slt_finding_id)i);
+        }
+    }
+}
+
+/* With a name as argument that one alone is run. */
+int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_port_left),
@@ -231,6 +503,19 @@ int main(void)
         cmocka_unit_test(replay_LOSS_6_interface),
         cmocka_unit_test(test_interfaces_are_read),
         cmocka_unit_test(test_since),
+        cmocka_unit_test(replay_BUF_5),
+        cmocka_unit_test(replay_OR_1),
+        cmocka_unit_test(replay_CPU_1),
+        cmocka_unit_test(test_settings),
+        cmocka_unit_test(test_sent_in_vain),
+        cmocka_unit_test(test_rested),
+        cmocka_unit_test(test_held_back),
+        cmocka_unit_test(test_way_in),
+        cmocka_unit_test(test_late_open),
+        cmocka_unit_test(test_ended_for_silence),
+        cmocka_unit_test(test_short_connections),
+        cmocka_unit_test(test_nothing),
     };
+    cmocka_set_test_filter(argc > 1 ? argv[1] : NULL);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
