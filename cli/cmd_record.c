@@ -1,5 +1,5 @@
 /* salut record: what happens to the kernel's connections, change by change, with the cause of each;
- * and, for as long as it runs, the memory that salut status and salut capture draw on.
+ * and, for as long as it runs, the memory that salut status, capture and doctor draw on.
  */
 #include "cli/cli.h"
 #include "cli/record_print.h"
@@ -27,7 +27,8 @@ static const char help[] =
     "\n"
     "Prints a line for each change of state of the kernel's TCP connections, in all network\n"
     "namespaces: when, from which state to which, the ends, whose it is, and what made it change.\n"
-    "While it runs, salut status knows exact ages, causes, and who had what is now in TIME-WAIT.\n"
+    "While it runs, salut status knows exact ages, causes, and who had what is now in TIME-WAIT,\n"
+    "and salut doctor judges what is remembered; it judges a file of --json lines as well.\n"
     "\n"
     "  --json           one object a line; keys carry their units\n"
     "  -w FILE          lines go to FILE; when it is full it becomes FILE.1 and a new one begins\n"
@@ -37,7 +38,9 @@ static const char help[] =
     "  --duration T     stop after T (10s, 5m)\n"
     "  --keep N         connections that are remembered (65536); the oldest closed ones go first\n"
     "  --alone          do not share what is remembered\n"
-    "  --no-finals      do without the byte counts of closed connections\n"
+    "  --no-finals      do without the final numbers of closed connections\n"
+    "  --no-calls       leave bind() and listen() that fail, for whose sake every system call of\n"
+    "                   the machine takes some 10 ns longer\n"
     "\n"
     "FILTER is as for salut status; the state is the one that was entered. Needs root: it reads\n"
     "tracepoints with perf_event_open, no BPF, and learns causes from call chains. Its own cost "
@@ -54,6 +57,7 @@ struct words {
     bool quiet;
     bool alone;
     bool no_finals;
+    bool no_calls;
     bool here;
     const char *file;
     int64_t file_bytes;
@@ -116,6 +120,25 @@ static void on_change(void *ctx, const struct slt_change *change)
     if (run->words->file != NULL) {
         turn_over(run);
     }
+}
+
+/* Final numbers, for whoever reads the lines later: people have seen the change. */
+static void on_final(void *ctx, const struct slt_recorded *conn)
+{
+    struct run *run = ctx;
+    bool elsewhere = run->words->here && conn->netns != 0 && conn->netns != run->netns;
+    if (!run->words->json || run->words->quiet || run->failed || elsewhere) {
+        return;
+    }
+    if (run->filter != NULL) {
+        struct slt_past past = {.now_ns = slt_runner_clock()};
+        struct slt_seen seen;
+        slt_past_seen(&past, conn, &seen);
+        if (!slt_filter_passes(run->filter, &seen)) {
+            return;
+        }
+    }
+    slt_record_final_line(&run->style, conn, run->to);
 }
 
 /* What did not fit into the rings is told where it happened. */
@@ -191,7 +214,9 @@ static int start(struct run *run)
     struct slt_recording_ask ask = {.room = (uint32_t)run->words->room,
                                     .alone = run->words->alone,
                                     .no_finals = run->words->no_finals,
+                                    .no_calls = run->words->no_calls,
                                     .on_change = on_change,
+                                    .on_final = on_final,
                                     .ctx = run};
     watch_for_signals();
     int result = slt_recording_start(&ask, &recording, why, sizeof(why));
@@ -244,6 +269,7 @@ static int run(int argc, char **argv)
         {"--here", SLT_ARG_FLAG, &words.here, 0, 0},
         {"--alone", SLT_ARG_FLAG, &words.alone, 0, 0},
         {"--no-finals", SLT_ARG_FLAG, &words.no_finals, 0, 0},
+        {"--no-calls", SLT_ARG_FLAG, &words.no_calls, 0, 0},
         {"-w", SLT_ARG_TEXT, &words.file, 0, 0},
         {"--file-size", SLT_ARG_BYTES, &words.file_bytes, 0, 0},
         {"--duration", SLT_ARG_TIME, &words.duration_ns, 0, 0},

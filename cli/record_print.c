@@ -48,6 +48,7 @@ static const char *paint_of(enum slt_cause cause)
     case SLT_BY_ICMP_ERROR:
     case SLT_BY_ADMINISTRATOR:
     case SLT_BY_NO_MEMORY:
+    case SLT_BY_ADDRESS_IN_USE:
     case SLT_BY_DATA_AFTER_CLOSE:
     case SLT_BY_LINGER_ZERO:
         return "\033[31m";
@@ -173,8 +174,37 @@ static void print_object(const struct slt_record_style *style, const struct slt_
     if (c->retransmits > 0) {
         (void)fprintf(to, ",\"retransmits\":%u", c->retransmits);
     }
+    if (c->odd_answers > 0) {
+        (void)fprintf(to, ",\"odd_answers\":%u", c->odd_answers);
+    }
     (void)fprintf(to, ",\"cause\":\"%s\",\"certain\":%s,\"why\":\"%s\"}\n", slt_cause_token(cause),
                   change->what.certain != 0 ? "true" : "false", slt_cause_text(cause));
+}
+
+static void put_instant(const struct slt_record_style *style, const char *name, int64_t at_ns,
+                        FILE *to)
+{
+    if (at_ns != 0) {
+        (void)fprintf(to, ",\"%s_unix_ns\":%" PRId64, name, style->epoch_ns + at_ns);
+    }
+}
+
+void slt_record_final_line(const struct slt_record_style *style, const struct slt_recorded *c,
+                           FILE *to)
+{
+    (void)fputs("{\"schema\":1,\"event\":\"final\",\"source\":\"kernel\"", to);
+    put_address(to, "local", &c->local, c->local_port);
+    put_address(to, "remote", &c->remote, c->remote_port);
+    (void)fprintf(to,
+                  ",\"bytes_sent\":%" PRId64 ",\"bytes_received\":%" PRId64 ",\"retransmits\":%u",
+                  c->bytes_sent, c->bytes_received, c->retransmits);
+    if (c->netns != 0) {
+        (void)fprintf(to, ",\"netns_inode\":%" PRIu64, c->netns);
+    }
+    put_instant(style, "last_data_at", c->data_ns, to);
+    put_instant(style, "last_heard_at", c->heard_ns, to);
+    put_instant(style, "retry_began_at", c->retry_began_ns, to);
+    (void)fputs("}\n", to);
 }
 
 void slt_record_line(struct slt_record_style *style, const struct slt_change *change, FILE *to)

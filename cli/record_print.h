@@ -26,6 +26,10 @@ void slt_record_seen(const struct slt_change *change, struct slt_seen *seen);
 /* One line. */
 void slt_record_line(struct slt_record_style *style, const struct slt_change *change, FILE *to);
 
+/* The final numbers of a connection that is over, as an object. */
+void slt_record_final_line(const struct slt_record_style *style, const struct slt_recorded *conn,
+                           FILE *to);
+
 /* What it cost: an object to `objects` (may be NULL), and sentences to `sentences`. */
 void slt_record_cost_print(const struct slt_record_style *style, const struct slt_record_cost *cost,
                            FILE *objects, FILE *sentences);

@@ -223,6 +223,7 @@ struct slt_cause_verdict slt_cause_judge(const struct slt_cause_facts *facts)
 bool slt_cause_is_programs(enum slt_cause cause)
 {
     return cause == SLT_BY_LISTEN || cause == SLT_BY_CONNECT || cause == SLT_BY_CONNECT_FAILED ||
+           cause == SLT_BY_ADDRESS_IN_USE ||
            (cause >= SLT_BY_CLOSE && cause <= SLT_BY_LISTENER_CLOSED);
 }
 
@@ -271,6 +272,8 @@ static const struct words words[SLT_BY_COUNT] = {
     [SLT_BY_ICMP_ERROR] = {"icmp-error", "an ICMP error came"},
     [SLT_BY_ADMINISTRATOR] = {"administrator", "an administrator ended it (ss -K, salut kill)"},
     [SLT_BY_NO_MEMORY] = {"no-memory", "too little memory, or too many orphans"},
+    [SLT_BY_ADDRESS_IN_USE] = {"address-in-use",
+                               "bind() or listen() failed: the address is in use"},
 };
 
 const char *slt_cause_token(enum slt_cause cause)
@@ -281,4 +284,14 @@ const char *slt_cause_token(enum slt_cause cause)
 const char *slt_cause_text(enum slt_cause cause)
 {
     return (unsigned)cause < SLT_BY_COUNT ? words[cause].text : "?";
+}
+
+enum slt_cause slt_cause_parse(const char *token, size_t bytes)
+{
+    unsigned cause = 0;
+    while (cause < SLT_BY_COUNT &&
+           (strlen(words[cause].token) != bytes || memcmp(words[cause].token, token, bytes) != 0)) {
+        cause++;
+    }
+    return (enum slt_cause)cause;
 }

@@ -51,6 +51,7 @@ enum slt_cause {
     SLT_BY_ICMP_ERROR,
     SLT_BY_ADMINISTRATOR,
     SLT_BY_NO_MEMORY,
+    SLT_BY_ADDRESS_IN_USE, /* nothing changed: bind() or listen() failed */
     SLT_BY_COUNT
 };
 
@@ -107,5 +108,8 @@ bool slt_cause_is_programs(enum slt_cause cause);
 /* "fin-received", for machines; and "the peer sent FIN", for people. */
 const char *slt_cause_token(enum slt_cause cause);
 const char *slt_cause_text(enum slt_cause cause);
+
+/* Back from a token of `bytes` letters; SLT_BY_COUNT: there is none of that name. */
+enum slt_cause slt_cause_parse(const char *token, size_t bytes);
 
 #endif

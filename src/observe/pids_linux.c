@@ -15,9 +15,14 @@ static struct slt_pid *place_of(struct slt_pids *pids, int32_t pid)
 
 void slt_pids_forked(struct slt_pids *pids, int32_t pid, int32_t parent)
 {
+    /* A process may be over before anybody asks for it: what its parent is it was as well. */
     const struct slt_pid *from = place_of(pids, parent);
     struct slt_pid *to = place_of(pids, pid);
-    if (from->pid == parent && from != to && pid != parent) {
+    if (from == to || pid == parent) {
+        return;
+    }
+    from = slt_pids_find(pids, parent);
+    if (from->netns != 0 || from->program[0] != '\0') {
         *to = *from;
         to->pid = pid;
         to->looked = false;

@@ -18,6 +18,7 @@
 #define TIME_WAIT_NS  (60 * SLT_NS_PER_S)
 #define RESET_NEAR_NS (200 * SLT_NS_PER_US)
 #define EVENTS_NEAR   64U
+#define SERIES_NS     (130 * SLT_NS_PER_S) /* retransmissions further apart are not of one */
 
 struct links {
     uint32_t next_by_socket;
@@ -255,6 +256,13 @@ static void fill_ends(struct slt_recorded *c, const struct slt_trace_event *e)
     c->family = e->family;
 }
 
+static enum slt_cause last_cause(const struct slt_recorded *c)
+{
+    return c->change_count == 0
+               ? SLT_BY_NONE
+               : (enum slt_cause)c->changes[(c->change_count - 1) % SLT_RECORDED_MAX].cause;
+}
+
 static struct ends ends_of(const struct slt_trace_event *e)
 {
     return (struct ends){&e->local, &e->remote, e->local_port, e->remote_port};
@@ -374,11 +382,90 @@ static void take_change(struct slt_recorder *r, const struct slt_trace_event *ev
     end(c);
 }
 
+static void take_retransmission(struct slt_recorder *r, const struct slt_trace_event *e)
+{
+    uint32_t at = find_socket(r, e->socket);
+    if (at == NOWHERE) {
+        return;
+    }
+    struct slt_recorded *c = &r->table[at];
+    begin(c);
+    c->retransmits++;
+    if (c->retry_last_ns == 0 || e->at_ns - c->retry_last_ns > SERIES_NS) {
+        c->retry_began_ns = e->at_ns;
+    }
+    c->retry_last_ns = e->at_ns;
+    end(c);
+}
+
+static bool is_orphan(const struct slt_recorded *c)
+{
+    return c->socket == 0 && c->stands == SALUT_STATE_FIN_WAIT_2;
+}
+
+/* What is left of a closed connection is no socket: that it answers data with a RST, and ends with
+ * it, is all there is to see. */
+static bool take_reset(struct slt_recorder *r, const struct slt_trace_event *e,
+                       struct slt_change *change)
+{
+    struct ends ends = ends_of(e);
+    uint32_t at = find_socket(r, e->socket);
+    if (at != NOWHERE) {
+        begin(&r->table[at]);
+        r->table[at].odd_answers += r->table[at].stands == SALUT_STATE_SYN_SENT;
+        end(&r->table[at]);
+        return false;
+    }
+    at = find_ends(r, &ends, is_orphan);
+    if (at == NOWHERE) {
+        return false;
+    }
+    struct slt_trace_event over = *e;
+    struct slt_cause_verdict verdict = {SLT_BY_DATA_AFTER_CLOSE, SALUT_STATE_CLOSED, true};
+    over.from = SALUT_STATE_FIN_WAIT_2;
+    over.to = SALUT_STATE_CLOSED;
+    begin(&r->table[at]);
+    make_change(r, &r->table[at], &over, &verdict, change);
+    end(&r->table[at]);
+    return true;
+}
+
+/* One entry for each process: it has neither socket nor ends. */
+static uint32_t entry_in_use(struct slt_recorder *r, const struct slt_trace_event *e)
+{
+    struct ends ends = ends_of(e);
+    uint32_t hash = slt_recorded_hash(ends.local, ends.remote, ends.local_port, ends.remote_port);
+    uint32_t at = r->by_ends[hash & r->mask];
+    while (at != NOWHERE && !(has_ends(&r->table[at], &ends) && r->table[at].pid == e->pid &&
+                              last_cause(&r->table[at]) == SLT_BY_ADDRESS_IN_USE)) {
+        at = r->links[at].next_by_ends;
+    }
+    if (at != NOWHERE) {
+        begin(&r->table[at]);
+        return at;
+    }
+    at = make_room(r, e->at_ns);
+    fill_ends(&r->table[at], e);
+    link_ends(r, at);
+    return at;
+}
+
+static void take_in_use(struct slt_recorder *r, const struct slt_trace_event *e,
+                        struct slt_change *change)
+{
+    struct slt_cause_verdict verdict = {SLT_BY_ADDRESS_IN_USE, SALUT_STATE_CLOSED, true};
+    struct slt_trace_event here = *e;
+    here.from = here.to = SALUT_STATE_CLOSED;
+    here.family = 4;
+    uint32_t at = entry_in_use(r, &here);
+    make_change(r, &r->table[at], &here, &verdict, change);
+    end(&r->table[at]);
+}
+
 bool slt_recorder_take(struct slt_recorder *r, const struct slt_trace_event *events, size_t count,
                        struct slt_change *change)
 {
     const struct slt_trace_event *e = &events[0];
-    uint32_t at;
     switch ((enum slt_trace_kind)e->kind) {
     case SLT_TRACE_STATE:
         take_change(r, events, count, change);
@@ -388,13 +475,13 @@ bool slt_recorder_take(struct slt_recorder *r, const struct slt_trace_event *eve
         r->reset_at_ns = e->at_ns;
         return false;
     case SLT_TRACE_RETRANSMIT:
-        at = find_socket(r, e->socket);
-        if (at != NOWHERE) {
-            r->table[at].retransmits++;
-        }
+        take_retransmission(r, e);
         return false;
     case SLT_TRACE_RESET_SENT:
+        return take_reset(r, e, change);
     case SLT_TRACE_IN_USE:
+        take_in_use(r, e, change);
+        return true;
     case SLT_TRACE_KIND_COUNT:
     default:
         return false;
@@ -406,13 +493,13 @@ bool slt_recorder_take(struct slt_recorder *r, const struct slt_trace_event *eve
 static bool is_full(const struct slt_recorded *c)
 {
     return c->stands != SALUT_STATE_CLOSED && c->stands != SALUT_STATE_TIME_WAIT &&
-           c->stands != SALUT_STATE_LISTEN &&
+           c->stands != SALUT_STATE_LISTEN && c->remote_port != 0 &&
            (c->stands != SALUT_STATE_FIN_WAIT_2 || c->socket != 0);
 }
 
 static bool awaits_numbers(const struct slt_recorded *c)
 {
-    return !is_full(c) && c->bytes_sent == SLT_UNKNOWN;
+    return c->remote_port != 0 && !is_full(c) && c->bytes_sent == SLT_UNKNOWN;
 }
 
 static void keep_numbers(struct slt_recorded *c, const struct slt_seen *seen, int64_t at_ns)
@@ -426,6 +513,10 @@ static void keep_numbers(struct slt_recorded *c, const struct slt_seen *seen, in
     if (seen->idle.how == SLT_SPAN_EXACT && seen->bytes_sent + seen->bytes_received > 0) {
         c->data_ns = at_ns - seen->idle.ns;
         c->heard_ns = at_ns - seen->silent.ns;
+    }
+    /* Timeouts double: a series lasts no longer than the one after its last. */
+    if (c->retry_began_ns == 0 && c->data_ns != 0 && seen->retransmits > 0 && seen->rto_us > 0) {
+        c->retry_began_ns = c->data_ns - seen->rto_us * SLT_NS_PER_US;
     }
 }
 
@@ -464,7 +555,11 @@ const struct slt_recorded *slt_recorder_finish(struct slt_recorder *r, const str
         return NULL;
     }
     struct slt_recorded *c = &r->table[at];
+    if (c->netns != 0 && seen->instance != 0 && c->netns != seen->instance) {
+        return NULL; /* another namespace's, of the same ends */
+    }
     begin(c);
+    c->netns = c->netns == 0 ? seen->instance : c->netns;
     if (makes_change) {
         struct slt_trace_event e = {.at_ns = at_ns, .from = c->stands, .to = SALUT_STATE_CLOSED};
         struct slt_cause_verdict verdict = guess(c, seen);

@@ -89,7 +89,8 @@ void slt_recorder_learn(struct slt_recorder *recorder, const struct slt_seen *se
 bool slt_recorder_take(struct slt_recorder *recorder, const struct slt_trace_event *events,
                        size_t count, struct slt_change *change);
 
-/* The final numbers of a connection, of the destroy multicast; call it when all events before
+/* The final numbers of a connection, of the destroy multicast, with the namespace that told them
+ * as their instance (0: not known); call it when all events before
  * `at_ns` have been taken. `missed`: there are changes that did not arrive. Returns the connection;
  * NULL when it is not known. `change->conn` is set when this made one that was missed. */
 const struct slt_recorded *slt_recorder_finish(struct slt_recorder *recorder,

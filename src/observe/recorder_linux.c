@@ -58,6 +58,7 @@ struct slt_recording {
     int lock_fd; /* -1: not shared */
     char path[PATH_BYTES];
     int netlink_fd;
+    uint64_t netns; /* that the final numbers are of */
     uint64_t finals_lost;
     uint64_t missed;      /* of all that never arrived */
     struct final *finals; /* in order of time */
@@ -180,6 +181,7 @@ static void keep_final(struct slt_recording *r, const uint8_t *data, uint32_t by
     if (NLMSG_OK(h, bytes) && h->nlmsg_type == SOCK_DIAG_BY_FAMILY &&
         slt_kernel_diag_parse_final(NLMSG_DATA(h), NLMSG_PAYLOAD(h, 0), &final->seen)) {
         final->at_ns = slt_runner_clock();
+        final->seen.instance = r->netns;
         r->final_count++;
     }
 }
@@ -220,11 +222,12 @@ static void take_final(struct slt_recording *r, const struct final *final)
     }
 }
 
-static void take_finals(struct slt_recording *r, bool all)
+/* Events of before `begun_ns`, when the rings were about to be read, have been taken but for those
+ * held back. */
+static void take_finals(struct slt_recording *r, bool all, int64_t begun_ns)
 {
-    int64_t horizon = slt_runner_clock() - FINAL_WAITS_NS;
     size_t given = 0;
-    while (given < r->final_count && (all || r->finals[given].at_ns < horizon)) {
+    while (given < r->final_count && (all || r->finals[given].at_ns < begun_ns - FINAL_WAITS_NS)) {
         take_final(r, &r->finals[given++]);
     }
     r->final_count -= given;
@@ -250,7 +253,7 @@ static void learn(struct slt_recording *r)
 
 static int start(struct slt_recording *r, char *why, size_t size)
 {
-    int result = slt_trace_open(&r->trace, why, size);
+    int result = slt_trace_open(&r->trace, !r->ask.no_calls, why, size);
     if (result < 0) {
         return result;
     }
@@ -263,6 +266,7 @@ static int start(struct slt_recording *r, char *why, size_t size)
         return -ENOMEM;
     }
     r->finals = r->ask.no_finals ? NULL : calloc(FINALS_MAX, sizeof(*r->finals));
+    r->netns = slt_kernel_namespace();
     r->netlink_fd = r->finals == NULL ? -1 : open_netlink();
     r->fd_count = slt_trace_fds(r->trace, r->fds, FDS_MAX);
     learn(r);
@@ -299,6 +303,7 @@ int slt_recording_turn(struct slt_recording *r, int timeout_ms, bool all)
     if (r->netlink_fd >= 0) {
         keep_finals(r);
     }
+    int64_t begun_ns = slt_runner_clock();
     size_t count = slt_trace_read(r->trace, all, &events);
     for (size_t i = 0; i < count; i++) {
         if (slt_recorder_take(r->recorder, events + i, count - i, &change) &&
@@ -307,7 +312,7 @@ int slt_recording_turn(struct slt_recording *r, int timeout_ms, bool all)
         }
     }
     if (r->netlink_fd >= 0) {
-        take_finals(r, all);
+        take_finals(r, all, begun_ns);
     }
     return 0;
 }
@@ -532,4 +537,22 @@ size_t slt_recorded_complete(struct slt_seen_list *list, int64_t now_ns)
     free(index.places);
     (void)munmap((void *)(uintptr_t)view.head, view.bytes);
     return known;
+}
+
+int slt_recorded_read(uint64_t netns, struct slt_past *past)
+{
+    struct view view;
+    struct slt_recorded copy;
+    bool fine = true;
+    if (!open_view(&view)) {
+        return -ENOENT;
+    }
+    const struct slt_recorded *table = (const struct slt_recorded *)(const void *)(view.head + 1);
+    for (uint32_t i = 0; i < view.head->room && fine; i++) {
+        bool wanted = copy_entry(&table[i], &copy) && (netns == 0 || copy.netns == netns);
+        fine = !wanted || slt_past_add(past, &copy);
+    }
+    past->now_ns = slt_runner_clock();
+    (void)munmap((void *)(uintptr_t)view.head, view.bytes);
+    return fine ? 0 : -ENOMEM;
 }

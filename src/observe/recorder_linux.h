@@ -8,7 +8,7 @@
 #ifndef SLT_OBSERVE_RECORDER_LINUX_H
 #define SLT_OBSERVE_RECORDER_LINUX_H
 
-#include "observe/recorder.h"
+#include "observe/past.h"
 
 #define SLT_RECORDING_ROOM 65536U
 
@@ -16,6 +16,7 @@ struct slt_recording_ask {
     uint32_t room;  /* connections that are remembered; 0: SLT_RECORDING_ROOM */
     bool alone;     /* do not share the table */
     bool no_finals; /* leave the final numbers of closed connections */
+    bool no_calls;  /* leave bind() and listen() that fail */
     void (*on_change)(void *ctx, const struct slt_change *change);
     void (*on_final)(void *ctx, const struct slt_recorded *conn); /* NULL: nobody asks */
     void *ctx;
@@ -49,5 +50,9 @@ void slt_recording_stop(struct slt_recording *recording);
 /* Complete records of the kernel with what a recorder that runs knows: ages, causes, owners.
  * Returns how many it knew; 0 when none runs. */
 size_t slt_recorded_complete(struct slt_seen_list *list, int64_t now_ns);
+
+/* Copy what a recorder that runs remembers, of one network namespace (its inode; 0: of all, and
+ * where it is not known). Returns 0, -ENOENT when none runs, -ENOMEM. */
+int slt_recorded_read(uint64_t netns, struct slt_past *past);
 
 #endif

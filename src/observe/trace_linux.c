@@ -39,6 +39,8 @@
 #define QUIET_FILTER                                                                               \
     "(newstate == 1 || newstate == 2 || newstate == 3 || newstate == 5 || newstate == 10)"
 
+#define IN_USE_FILTER "ret == -98" /* EADDRINUSE */
+
 /* What is opened. */
 struct source {
     const char *name; /* below events/ */
@@ -55,6 +57,8 @@ static const struct source sources[] = {
     {"tcp/tcp_send_reset", SLT_TRACE_RESET_SENT, false, false, NULL},
     {"tcp/tcp_receive_reset", SLT_TRACE_RESET_RECEIVED, false, false, NULL},
     {"tcp/tcp_retransmit_skb", SLT_TRACE_RETRANSMIT, false, false, NULL},
+    {"syscalls/sys_exit_bind", SLT_TRACE_IN_USE, false, false, IN_USE_FILTER},
+    {"syscalls/sys_exit_listen", SLT_TRACE_IN_USE, false, false, IN_USE_FILTER},
 };
 _Static_assert(SLT_ARRAY_COUNT(sources) <= SOURCE_MAX, "the table of places is as large");
 
@@ -128,9 +132,9 @@ static int read_format(const char *name, struct slt_trace_format *format)
     return result;
 }
 
-static int find_places(struct places *p, const char *name)
+static int find_places(struct places *p, const struct source *source)
 {
-    int result = read_format(name, &p->format);
+    int result = read_format(source->name, &p->format);
     if (result < 0) {
         return result;
     }
@@ -145,7 +149,8 @@ static int find_places(struct places *p, const char *name)
     p->remote4 = slt_trace_format_find(&p->format, "daddr");
     p->local6 = slt_trace_format_find(&p->format, "saddr_v6");
     p->remote6 = slt_trace_format_find(&p->format, "daddr_v6");
-    return p->socket == NULL ? -EPROTO : 0;
+    bool has_socket = p->socket != NULL || source->kind == SLT_TRACE_IN_USE;
+    return has_socket ? 0 : -EPROTO;
 }
 
 /* ---- opening -------------------------------------------------------------------------------- */
@@ -312,10 +317,13 @@ static void explain_formats(int result, char *why, size_t size)
     }
 }
 
-static int read_formats(struct slt_trace *t)
+static int read_formats(struct slt_trace *t, bool calls)
 {
     for (size_t i = 0; i < SLT_ARRAY_COUNT(sources); i++) {
-        int result = find_places(&t->places[i], sources[i].name);
+        if (sources[i].kind == SLT_TRACE_IN_USE && !calls) {
+            continue;
+        }
+        int result = find_places(&t->places[i], &sources[i]);
         if (result < 0 && sources[i].needed) {
             return result;
         }
@@ -326,9 +334,9 @@ static int read_formats(struct slt_trace *t)
     return 0;
 }
 
-static int open_all(struct slt_trace *t, char *why, size_t size)
+static int open_all(struct slt_trace *t, bool calls, char *why, size_t size)
 {
-    int result = read_formats(t);
+    int result = read_formats(t, calls);
     if (result < 0) {
         explain_formats(result, why, size);
         return result;
@@ -351,14 +359,14 @@ static int open_all(struct slt_trace *t, char *why, size_t size)
     return result;
 }
 
-int slt_trace_open(struct slt_trace **trace, char *why, size_t size)
+int slt_trace_open(struct slt_trace **trace, bool calls, char *why, size_t size)
 {
     struct slt_trace *t = calloc(1, sizeof(*t));
     if (t == NULL) {
         (void)snprintf(why, size, "out of memory");
         return -ENOMEM;
     }
-    int result = open_all(t, why, size);
+    int result = open_all(t, calls, why, size);
     if (result < 0) {
         slt_trace_close(t);
         return result;

@@ -48,9 +48,10 @@ struct slt_trace_counts {
 
 struct slt_trace;
 
-/* Begin. Returns 0, or a negative errno value with a sentence in `why` that says what is missing
- * and what would give it. */
-int slt_trace_open(struct slt_trace **trace, char *why, size_t size);
+/* Begin. `calls`: failing bind() and listen() as well, which costs every system call of the machine
+ * some 10 ns. Returns 0, or a negative errno value with a sentence in `why` that says what is
+ * missing and what would give it. */
+int slt_trace_open(struct slt_trace **trace, bool calls, char *why, size_t size);
 void slt_trace_close(struct slt_trace *trace);
 
 /* Descriptors to wait for; at most `max`. */

@@ -226,6 +226,69 @@ static void what_was_missed_is_told_late(void **state)
     assert_int_equal(slt_recorder_counts(f->recorder)->guessed, 4);
 }
 
+/* An orphan is no socket any more; that it answers data with a RST is told by its ends alone. */
+static void an_orphan_ends_with_a_reset(void **state)
+{
+    struct fixture *f = *state;
+    struct slt_change c;
+    struct slt_trace_event e = change_of(5, SALUT_STATE_FIN_WAIT_2, SALUT_STATE_CLOSED, 2000);
+    e.frames = 1U << SLT_FRAME_SEGMENT | 1U << SLT_FRAME_DONE;
+    c = take(f, e);
+    assert_int_equal(c.what.cause, SLT_BY_ORPHANED);
+    e.kind = SLT_TRACE_RESET_SENT;
+    e.socket = 0;
+    e.at_ns = 9000;
+    assert_true(slt_recorder_take(f->recorder, &e, 1, &c));
+    assert_int_equal(c.what.cause, SLT_BY_DATA_AFTER_CLOSE);
+    assert_int_equal(c.what.from, SALUT_STATE_FIN_WAIT_2);
+    assert_int_equal(c.conn->stands, SALUT_STATE_CLOSED);
+    assert_false(slt_recorder_take(f->recorder, &e, 1, &c)); /* nothing is left that could */
+}
+
+static void a_reset_in_answer_to_an_answer(void **state)
+{
+    struct fixture *f = *state;
+    struct slt_change c = take(f, change_of(5, SALUT_STATE_CLOSED, SALUT_STATE_SYN_SENT, 1000));
+    struct slt_trace_event e = change_of(5, 0, 0, 1500);
+    const struct slt_recorded *conn = c.conn;
+    e.kind = SLT_TRACE_RESET_SENT;
+    assert_false(slt_recorder_take(f->recorder, &e, 1, &c));
+    assert_int_equal(conn->odd_answers, 1);
+    (void)take(f, change_of(5, SALUT_STATE_SYN_SENT, SALUT_STATE_ESTABLISHED, 2000));
+    assert_false(slt_recorder_take(f->recorder, &e, 1, &c));
+    assert_int_equal(conn->odd_answers, 1);
+    assert_int_equal(conn->turn & 1, 0);
+}
+
+static void retransmissions_come_in_series(void **state)
+{
+    static const int64_t at_s[] = {10, 11, 13, 140, 300, 301};
+    static const int64_t began_s[] = {10, 10, 10, 10, 300, 300};
+    struct fixture *f = *state;
+    struct slt_change c = take(f, change_of(5, SALUT_STATE_SYN_SENT, SALUT_STATE_ESTABLISHED, 1));
+    const struct slt_recorded *conn = c.conn;
+    for (size_t i = 0; i < sizeof(at_s) / sizeof(at_s[0]); i++) {
+        struct slt_trace_event e = change_of(5, 0, 0, at_s[i] * SLT_NS_PER_S);
+        e.kind = SLT_TRACE_RETRANSMIT;
+        assert_false(slt_recorder_take(f->recorder, &e, 1, &c));
+        assert_int_equal(conn->retry_began_ns, began_s[i] * SLT_NS_PER_S);
+    }
+    assert_int_equal(conn->retransmits, 6);
+}
+
+static void addresses_in_use_are_kept_by_process(void **state)
+{
+    struct fixture *f = *state;
+    struct slt_change c;
+    for (int i = 0; i < 6; i++) {
+        struct slt_trace_event e = {.at_ns = 100 + i, .kind = SLT_TRACE_IN_USE, .pid = 40 + i % 2};
+        assert_true(slt_recorder_take(f->recorder, &e, 1, &c));
+        assert_int_equal(c.what.cause, SLT_BY_ADDRESS_IN_USE);
+        assert_int_equal(c.what.pid, 40 + i % 2);
+        assert_int_equal(c.conn->change_count, 1 + i / 2);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -238,6 +301,10 @@ int main(void)
                                         tear_down),
         cmocka_unit_test_setup_teardown(final_numbers_belong_to_what_is_over, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_was_missed_is_told_late, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(an_orphan_ends_with_a_reset, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_reset_in_answer_to_an_answer, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(retransmissions_come_in_series, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(addresses_in_use_are_kept_by_process, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
