@@ -7,9 +7,14 @@
 #include "cli/finding_page.h"
 #include "observe/counters_stack.h"
 #include "observe/findings.h"
+#include "observe/kernel_diag_linux.h"
+#include "observe/past_file.h"
+#include "observe/recorder_linux.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #define SCHEMA    1
@@ -17,7 +22,7 @@
 
 static const char help[] =
     "usage: salut doctor [options] [FILTER]\n"
-    "       salut doctor [--brief] [--json] FILE [FILTER]\n"
+    "       salut doctor [options] FILE [FILTER]\n"
     "       salut doctor --list\n"
     "\n"
     "Looks at every connection and at the kernel's counters over a second, and says what is "
@@ -25,7 +30,7 @@ static const char help[] =
     "a line for each finding, then the cause, how it is told from its neighbours, and the remedy.\n"
     "\n"
     "  --interval T     how long the counters are watched (1s; 0 leaves them out)\n"
-    "  --source S       kernel, salut or all (default)\n"
+    "  --source S       kernel, salut, recorder or all (default)\n"
     "  --brief          the lines alone\n"
     "  --list           every finding there is; judged: of connections, of captures\n"
     "  --json           one object a line\n"
@@ -39,9 +44,12 @@ static const char help[] =
     "  --flood N        half-open connections that make a flood (64)\n"
     "  --time-waits N   connections in TIME-WAIT to be worth a word (5000)\n"
     "\n"
-    "FILE is a capture (pcap or pcapng), told by how it begins: the findings that its packets "
-    "show,\n"
-    "with FILTER as in salut explain, which tells each connection's story.\n"
+    "While salut record runs, what it remembers is judged as well: who closed with data unread or\n"
+    "was killed, what was refused, given up or reset, and after how long.\n"
+    "\n"
+    "FILE is a capture (pcap or pcapng), or what salut record --json -w FILE kept; which of them is\n"
+    "told by how it begins, and it is judged alone. A capture's FILTER is as in salut explain, which\n"
+    "tells each connection's story. The recorder's memory alone is judged with --source recorder.\n"
     "\n"
     "FILTER is as in salut status, for the connections; counters are the machine's. Exit status: "
     "0\n"
@@ -52,6 +60,8 @@ struct words {
     bool list;
     bool json;
     const char *source;
+    const char *file; /* of a recorder's lines; NULL: none */
+    bool past_alone;  /* what is remembered is judged, and nothing else */
     struct slt_sources sources;
     int64_t interval_ns;
     struct slt_limits_of_health limits;
@@ -105,10 +115,11 @@ static void put_text(const char *name, const char *text)
 
 static void print_hit_json(const struct slt_hit *hit, bool stacks)
 {
+    const char *source = hit->remembered ? "recorder" : stacks ? "salut" : "kernel";
     const struct slt_finding *row = slt_finding_row((enum slt_finding_id)hit->id);
     char confidence[2] = {row->confidence, '\0'};
     char addr[48];
-    (void)printf("{\"schema\":%d,\"source\":\"%s\"", SCHEMA, stacks ? "salut" : "kernel");
+    (void)printf("{\"schema\":%d,\"source\":\"%s\"", SCHEMA, source);
     put_text("id", row->id);
     put_text("severity", slt_finding_severity(row->severity));
     put_text("confidence", confidence);
@@ -148,11 +159,13 @@ static void wait_for(int64_t ns)
 struct examination {
     struct slt_look looks[SOURCES];
     struct slt_case cases[SOURCES];
+    struct slt_past past;
+    struct slt_seen example;
 };
 
 static bool is_asked(const struct words *words, unsigned source)
 {
-    return source == 0 ? words->sources.kernel : words->sources.stacks;
+    return source == 0 ? words->sources.kernel || words->past_alone : words->sources.stacks;
 }
 
 static void read_counters(const struct words *words, struct slt_case cases[SOURCES], bool first)
@@ -165,6 +178,35 @@ static void read_counters(const struct words *words, struct slt_case cases[SOURC
     }
 }
 
+static void keep_passing(struct slt_past *past, const struct slt_filter *filter)
+{
+    struct slt_seen seen;
+    size_t kept = 0;
+    for (size_t i = 0; i < past->count; i++) {
+        slt_past_seen(past, &past->items[i], &seen);
+        if (slt_filter_passes(filter, &seen)) {
+            past->items[kept++] = past->items[i];
+        }
+    }
+    past->count = kept;
+}
+
+/* What is remembered belongs to the kernel's connections. That no recorder runs is no failure where
+ * there is more to look at. */
+static int take_past(const struct words *words, const struct slt_filter *filter,
+                     struct examination *e)
+{
+    int result = words->file != NULL ? slt_past_read(words->file, &e->past)
+                                     : slt_recorded_read(slt_kernel_namespace(), &e->past);
+    if (result == 0) {
+        keep_passing(&e->past, filter);
+        e->cases[0].past = &e->past;
+        e->cases[0].example = &e->example;
+    }
+    e->cases[0].past_alone = words->past_alone;
+    return words->past_alone || result != -ENOENT ? result : 0;
+}
+
 /* Watch the counters, then look at the connections: what the first show is still there. */
 static int take_cases(const struct words *words, const struct slt_filter *filter,
                       struct examination *e)
@@ -174,6 +216,9 @@ static int take_cases(const struct words *words, const struct slt_filter *filter
     slt_host_facts_read(&at_first);
     for (unsigned i = 0; i < SOURCES; i++) {
         e->cases[i] = (struct slt_case){.look = &e->looks[i], .limits = words->limits};
+    }
+    if (words->past_alone) {
+        return take_past(words, filter, e);
     }
     read_counters(words, e->cases, true);
     if (words->interval_ns > 0) {
@@ -191,6 +236,9 @@ static int take_cases(const struct words *words, const struct slt_filter *filter
                                    .owners = true,
                                    .keep_left_out = true};
         result = is_asked(words, i) ? slt_look_take(&ask, &e->looks[i]) : 0;
+    }
+    if (result == 0 && words->sources.kernel) {
+        result = take_past(words, filter, e);
     }
     return result;
 }
@@ -236,17 +284,34 @@ static void say_what_is_hidden(const struct examination *e)
     }
 }
 
+static int fail_past(const struct words *words, int trouble)
+{
+    if (words->file == NULL && trouble == -ENOENT) {
+        return slt_fail(&slt_cli_doctor, SLT_EXIT_MISSING,
+                        "no recorder runs whose memory may be read here: as root, salut record");
+    }
+    if (words->file != NULL && trouble == -EPROTO) {
+        return slt_fail(&slt_cli_doctor, SLT_EXIT_FAILURE,
+                        "%s has no line of salut record --json -w FILE", words->file);
+    }
+    return slt_fail(&slt_cli_doctor, SLT_EXIT_FAILURE, "%s cannot be read: %s",
+                    words->file == NULL ? "the recorder's memory" : words->file,
+                    strerror(-trouble));
+}
+
 static int examine(const struct words *words, const struct slt_filter *filter)
 {
-    struct examination e = {.looks = {{.at_ns = 0}}};
+    struct examination e = {.past = {.items = NULL}};
     uint64_t found = 0;
     int trouble = take_cases(words, filter, &e);
     for (unsigned i = 0; i < SOURCES && trouble == 0; i++) {
         found += is_asked(words, i) ? tell(words, &e.cases[i], i == 1) : 0;
     }
     if (trouble == 0 && found == 0 && !words->json) {
-        (void)printf("nothing is wrong with %zu connections and listeners\n",
-                     e.looks[0].list.count + e.looks[1].list.count);
+        (void)printf("nothing is wrong with %zu connections and listeners%s\n",
+                     words->past_alone ? e.past.count
+                                       : e.looks[0].list.count + e.looks[1].list.count,
+                     words->past_alone ? " that are remembered" : "");
     }
     if (trouble == 0) {
         say_what_is_hidden(&e);
@@ -254,11 +319,37 @@ static int examine(const struct words *words, const struct slt_filter *filter)
     for (unsigned i = 0; i < SOURCES; i++) {
         slt_look_free(&e.looks[i]);
     }
+    slt_past_free(&e.past);
+    if (trouble < 0 && words->past_alone) {
+        return fail_past(words, trouble);
+    }
     if (trouble < 0) {
         return slt_fail(&slt_cli_doctor, SLT_EXIT_MISSING,
                         "the kernel does not tell about its sockets: %s", strerror(-trouble));
     }
     return found > 0 ? SLT_EXIT_FAILURE : SLT_EXIT_FINE;
+}
+
+/* A first word that names a file is that file, and no filter. */
+static size_t take_file(struct words *words, size_t count)
+{
+    struct stat status;
+    if (count == 0 || stat(words->filter[0], &status) < 0 || !S_ISREG(status.st_mode)) {
+        return 0;
+    }
+    words->file = words->filter[0];
+    words->past_alone = true;
+    words->sources = (struct slt_sources){.kernel = false};
+    return 1;
+}
+
+static bool take_sources(struct words *words)
+{
+    if (words->source != NULL && strcmp(words->source, "recorder") == 0) {
+        words->past_alone = true;
+        return true;
+    }
+    return slt_parse_sources(&slt_cli_doctor, words->source, &words->sources) == SLT_EXIT_FINE;
 }
 
 static int run(int argc, char **argv)
@@ -290,7 +381,7 @@ static int run(int argc, char **argv)
     if (result != SLT_EXIT_FINE) {
         return result < 0 ? SLT_EXIT_FINE : result;
     }
-    if (slt_parse_sources(&slt_cli_doctor, words.source, &words.sources) != SLT_EXIT_FINE) {
+    if (!take_sources(&words)) {
         return SLT_EXIT_USAGE;
     }
     if (words.list) {
@@ -300,7 +391,9 @@ static int run(int argc, char **argv)
         return slt_doctor_capture(&slt_cli_doctor, words.filter, args.word_count, words.json,
                                   words.brief);
     }
-    struct slt_filter *filter = slt_filter_compile(words.filter, args.word_count, why, sizeof(why));
+    size_t files = take_file(&words, args.word_count);
+    struct slt_filter *filter =
+        slt_filter_compile(words.filter + files, args.word_count - files, why, sizeof(why));
     if (filter == NULL) {
         return slt_usage_error(&slt_cli_doctor, "the filter is wrong %s", why);
     }

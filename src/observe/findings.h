@@ -1,9 +1,9 @@
 /* Findings: what is wrong, the evidence, the cause, the remedy, and how sure that is.
  *
  * The texts are rows of findings.def; whether a finding holds is judged by a function over a case:
- * one look at the connections, the kernel's counters at its two ends, and facts of the host. Adding
- * a finding is adding a row, a function, and a test that provokes it. Findings only a capture, a
- * recorder or a program can show have a row and no function here.
+ * one look at the connections, the kernel's counters at its two ends, facts of the host, and what a
+ * recorder remembers. Adding a finding is adding a row, a function, and a test that provokes it.
+ * Findings only a capture or a program can show have a row and no function here.
  */
 #ifndef SLT_OBSERVE_FINDINGS_H
 #define SLT_OBSERVE_FINDINGS_H
@@ -11,6 +11,7 @@
 #include "observe/finding_rows.h"
 #include "observe/host_linux.h"
 #include "observe/look_linux.h"
+#include "observe/past.h"
 
 /* From which amounts on something is worth telling. */
 struct slt_limits_of_health {
@@ -31,6 +32,9 @@ struct slt_case {
     struct slt_counters after;
     struct slt_host_facts host;
     struct slt_limits_of_health limits;
+    const struct slt_past *past; /* what is remembered; NULL: nothing */
+    struct slt_seen *example;    /* with `past`: room for the record of a hit */
+    bool past_alone;             /* judge by what is remembered, and by nothing else */
 };
 void slt_case_defaults(struct slt_limits_of_health *limits);
 
@@ -40,14 +44,15 @@ void slt_case_defaults(struct slt_limits_of_health *limits);
 struct slt_hit {
     uint8_t id;                   /* enum slt_finding_id */
     int64_t count;                /* connections, listeners or events; 0: it does not hold */
-    const struct slt_seen *worst; /* of the case's look; NULL: it is about no one in particular */
+    bool remembered;              /* what it is about is of the case's past */
+    const struct slt_seen *worst; /* of the look, or the case's `example`; NULL: nobody's */
     char evidence[SLT_EVIDENCE_MAX];
 };
 
 /* Judge one; true: it holds. */
 bool slt_finding_judge(const struct slt_case *about, enum slt_finding_id id, struct slt_hit *hit);
 
-/* True when salut can judge it from the kernel's facts. */
+/* True when salut can judge it from the kernel's facts, with a recorder or without. */
 bool slt_finding_is_judged(enum slt_finding_id id);
 
 #endif

@@ -21,6 +21,10 @@ extern const struct slt_judgement slt_judge_path[];
 extern const struct slt_judgement slt_judge_closing[];
 extern const struct slt_judgement slt_judge_counters[];
 
+/* These take a memory: of a case that has one they come first, and where they acquit the others
+ * judge what they see. */
+extern const struct slt_judgement slt_judge_recorder[];
+
 /* Append to the evidence. */
 SLT_PRINTF(2, 3)
 void slt_hit_say(struct slt_hit *hit, const char *format, ...);
