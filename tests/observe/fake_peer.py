@@ -70,7 +70,7 @@ class Behaviour:
     def __init__(self, answer_syn=True, ack_data=True, window=65535, ack_fin=True, fin_back=False,
                  fin_only=False, ack_probes=True, delay_s=0.0, mss=1460, quiet_after_handshake=False,
                  scale=None, sack=False, timestamps=False, ecn=False, syns_lost=0, stale=False,
-                 lose=None, lose_ack=None):
+                 lose=None, lose_ack=None, old_first=False):
         self.answer_syn = answer_syn      # with SYN,ACK
         self.ack_data = ack_data
         self.window = window              # told in every segment after the SYN,ACK
@@ -87,6 +87,7 @@ class Behaviour:
         self.ecn = ecn                    # takes part, and finds a mark on all that comes
         self.syns_lost = syns_lost        # so many SYNs of a connection are not seen
         self.stale = stale                # answers a SYN with the ACK of a connection long gone
+        self.old_first = old_first        # ... but only the first one
         self.lose = lose                  # f(flow, segment, how often it came): is it lost?
         self.lose_ack = lose_ack          # ... or the answer to it?
 
@@ -252,7 +253,8 @@ class Peer:
         flow.syns += 1
         if flow.syns <= behaviour.syns_lost:
             return
-        if behaviour.stale:
+        if behaviour.stale or behaviour.old_first:
+            behaviour.old_first = False
             self.send(Segment(s.target, KERNEL, s.dport, s.sport, flow.isn, s.seq - 70000, ACK))
             return
         flow.expected = s.seq + 1
