@@ -206,9 +206,12 @@ static uint16_t notes_of(const struct slt_explain_flow *flow,
         slt_explain_diff(end, peer->acked + peer->window) >= 0) {
         notes |= SLT_REMARK_WINDOW_FULL;
     }
-    if ((step->flags & SLT_TCP_ACK) != 0 && peer->seen && !control &&
-        slt_explain_diff(step->ack, peer->end) > 0 &&
-        slt_explain_diff(step->ack, peer->offered) > 0 && step->mark != SLT_MARK_CHALLENGE_ACK) {
+    bool beyond = slt_explain_diff(step->ack, peer->end) > 0 &&
+                  slt_explain_diff(step->ack, peer->offered) > 0;
+    bool between =
+        peer->hole.left != peer->hole.right && slt_explain_diff(step->ack, peer->hole.left) > 0;
+    if ((step->flags & SLT_TCP_ACK) != 0 && peer->seen && !control && (beyond || between) &&
+        step->mark != SLT_MARK_CHALLENGE_ACK) {
         notes |= SLT_REMARK_UNSEEN;
     }
     if (step->sack_left != step->sack_right && slt_explain_diff(step->sack_right, step->ack) <= 0) {

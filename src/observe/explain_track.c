@@ -30,11 +30,20 @@ static void track_syn(struct slt_explain_flow *flow, const struct slt_explain_pa
 /* A hole is remembered until it is filled; one is enough to tell overtaken from sent again. */
 static void track_hole(struct slt_explain_end *me, const struct slt_explain_step *step)
 {
+    struct slt_explain_hole *hole = &me->hole;
+    uint32_t end = slt_explain_step_end(step);
     if ((step->notes & SLT_REMARK_HOLE) != 0) {
-        me->hole = (struct slt_explain_hole){me->end, step->seq, step->at_ns};
-    } else if (me->hole.left != me->hole.right && step->seq == me->hole.left) {
-        uint32_t end = slt_explain_step_end(step);
-        me->hole.left = slt_explain_diff(end, me->hole.right) >= 0 ? me->hole.right : end;
+        *hole = (struct slt_explain_hole){me->end, step->seq, step->at_ns};
+        return;
+    }
+    if (hole->left == hole->right || slt_explain_diff(end, hole->left) <= 0 ||
+        slt_explain_diff(step->seq, hole->right) >= 0) {
+        return;
+    }
+    if (slt_explain_diff(step->seq, hole->left) <= 0) {
+        hole->left = slt_explain_diff(end, hole->right) >= 0 ? hole->right : end;
+    } else {
+        hole->right = step->seq;
     }
 }
 
@@ -138,8 +147,9 @@ static void track_ack(struct slt_explain_flow *flow, const struct slt_explain_pa
             step->sack_left != step->sack_right && slt_explain_diff(step->sack_left, step->ack) > 0;
     }
     me->has_acked = true;
-    if ((step->notes & SLT_REMARK_UNSEEN) != 0) {
-        peer->end = step->ack; /* told once */
+    if ((step->notes & SLT_REMARK_UNSEEN) != 0) { /* told once */
+        peer->end = slt_explain_diff(step->ack, peer->end) > 0 ? step->ack : peer->end;
+        peer->hole.left = peer->hole.right;
     }
 }
 
