@@ -1,5 +1,7 @@
-/* Every piece goes through slt_text_char, the one place that knows where the array ends. */
+/* Every piece goes through append, the one place that knows where the array ends. */
 #include "base/print.h"
+
+#include <string.h>
 
 /* UINT64_MAX has 20 decimal digits. */
 #define TEXT_DIGITS_MAX 20
@@ -13,58 +15,67 @@ void slt_text_init(struct slt_text *text, char *out, size_t size)
     }
 }
 
+static void append(struct slt_text *text, const char *bytes, size_t count)
+{
+    if (text->used < text->size) {
+        size_t left = text->size - text->used - 1;
+        size_t fits = count < left ? count : left;
+        memcpy(text->out + text->used, bytes, fits);
+        text->out[text->used + fits] = '\0';
+    }
+    text->used += count;
+}
+
 void slt_text_char(struct slt_text *text, char c)
 {
-    if (text->size > 0 && text->used < text->size - 1) {
-        text->out[text->used] = c;
-        text->out[text->used + 1] = '\0';
-    }
-    text->used++;
+    append(text, &c, 1);
 }
 
 void slt_text_str(struct slt_text *text, const char *str)
 {
-    for (; *str != '\0'; str++) {
-        slt_text_char(text, *str);
-    }
+    append(text, str, strlen(str));
 }
 
-/* Digits come out lowest first, so they are kept and written backwards. */
-static void put_number(struct slt_text *text, uint64_t value, unsigned base, unsigned digits)
+void slt_text_pad(struct slt_text *text, size_t until)
 {
-    char backwards[TEXT_DIGITS_MAX];
-    unsigned count = 0;
-    do {
-        backwards[count] = "0123456789abcdef"[value % base];
-        value /= base;
-        count++;
-    } while (value > 0);
-    for (unsigned i = count; i < digits; i++) {
-        slt_text_char(text, '0');
-    }
-    while (count > 0) {
-        count--;
-        slt_text_char(text, backwards[count]);
+    static const char spaces[] = "                                ";
+    while (text->used < until) {
+        size_t count = until - text->used;
+        append(text, spaces, count < sizeof(spaces) - 1 ? count : sizeof(spaces) - 1);
     }
 }
 
+/* Digits come out lowest first, so they are written from the end. */
 void slt_text_u64(struct slt_text *text, uint64_t value)
 {
-    put_number(text, value, 10, 1);
+    char digits[TEXT_DIGITS_MAX];
+    size_t first = TEXT_DIGITS_MAX;
+    do {
+        digits[--first] = (char)('0' + value % 10);
+        value /= 10;
+    } while (value > 0);
+    append(text, digits + first, TEXT_DIGITS_MAX - first);
 }
 
 void slt_text_i64(struct slt_text *text, int64_t value)
 {
-    if (value >= 0) {
-        put_number(text, (uint64_t)value, 10, 1);
-        return;
+    if (value < 0) {
+        append(text, "-", 1);
     }
-    slt_text_char(text, '-');
     /* Negated as unsigned: INT64_MIN has no positive counterpart. */
-    put_number(text, 0 - (uint64_t)value, 10, 1);
+    slt_text_u64(text, value < 0 ? 0 - (uint64_t)value : (uint64_t)value);
 }
 
 void slt_text_hex(struct slt_text *text, uint64_t value, unsigned digits)
 {
-    put_number(text, value, 16, digits);
+    char written[TEXT_DIGITS_MAX];
+    size_t first = TEXT_DIGITS_MAX;
+    do {
+        written[--first] = "0123456789abcdef"[value & 0xf];
+        value >>= 4;
+    } while (value > 0);
+    for (size_t i = TEXT_DIGITS_MAX - first; i < digits; i++) {
+        append(text, "0", 1);
+    }
+    append(text, written + first, TEXT_DIGITS_MAX - first);
 }

@@ -19,6 +19,9 @@ void slt_text_init(struct slt_text *text, char *out, size_t size);
 void slt_text_char(struct slt_text *text, char c);
 void slt_text_str(struct slt_text *text, const char *str);
 
+/* Spaces until `used` is at least `until`: columns. */
+void slt_text_pad(struct slt_text *text, size_t until);
+
 /* Decimal. */
 void slt_text_u64(struct slt_text *text, uint64_t value);
 void slt_text_i64(struct slt_text *text, int64_t value);

@@ -52,7 +52,7 @@ static void test_the_lowest_number(void **state)
 static void test_every_size_is_bounded_and_terminated(void **state)
 {
     (void)state;
-    const char whole[] = "port 65535 seq 00c0ffee";
+    const char whole[] = "port 65535   seq 00c0ffee";
     for (size_t size = 0; size < 40; size++) {
         char out[48];
         memset(out, '#', sizeof(out));
@@ -60,6 +60,8 @@ static void test_every_size_is_bounded_and_terminated(void **state)
         slt_text_init(&text, size == 0 ? NULL : out, size);
         slt_text_str(&text, "port ");
         slt_text_u64(&text, 65535);
+        slt_text_pad(&text, 12);
+        slt_text_pad(&text, 3); /* is there already */
         slt_text_str(&text, " seq ");
         slt_text_hex(&text, 0xc0ffee, 8);
         assert_int_equal(text.used, strlen(whole));
@@ -73,11 +75,28 @@ static void test_every_size_is_bounded_and_terminated(void **state)
     }
 }
 
+static void test_columns(void **state)
+{
+    (void)state;
+    char out[100];
+    for (size_t until = 0; until < 90; until++) {
+        struct slt_text text;
+        slt_text_init(&text, out, sizeof(out));
+        slt_text_str(&text, "ab");
+        slt_text_pad(&text, until);
+        slt_text_char(&text, '|');
+        char wanted[100];
+        (void)snprintf(wanted, sizeof(wanted), "%-*s|", (int)until, "ab");
+        assert_string_equal(out, wanted);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_numbers_like_stdio),
         cmocka_unit_test(test_the_lowest_number),
+        cmocka_unit_test(test_columns),
         cmocka_unit_test(test_every_size_is_bounded_and_terminated),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
