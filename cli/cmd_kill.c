@@ -46,8 +46,8 @@ static void tell(const struct words *words, const struct slt_seen *seen, int res
     char local[SLT_ENDPOINT_MAX];
     char remote[SLT_ENDPOINT_MAX];
     const char *end = result == 0 ? "closed" : result == -ENOENT ? "gone already" : "failed";
-    (void)slt_status_endpoint(&seen->local, seen->local_port, local);
-    (void)slt_status_endpoint(&seen->remote, seen->remote_port, remote);
+    (void)slt_print_endpoint(&seen->local, seen->local_port, local);
+    (void)slt_print_endpoint(&seen->remote, seen->remote_port, remote);
     if (words->choice.json) {
         (void)printf("{\"schema\":1,\"result\":\"%s\",\"local\":\"%s\",\"remote\":\"%s\"", end,
                      local, remote);

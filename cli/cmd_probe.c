@@ -76,8 +76,8 @@ static void tell(const struct words *words, const struct slt_probe *probe)
     char text[SLT_DURATION_MAX];
     const struct slt_seen *seen = probe->seen;
     bool timed = probe->verdict == SLT_PROBE_ALIVE || probe->verdict == SLT_PROBE_GONE;
-    (void)slt_status_endpoint(&seen->local, seen->local_port, local);
-    (void)slt_status_endpoint(&seen->remote, seen->remote_port, remote);
+    (void)slt_print_endpoint(&seen->local, seen->local_port, local);
+    (void)slt_print_endpoint(&seen->remote, seen->remote_port, remote);
     (void)slt_status_owner(seen, owner);
     if (words->choice.json) {
         (void)printf(

@@ -108,8 +108,8 @@ static void print_text(struct slt_record_style *style, const struct slt_change *
     (void)fprintf(to, "  %-12s -> %-12s  %-21s %-21s  %-18s  %s%s%s",
                   slt_seen_rfc_name((enum salut_state)change->what.from),
                   slt_seen_rfc_name((enum salut_state)change->what.to),
-                  slt_status_endpoint(&c->local, c->local_port, local),
-                  slt_status_endpoint(&c->remote, c->remote_port, remote), owner,
+                  slt_print_endpoint(&c->local, c->local_port, local),
+                  slt_print_endpoint(&c->remote, c->remote_port, remote), owner,
                   style->colour ? paint_of(cause) : "", slt_cause_text(cause),
                   style->colour ? "\033[0m" : "");
     if (change->what.certain == 0 && cause != SLT_BY_UNKNOWN) {

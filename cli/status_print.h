@@ -4,6 +4,7 @@
 #define SLT_CLI_STATUS_PRINT_H
 
 #include "cli/cli.h"
+#include "observe/endpoint.h"
 #include "observe/look_linux.h"
 
 struct slt_status_style {
@@ -24,10 +25,6 @@ void slt_status_summary(const struct slt_look *look, const struct slt_status_sty
 void slt_status_json(const struct slt_look *look, FILE *to);
 void slt_status_json_record(const struct slt_seen *seen, FILE *to);
 void slt_status_json_summary(const struct slt_look *look, FILE *to);
-
-/* "10.0.0.1:80", "[fd00::1]:80", "*:80". Returns `out`. */
-#define SLT_ENDPOINT_MAX 64
-const char *slt_status_endpoint(const salut_addr *addr, uint16_t port, char out[SLT_ENDPOINT_MAX]);
 
 /* "kernel", "salut", "capture". */
 const char *slt_status_source(const struct slt_seen *seen);

@@ -19,23 +19,6 @@
 #define SOURCE_WIDTH  7
 #define WHY_MAX       400
 
-const char *slt_status_endpoint(const salut_addr *addr, uint16_t port, char out[SLT_ENDPOINT_MAX])
-{
-    static const uint8_t nothing[16];
-    char text[48];
-    bool v4 = slt_seen_is_ipv4(addr);
-    bool any = memcmp(addr->b + (v4 ? 12 : 0), nothing, v4 ? 4 : 16) == 0;
-    (void)salut_addr_print(addr, text, sizeof(text));
-    if (any && port == 0) {
-        (void)snprintf(out, SLT_ENDPOINT_MAX, "*");
-    } else if (any) {
-        (void)snprintf(out, SLT_ENDPOINT_MAX, v4 ? "0.0.0.0:%u" : "*:%u", port);
-    } else {
-        (void)snprintf(out, SLT_ENDPOINT_MAX, v4 ? "%s:%u" : "[%s]:%u", text, port);
-    }
-    return out;
-}
-
 const char *slt_status_owner(const struct slt_seen *seen, char out[SLT_OWNER_TEXT_MAX])
 {
     if (seen->pid == SLT_UNKNOWN) {
@@ -108,8 +91,8 @@ static struct columns measure(const struct slt_look *look)
         if (slt_seen_is_ipv4(&seen->local) && slt_seen_is_ipv4(&seen->remote)) {
             continue; /* fits whatever it is */
         }
-        int local = (int)strlen(slt_status_endpoint(&seen->local, seen->local_port, text));
-        int remote = (int)strlen(slt_status_endpoint(&seen->remote, seen->remote_port, text));
+        int local = (int)strlen(slt_print_endpoint(&seen->local, seen->local_port, text));
+        int remote = (int)strlen(slt_print_endpoint(&seen->remote, seen->remote_port, text));
         columns.local = local > columns.local ? local : columns.local;
         columns.remote = remote > columns.remote ? remote : columns.remote;
     }
@@ -160,8 +143,8 @@ static void print_row(const struct slt_seen *seen, const struct columns *columns
         to, "%s%-*s%s %*s  %-*s  %-*s  %-*s%s%s", style->term.colour ? paint_of(seen) : "",
         STATE_WIDTH, slt_seen_rfc_name((enum salut_state)seen->state),
         style->term.colour ? "\033[0m" : "", AGE_WIDTH, slt_print_span(&seen->age, age),
-        columns->local, slt_status_endpoint(&seen->local, seen->local_port, local), columns->remote,
-        slt_status_endpoint(&seen->remote, seen->remote_port, remote), padded ? columns->owner : 0,
+        columns->local, slt_print_endpoint(&seen->local, seen->local_port, local), columns->remote,
+        slt_print_endpoint(&seen->remote, seen->remote_port, remote), padded ? columns->owner : 0,
         slt_status_owner(seen, owner), padded ? "  " : "", queues);
     if (!style->no_why && wide) {
         int pad = QUEUE_WIDTH - (int)strlen(queues);

@@ -406,8 +406,8 @@ void slt_watch_print_filter(const struct slt_seen *seen, char *out, size_t size)
 {
     char local[SLT_ENDPOINT_MAX];
     char remote[SLT_ENDPOINT_MAX];
-    (void)slt_status_endpoint(&seen->local, seen->local_port, local);
-    (void)slt_status_endpoint(&seen->remote, seen->remote_port, remote);
+    (void)slt_print_endpoint(&seen->local, seen->local_port, local);
+    (void)slt_print_endpoint(&seen->remote, seen->remote_port, remote);
     if (seen->kind == SLT_SEEN_LISTENER) {
         (void)snprintf(out, size, "state listening sport = :%u", seen->local_port);
     } else {

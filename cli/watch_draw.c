@@ -270,7 +270,7 @@ const char *slt_watch_endpoint(const struct slt_watch_app *app, const salut_addr
                                uint16_t port, char *out)
 {
     return app->names != NULL ? slt_names_endpoint(app->names, addr, port, out)
-                              : slt_status_endpoint(addr, port, out);
+                              : slt_print_endpoint(addr, port, out);
 }
 
 static void print_known(int64_t value, char *out, size_t size)

@@ -176,7 +176,7 @@ const char *slt_names_endpoint(const struct slt_names *names, const salut_addr *
     if (names->service_count > 0) {
         known = bsearch(&service, names->services, names->service_count, sizeof(service), by_port);
     }
-    (void)slt_status_endpoint(addr, port, out);
+    (void)slt_print_endpoint(addr, port, out);
     (void)snprintf(number, sizeof(number), "%u", port);
     char *colon = strrchr(out, ':');
     if (named != NULL) {

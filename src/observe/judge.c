@@ -1,6 +1,7 @@
 /* See judge.h. */
 #include "observe/judge.h"
 
+#include "observe/endpoint.h"
 #include "observe/why.h"
 
 #include <inttypes.h>
@@ -40,20 +41,10 @@ void slt_hit_count(const struct slt_case *about,
     }
 }
 
-const char *slt_judge_endpoint(const salut_addr *addr, uint16_t port,
-                               char out[SLT_JUDGE_ENDPOINT_MAX])
-{
-    char text[48];
-    (void)salut_addr_print(addr, text, sizeof(text));
-    (void)snprintf(out, SLT_JUDGE_ENDPOINT_MAX, slt_seen_is_ipv4(addr) ? "%s:%u" : "[%s]:%u", text,
-                   port);
-    return out;
-}
-
 void slt_hit_tell(struct slt_hit *hit, const char *what)
 {
-    char local[SLT_JUDGE_ENDPOINT_MAX];
-    char remote[SLT_JUDGE_ENDPOINT_MAX];
+    char local[SLT_ENDPOINT_MAX];
+    char remote[SLT_ENDPOINT_MAX];
     char age[SLT_DURATION_MAX];
     const struct slt_seen *w = hit->worst;
     if (hit->count == 0 || w == NULL) {
@@ -61,8 +52,8 @@ void slt_hit_tell(struct slt_hit *hit, const char *what)
     }
     slt_hit_say(hit, "%" PRId64 " connection%s %s; ", hit->count, hit->count == 1 ? "" : "s", what);
     slt_hit_say(hit, "%s%s to %s", hit->count == 1 ? "" : "the oldest: ",
-                slt_judge_endpoint(&w->local, w->local_port, local),
-                slt_judge_endpoint(&w->remote, w->remote_port, remote));
+                slt_print_endpoint(&w->local, w->local_port, local),
+                slt_print_endpoint(&w->remote, w->remote_port, remote));
     slt_hit_say_owner(hit, w);
     if (w->age.how != SLT_SPAN_UNKNOWN) {
         slt_hit_say(hit, ", for %s", slt_print_span(&w->age, age));

@@ -41,11 +41,6 @@ void slt_hit_count(const struct slt_case *about,
  * PEER in PROGRAM(PID), AGE". Nothing when none was found. */
 void slt_hit_tell(struct slt_hit *hit, const char *what);
 
-/* "10.0.0.1:80" for the evidence. */
-#define SLT_JUDGE_ENDPOINT_MAX 64
-const char *slt_judge_endpoint(const salut_addr *addr, uint16_t port,
-                               char out[SLT_JUDGE_ENDPOINT_MAX]);
-
 /* How much a counter rose between the two looks; 0 when it is not known. */
 int64_t slt_judge_rise(const struct slt_case *about, enum slt_counter counter);
 

@@ -2,6 +2,7 @@
 #include "observe/judge.h"
 
 #include "base/time.h"
+#include "observe/endpoint.h"
 #include "observe/settings_linux.h"
 #include "observe/why.h"
 
@@ -201,7 +202,7 @@ static void judge_server_time_wait(const struct slt_case *about, struct slt_hit 
 
 static void judge_client_time_wait(const struct slt_case *about, struct slt_hit *hit)
 {
-    char text[SLT_JUDGE_ENDPOINT_MAX];
+    char text[SLT_ENDPOINT_MAX];
     const struct slt_seen *items = about->look->list.items;
     size_t examined = about->look->list.count;
     /* Whoever has a thousand is met by looking at one in a hundred. */
@@ -220,7 +221,7 @@ static void judge_client_time_wait(const struct slt_case *about, struct slt_hit 
             hit->count = count;
             hit->worst = &items[i];
             slt_hit_say(hit, "%" PRId64 " connections to %s are in TIME-WAIT: one for each request",
-                        count, slt_judge_endpoint(&items[i].remote, items[i].remote_port, text));
+                        count, slt_print_endpoint(&items[i].remote, items[i].remote_port, text));
         }
     }
 }

@@ -2,6 +2,7 @@
 #include "observe/judge.h"
 
 #include "base/time.h"
+#include "observe/endpoint.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -24,9 +25,9 @@ static const struct slt_seen *first_full(const struct slt_case *about)
 
 static void say_listener(struct slt_hit *hit, const struct slt_seen *listener)
 {
-    char text[SLT_JUDGE_ENDPOINT_MAX];
+    char text[SLT_ENDPOINT_MAX];
     slt_hit_say(hit, "the listener at %s",
-                slt_judge_endpoint(&listener->local, listener->local_port, text));
+                slt_print_endpoint(&listener->local, listener->local_port, text));
     slt_hit_say_owner(hit, listener);
 }
 
@@ -104,7 +105,7 @@ static bool is_odd_program(const struct slt_process *process)
 static void judge_unexpected(const struct slt_case *about, struct slt_hit *hit)
 {
     struct slt_process process;
-    char text[SLT_JUDGE_ENDPOINT_MAX];
+    char text[SLT_ENDPOINT_MAX];
     for (size_t i = 0; i < about->look->list.count; i++) {
         const struct slt_seen *seen = &about->look->list.items[i];
         if (seen->kind != SLT_SEEN_LISTENER || seen->pid == SLT_UNKNOWN ||
@@ -121,7 +122,7 @@ static void judge_unexpected(const struct slt_case *about, struct slt_hit *hit)
             say_listener(hit, seen);
             slt_hit_say(hit, " is a program from an unusual place: %s", process.program);
         } else {
-            slt_hit_say(hit, ", also %s", slt_judge_endpoint(&seen->local, seen->local_port, text));
+            slt_hit_say(hit, ", also %s", slt_print_endpoint(&seen->local, seen->local_port, text));
         }
     }
 }

@@ -9,6 +9,7 @@
 #include "observe/judge.h"
 
 #include "base/time.h"
+#include "observe/endpoint.h"
 #include "observe/why.h"
 
 #include <inttypes.h>
@@ -99,7 +100,7 @@ static int64_t gives_up_after_ns(const struct slt_case *about)
 static void judge_end(const struct slt_case *about, struct slt_hit *hit)
 {
     char text[SLT_DURATION_MAX];
-    char endpoint[SLT_JUDGE_ENDPOINT_MAX];
+    char endpoint[SLT_ENDPOINT_MAX];
     if (about->host.retries2 == SLT_UNKNOWN) {
         return;
     }
@@ -110,7 +111,7 @@ static void judge_end(const struct slt_case *about, struct slt_hit *hit)
     int64_t left_ns = gives_up_after_ns(about) - tried_for_ns(hit->worst);
     slt_hit_say(hit, "%" PRId64 " connection%s will be given up; that to %s in about %s",
                 hit->count, hit->count == 1 ? "" : "s",
-                slt_judge_endpoint(&hit->worst->remote, hit->worst->remote_port, endpoint),
+                slt_print_endpoint(&hit->worst->remote, hit->worst->remote_port, endpoint),
                 slt_print_duration(slt_max64(left_ns, 0), text));
     slt_hit_say(hit,
                 " (tcp_retries2 is %" PRId64 "; %u timeouts so far), unless its program set "

@@ -7,6 +7,7 @@
 #include "observe/judge.h"
 
 #include "base/time.h"
+#include "observe/endpoint.h"
 #include "observe/why.h"
 
 #include <inttypes.h>
@@ -41,7 +42,7 @@ static int64_t count_to_same(const struct slt_case *about, size_t from)
  * every record needs to be compared with every other. */
 static void judge_used_up(const struct slt_case *about, struct slt_hit *hit)
 {
-    char text[SLT_JUDGE_ENDPOINT_MAX];
+    char text[SLT_ENDPOINT_MAX];
     int64_t range = about->host.port_high - about->host.port_low + 1;
     if (about->host.port_low == SLT_UNKNOWN || range <= 0) {
         return;
@@ -53,7 +54,7 @@ static void judge_used_up(const struct slt_case *about, struct slt_hit *hit)
             hit->count = count;
             hit->worst = seen;
             slt_hit_say(hit, "%" PRId64 " of %" PRId64 " ports are in use toward %s", count, range,
-                        slt_judge_endpoint(&seen->remote, seen->remote_port, text));
+                        slt_print_endpoint(&seen->remote, seen->remote_port, text));
         }
     }
 }
@@ -131,7 +132,7 @@ static bool is_kept_from_listening(const struct slt_case *about, const struct sl
 
 static void judge_held(const struct slt_case *about, struct slt_hit *hit)
 {
-    char text[SLT_JUDGE_ENDPOINT_MAX];
+    char text[SLT_ENDPOINT_MAX];
     slt_hit_count(about, is_kept_from_listening, hit);
     if (hit->count == 0) {
         (void)judge_left(about, hit);
@@ -141,7 +142,7 @@ static void judge_held(const struct slt_case *about, struct slt_hit *hit)
     slt_hit_say(hit, "port %u is bound", hit->worst->local_port);
     slt_hit_say_owner(hit, hit->worst);
     slt_hit_say(hit, ", which does not listen: the listener at %s",
-                slt_judge_endpoint(&other->local, other->local_port, text));
+                slt_print_endpoint(&other->local, other->local_port, text));
     slt_hit_say_owner(hit, other);
     slt_hit_say(hit, " holds it, and listen() fails");
 }

@@ -8,6 +8,7 @@
 #include "observe/judge.h"
 
 #include "base/time.h"
+#include "observe/endpoint.h"
 #include "observe/why.h"
 
 #include <inttypes.h>
@@ -156,12 +157,12 @@ static const char *plural(int64_t count)
 
 static void say_last(const struct slt_case *about, const struct group *g, struct slt_hit *hit)
 {
-    char local[SLT_JUDGE_ENDPOINT_MAX];
-    char remote[SLT_JUDGE_ENDPOINT_MAX];
+    char local[SLT_ENDPOINT_MAX];
+    char remote[SLT_ENDPOINT_MAX];
     char ago[SLT_DURATION_MAX];
     slt_hit_say(hit, "; %s%s to %s", g->count == 1 ? "" : "the last: ",
-                slt_judge_endpoint(&g->last->local, g->last->local_port, local),
-                slt_judge_endpoint(&g->last->remote, g->last->remote_port, remote));
+                slt_print_endpoint(&g->last->local, g->last->local_port, local),
+                slt_print_endpoint(&g->last->remote, g->last->remote_port, remote));
     slt_hit_say_owner(hit, hit->worst);
     slt_hit_say(hit, ", %s ago", slt_print_duration(about->past->now_ns - g->change->at_ns, ago));
 }
@@ -320,7 +321,7 @@ static bool is_reached_after(const struct slt_case *about, const struct slt_reco
 
 static void judge_refused(const struct slt_case *about, struct slt_hit *hit)
 {
-    char remote[SLT_JUDGE_ENDPOINT_MAX];
+    char remote[SLT_ENDPOINT_MAX];
     struct group g = find_largest(about, was_refused, same_target);
     if (g.count < about->limits.many ||
         is_reached_after(about, g.last, same_target, g.change->at_ns)) {
@@ -328,7 +329,7 @@ static void judge_refused(const struct slt_case *about, struct slt_hit *hit)
     }
     show(about, &g, hit);
     slt_hit_say(hit, "%" PRId64 " attempts to connect to %s were refused, and none succeeded since",
-                g.count, slt_judge_endpoint(&g.last->remote, g.last->remote_port, remote));
+                g.count, slt_print_endpoint(&g.last->remote, g.last->remote_port, remote));
     say_last(about, &g, hit);
 }
 
@@ -578,7 +579,7 @@ static const struct slt_recorded_change *was_short(const struct slt_case *about,
 static void judge_short(const struct slt_case *about, struct slt_hit *hit)
 {
     char life[SLT_DURATION_MAX];
-    char remote[SLT_JUDGE_ENDPOINT_MAX];
+    char remote[SLT_ENDPOINT_MAX];
     struct group g = find_largest(about, was_short, same_errand);
     int64_t first_ns = INT64_MAX;
     int64_t lives_ns = 0;
@@ -602,7 +603,7 @@ static void judge_short(const struct slt_case *about, struct slt_hit *hit)
     slt_hit_say(hit,
                 "%" PRId64 " connections to %s lived %s on average, %" PRId64 " a second: one for "
                 "each request",
-                g.count, slt_judge_endpoint(&g.last->remote, g.last->remote_port, remote),
+                g.count, slt_print_endpoint(&g.last->remote, g.last->remote_port, remote),
                 slt_print_duration(lives_ns / g.count, life), a_second);
     say_last(about, &g, hit);
 }

@@ -2,6 +2,7 @@
 #include "observe/judge.h"
 
 #include "base/time.h"
+#include "observe/endpoint.h"
 #include "observe/why.h"
 
 #include <inttypes.h>
@@ -72,7 +73,7 @@ static void judge_many_hosts(const struct slt_case *about, struct slt_hit *hit)
 
 static void judge_one_host(const struct slt_case *about, struct slt_hit *hit)
 {
-    char text[SLT_JUDGE_ENDPOINT_MAX];
+    char text[SLT_ENDPOINT_MAX];
     size_t examined = slt_judge_examined(about, EXAMINED_MAX);
     for (size_t i = 0; i < examined; i++) {
         const struct slt_seen *seen = &about->look->list.items[i];
@@ -85,7 +86,7 @@ static void judge_one_host(const struct slt_case *about, struct slt_hit *hit)
     if (hit->count > 0) {
         slt_hit_say(hit, "%" PRId64 " connections to %s have had no answer to their SYN",
                     hit->count,
-                    slt_judge_endpoint(&hit->worst->remote, hit->worst->remote_port, text));
+                    slt_print_endpoint(&hit->worst->remote, hit->worst->remote_port, text));
         slt_hit_say_owner(hit, hit->worst);
         slt_hit_say(hit, ", the SYN sent again %u times", hit->worst->retries);
     }
