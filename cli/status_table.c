@@ -5,6 +5,7 @@
  */
 #include "cli/status_print.h"
 
+#include "base/print.h"
 #include "observe/why.h"
 
 #include <string.h>
@@ -18,15 +19,22 @@
 #define QUEUE_WIDTH   15
 #define SOURCE_WIDTH  7
 #define WHY_MAX       400
+#define ROW_MAX       (WHY_MAX + 400)
 
 const char *slt_status_owner(const struct slt_seen *seen, char out[SLT_OWNER_TEXT_MAX])
 {
+    struct slt_text text;
+    slt_text_init(&text, out, SLT_OWNER_TEXT_MAX);
     if (seen->pid == SLT_UNKNOWN) {
-        (void)snprintf(out, SLT_OWNER_TEXT_MAX, seen->owner == SLT_OWNER_HIDDEN ? "(hidden)" : "-");
-    } else if (seen->fd == SLT_UNKNOWN) {
-        (void)snprintf(out, SLT_OWNER_TEXT_MAX, "%s/%d", seen->program, seen->pid);
-    } else {
-        (void)snprintf(out, SLT_OWNER_TEXT_MAX, "%s/%d:%d", seen->program, seen->pid, seen->fd);
+        slt_text_str(&text, seen->owner == SLT_OWNER_HIDDEN ? "(hidden)" : "-");
+        return out;
+    }
+    slt_text_str(&text, seen->program);
+    slt_text_char(&text, '/');
+    slt_text_i64(&text, seen->pid);
+    if (seen->fd != SLT_UNKNOWN) {
+        slt_text_char(&text, ':');
+        slt_text_i64(&text, seen->fd);
     }
     return out;
 }
@@ -39,46 +47,47 @@ const char *slt_status_source(const struct slt_seen *seen)
 
 /* ---- queues --------------------------------------------------------------------------------- */
 
-static void print_amount(int64_t bytes, char *out, size_t size)
+static void put_amount(struct slt_text *text, int64_t bytes)
 {
     if (bytes < 10000) {
-        (void)snprintf(out, size, "%lld", (long long)bytes);
+        slt_text_i64(text, bytes);
     } else if (bytes < 10240000) {
-        (void)snprintf(out, size, "%lldK", (long long)(bytes / 1024));
+        slt_text_i64(text, bytes / 1024);
+        slt_text_char(text, 'K');
     } else {
-        (void)snprintf(out, size, "%lldM", (long long)(bytes / 1048576));
+        slt_text_i64(text, bytes / 1048576);
+        slt_text_char(text, 'M');
     }
 }
 
 /* "in 5 out 1448", "3 of 128" for a listener; nothing for queues that are empty. */
 static void print_queues(const struct slt_seen *seen, char *out, size_t size)
 {
-    char in[24] = "";
-    char sent[24] = "";
-    int64_t send = (seen->unacked > 0 ? seen->unacked : 0) + (seen->unsent > 0 ? seen->unsent : 0);
-    out[0] = '\0';
+    int64_t sent = (seen->unacked > 0 ? seen->unacked : 0) + (seen->unsent > 0 ? seen->unsent : 0);
+    struct slt_text text;
+    slt_text_init(&text, out, size);
     if (seen->kind == SLT_SEEN_LISTENER && seen->queue >= 0) {
-        (void)snprintf(out, size, "%lld of %lld", (long long)seen->queue,
-                       (long long)seen->queue_limit);
+        slt_text_i64(&text, seen->queue);
+        slt_text_str(&text, " of ");
+        slt_text_i64(&text, seen->queue_limit);
         return;
     }
     if (seen->unread > 0) {
-        print_amount(seen->unread, in, sizeof(in));
+        slt_text_str(&text, "in ");
+        put_amount(&text, seen->unread);
     }
-    if (send > 0) {
-        print_amount(send, sent, sizeof(sent));
+    if (sent > 0) {
+        slt_text_str(&text, seen->unread > 0 ? " out " : "out ");
+        put_amount(&text, sent);
     }
-    (void)snprintf(out, size, "%s%s%s%s%s", in[0] != '\0' ? "in " : "", in,
-                   in[0] != '\0' && sent[0] != '\0' ? " " : "", sent[0] != '\0' ? "out " : "",
-                   sent);
 }
 
 /* ---- the table ------------------------------------------------------------------------------ */
 
 struct columns {
-    int local;
-    int remote;
-    int owner;
+    size_t local;
+    size_t remote;
+    size_t owner;
 };
 
 /* As wide as what is in them, between bounds. */
@@ -91,8 +100,8 @@ static struct columns measure(const struct slt_look *look)
         if (slt_seen_is_ipv4(&seen->local) && slt_seen_is_ipv4(&seen->remote)) {
             continue; /* fits whatever it is */
         }
-        int local = (int)strlen(slt_print_endpoint(&seen->local, seen->local_port, text));
-        int remote = (int)strlen(slt_print_endpoint(&seen->remote, seen->remote_port, text));
+        size_t local = strlen(slt_print_endpoint(&seen->local, seen->local_port, text));
+        size_t remote = strlen(slt_print_endpoint(&seen->remote, seen->remote_port, text));
         columns.local = local > columns.local ? local : columns.local;
         columns.remote = remote > columns.remote ? remote : columns.remote;
     }
@@ -123,50 +132,83 @@ static const char *paint_of(const struct slt_seen *seen)
     return "\033[36m";
 }
 
+static void put_left(struct slt_text *line, const char *text, size_t width)
+{
+    size_t start = line->used;
+    slt_text_str(line, text);
+    slt_text_pad(line, start + width);
+}
+
+static void put_right(struct slt_text *line, const char *text, size_t width)
+{
+    size_t bytes = strlen(text);
+    slt_text_pad(line, line->used + (bytes < width ? width - bytes : 0));
+    slt_text_str(line, text);
+}
+
+/* The columns before the queues. */
+static void put_facts(struct slt_text *line, const struct slt_seen *seen,
+                      const struct columns *columns, const struct slt_status_style *style)
+{
+    char text[SLT_ENDPOINT_MAX];
+    char age[SLT_DURATION_MAX];
+    if (style->source) {
+        put_left(line, slt_status_source(seen), SOURCE_WIDTH + 1);
+    }
+    slt_text_str(line, style->term.colour ? paint_of(seen) : "");
+    put_left(line, slt_seen_rfc_name((enum salut_state)seen->state), STATE_WIDTH);
+    slt_text_str(line, style->term.colour ? "\033[0m " : " ");
+    put_right(line, slt_print_span(&seen->age, age), AGE_WIDTH);
+    slt_text_str(line, "  ");
+    put_left(line, slt_print_endpoint(&seen->local, seen->local_port, text), columns->local);
+    slt_text_str(line, "  ");
+    put_left(line, slt_print_endpoint(&seen->remote, seen->remote_port, text), columns->remote);
+    slt_text_str(line, "  ");
+}
+
 static void print_row(const struct slt_seen *seen, const struct columns *columns,
                       const struct slt_status_style *style, FILE *to)
 {
-    char local[SLT_ENDPOINT_MAX];
-    char remote[SLT_ENDPOINT_MAX];
+    char out[ROW_MAX];
     char owner[SLT_OWNER_TEXT_MAX];
-    char age[SLT_DURATION_MAX];
     char queues[64];
     char why[WHY_MAX];
+    struct slt_text line;
     bool wide = style->term.width >= WIDE;
+    slt_text_init(&line, out, sizeof(out));
     print_queues(seen, queues, sizeof(queues));
-    (void)slt_why(seen, why, sizeof(why));
-    if (style->source) {
-        (void)fprintf(to, "%-*s ", SOURCE_WIDTH, slt_status_source(seen));
-    }
+    put_facts(&line, seen, columns, style);
     bool padded = queues[0] != '\0' || (wide && !style->no_why);
-    (void)fprintf(
-        to, "%s%-*s%s %*s  %-*s  %-*s  %-*s%s%s", style->term.colour ? paint_of(seen) : "",
-        STATE_WIDTH, slt_seen_rfc_name((enum salut_state)seen->state),
-        style->term.colour ? "\033[0m" : "", AGE_WIDTH, slt_print_span(&seen->age, age),
-        columns->local, slt_print_endpoint(&seen->local, seen->local_port, local), columns->remote,
-        slt_print_endpoint(&seen->remote, seen->remote_port, remote), padded ? columns->owner : 0,
-        slt_status_owner(seen, owner), padded ? "  " : "", queues);
-    if (!style->no_why && wide) {
-        int pad = QUEUE_WIDTH - (int)strlen(queues);
-        (void)fprintf(to, "%*s  %s", pad > 0 ? pad : 0, "", why);
+    put_left(&line, slt_status_owner(seen, owner), padded ? columns->owner : 0);
+    slt_text_str(&line, padded ? "  " : "");
+    put_left(&line, queues, wide && !style->no_why ? QUEUE_WIDTH : 0);
+    if (!style->no_why) {
+        (void)slt_why(seen, why, sizeof(why));
+        slt_text_str(&line, wide ? "  " : "\n    ");
+        slt_text_str(&line, why);
     }
-    (void)fputc('\n', to);
-    if (!style->no_why && !wide) {
-        (void)fprintf(to, "    %s\n", why);
-    }
+    slt_text_char(&line, '\n');
+    (void)fwrite(out, 1, line.used < sizeof(out) ? line.used : sizeof(out) - 1, to);
 }
 
 void slt_status_table(const struct slt_look *look, const struct slt_status_style *style, FILE *to)
 {
     struct columns columns = measure(look);
+    char out[ROW_MAX];
+    struct slt_text line;
+    slt_text_init(&line, out, sizeof(out));
+    put_left(&line, style->source ? "SOURCE" : "", style->source ? SOURCE_WIDTH + 1 : 0);
+    put_left(&line, "STATE", STATE_WIDTH + 1);
+    put_right(&line, "AGE", AGE_WIDTH);
+    slt_text_str(&line, "  ");
+    put_left(&line, "LOCAL", columns.local + 2);
+    put_left(&line, "PEER", columns.remote + 2);
+    put_left(&line, "OWNER", columns.owner + 2);
+    bool why = !style->no_why && style->term.width >= WIDE;
+    put_left(&line, "QUEUES", why ? QUEUE_WIDTH + 2 : 0);
+    slt_text_str(&line, why ? "WHY\n" : "\n");
     if (!style->no_header) {
-        if (style->source) {
-            (void)fprintf(to, "%-*s ", SOURCE_WIDTH, "SOURCE");
-        }
-        (void)fprintf(to, "%-*s %*s  %-*s  %-*s  %-*s  %s%s\n", STATE_WIDTH, "STATE", AGE_WIDTH,
-                      "AGE", columns.local, "LOCAL", columns.remote, "PEER", columns.owner, "OWNER",
-                      "QUEUES",
-                      !style->no_why && style->term.width >= WIDE ? "           WHY" : "");
+        (void)fputs(out, to);
     }
     for (size_t i = 0; i < look->list.count; i++) {
         print_row(&look->list.items[i], &columns, style, to);
