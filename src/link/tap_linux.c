@@ -7,6 +7,7 @@
 #define _GNU_SOURCE 1
 #include "link/tap_linux.h"
 
+#include "link/frame_pool.h"
 #include "link/rtnl_linux.h"
 #include "link/segment.h"
 #include "link/vnet_linux.h"
@@ -25,6 +26,7 @@
 #define ARENA_BATCH_BYTES (256U * 1024U)
 /* Linux's longest super-frame is 65,536 bytes of IPv6 payload and headers, and the link header. */
 #define ROOM_BYTES  (SLT_VNET_BYTES + 65536U + 256U)
+#define SMALL_BYTES 512U
 #define ARENA_BYTES (ARENA_BATCH_BYTES + 2U * ROOM_BYTES)
 
 struct tap {
@@ -96,15 +98,32 @@ static void tap_release(struct slt_link *link)
     (void)link; /* the arena is used afresh by the next receive */
 }
 
-/* True when the frame is done with, sent or dropped. */
-static bool write_frame(struct tap *tap, const struct salut_tx_frame *frame)
+/* To gather a few bytes here is cheaper than to have the kernel take a list of pieces. */
+static ssize_t write_small(const struct tap *tap, const struct salut_tx_frame *frame)
+{
+    uint8_t bytes[SLT_VNET_BYTES + SMALL_BYTES];
+    struct virtio_net_hdr header;
+    slt_vnet_emit(frame, &header);
+    memcpy(bytes, &header, sizeof(header));
+    slt_tx_frame_copy(frame, bytes + sizeof(header));
+    return write(tap->fd, bytes, sizeof(header) + slt_tx_frame_bytes(frame));
+}
+
+static ssize_t write_pieces(const struct tap *tap, const struct salut_tx_frame *frame)
 {
     struct virtio_net_hdr header;
     struct iovec iov[SLT_VNET_IOV_MAX];
     size_t count = slt_vnet_gather(frame, &header, iov);
+    return writev(tap->fd, iov, (int)count);
+}
+
+/* True when the frame is done with, sent or dropped. */
+static bool write_frame(struct tap *tap, const struct salut_tx_frame *frame)
+{
+    bool small = slt_tx_frame_bytes(frame) <= SMALL_BYTES;
     ssize_t put;
     do {
-        put = writev(tap->fd, iov, (int)count);
+        put = small ? write_small(tap, frame) : write_pieces(tap, frame);
     } while (put < 0 && errno == EINTR);
     if (put >= 0) {
         return true;
@@ -300,7 +319,13 @@ static enum slt_link_trouble set_up(struct tap *tap, const struct slt_tap_params
     if (tap->fd < 0) {
         return explain_open(errno, error);
     }
+    struct slt_rtnl_facts before;
+    bool fresh = slt_rtnl_facts(name_of(params), &before, error) != SLT_LINK_FINE;
+    *error = (struct slt_link_error){.trouble = SLT_LINK_FINE};
     enum slt_link_trouble trouble = attach(tap, params, error);
+    if (trouble == SLT_LINK_FINE && fresh && params->queue_frames != 0) {
+        trouble = slt_rtnl_set_queue(tap->link.name, params->queue_frames, error);
+    }
     if (trouble == SLT_LINK_FINE) {
         trouble = set_offload(tap, !params->no_offload, error);
     }

@@ -16,11 +16,12 @@ struct slt_tap_params {
     const char *name;          /* an interface name or a pattern like "salut%d"; NULL: "salut%d" */
     enum salut_link_kind kind; /* ETHERNET: TAP; IP: TUN */
     uint32_t mtu;              /* set on the interface; 0: leave it and take what it has */
-    uint8_t mac[6];            /* the stack's own; all zero: derived from the interface's */
-    bool persistent;           /* the device stays when the link is closed */
-    bool multi_queue;          /* one of several queues of the device */
-    bool no_offload;           /* plain wire frames both ways, checksums complete */
-    bool exclusive;            /* fail when the device exists already */
+    uint32_t queue_frames; /* the kernel keeps for us, where the device is made; 0: as it likes */
+    uint8_t mac[6];        /* the stack's own; all zero: derived from the interface's */
+    bool persistent;       /* the device stays when the link is closed */
+    bool multi_queue;      /* one of several queues of the device */
+    bool no_offload;       /* plain wire frames both ways, checksums complete */
+    bool exclusive;        /* fail when the device exists already */
 };
 
 /* Open a device, making it when it does not exist. On failure *error says what is missing and what

@@ -245,7 +245,12 @@ static enum salut_status hand_over(struct slt_run_sock *sock)
     }
     size_t wanted = sock->urgent ? clip_at_mark(sock, bytes, &flags) : bytes;
     struct msghdr msg = {.msg_iov = pieces, .msg_iovlen = gather(pieces, seen, count, wanted)};
-    ssize_t put = sock->shut_read ? (ssize_t)wanted : sendmsg(sock->end.fd, &msg, flags);
+    ssize_t put = (ssize_t)wanted;
+    if (!sock->shut_read && msg.msg_iovlen == 1) { /* the usual case, and cheaper so */
+        put = send(sock->end.fd, pieces[0].iov_base, pieces[0].iov_len, flags);
+    } else if (!sock->shut_read) {
+        put = sendmsg(sock->end.fd, &msg, flags);
+    }
     if (put < 0 && errno == EPIPE) {
         return SALUT_CLOSED;
     }

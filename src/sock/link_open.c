@@ -15,6 +15,10 @@
 
 #define LOOP_MTU 65535U
 
+/* The kernel's 500 are 5 ms of a flood of small frames: less than we may have to wait for our turn
+ * on a busy machine, and with them it drops what is not part of the flood. */
+#define QUEUE_FRAMES 4096U
+
 static enum slt_link_trouble open_tap(const struct slt_link_plan *plan, struct slt_link **link,
                                       struct slt_link_error *error)
 {
@@ -22,6 +26,7 @@ static enum slt_link_trouble open_tap(const struct slt_link_plan *plan, struct s
         .name = plan->name,
         .kind = plan->device == SALUT_DEVICE_TUN ? SALUT_LINK_IP : SALUT_LINK_ETHERNET,
         .mtu = plan->mtu,
+        .queue_frames = QUEUE_FRAMES,
         .no_offload = plan->no_offload,
         .multi_queue = plan->multi_queue,
     };

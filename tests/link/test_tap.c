@@ -4,7 +4,13 @@
 
 #include "link/tap_linux.h"
 
+#include <net/if.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 static bool tap_missing(enum slt_link_trouble trouble, const struct slt_link_error *error)
 {
@@ -113,6 +119,30 @@ static void persistence(void **state)
     assert_int_equal(slt_rtnl_facts("stay0", &facts, &error), SLT_LINK_NO_DEVICE);
 }
 
+static int queue_of(const char *name)
+{
+    struct ifreq request = {0};
+    int fd = socket(AF_INET, SOCK_DGRAM, 0);
+    (void)snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", name);
+    assert_int_equal(ioctl(fd, SIOCGIFTXQLEN, &request), 0);
+    (void)close(fd);
+    return request.ifr_qlen;
+}
+
+static void the_queue_of_a_device_it_makes(void **state)
+{
+    (void)state;
+    struct slt_tap_params params = {
+        .name = "stay1", .kind = SALUT_LINK_ETHERNET, .persistent = true, .queue_frames = 777};
+    struct slt_link_error error;
+    slt_link_close(open_tap(&params));
+    assert_int_equal(queue_of("stay1"), 777);
+    params.queue_frames = 888; /* one that is there keeps its own */
+    slt_link_close(open_tap(&params));
+    assert_int_equal(queue_of("stay1"), 777);
+    peer_fine(slt_tap_remove("stay1", SALUT_LINK_ETHERNET, &error), &error);
+}
+
 static void troubles_have_sentences(void **state)
 {
     (void)state;
@@ -153,6 +183,7 @@ int main(void)
         cmocka_unit_test(tun_over_ipv6),
         cmocka_unit_test(it_names_and_measures_itself),
         cmocka_unit_test(persistence),
+        cmocka_unit_test(the_queue_of_a_device_it_makes),
         cmocka_unit_test(troubles_have_sentences),
         cmocka_unit_test(a_device_that_is_down_drops),
     };

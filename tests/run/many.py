@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
 """Many at a time: 10,000 connections held by one server under `salut run`, and a flood.
 
-    many.py [--connections 10000] [--flood 100000] [--seconds 10]
+    many.py [--connections 10000] [--flood 100000] [--seconds 4]
 
 First redis holds all connections, half over IPv4 and half over IPv6; each asks, in turn and all
 together, and is answered. What the supervisor takes for each is shown. Then SYNs from addresses
 that do not exist come to nginx while 100 clients fetch 1 MB each: all must be connected within
-5 s, the median transfer must take no more than twice its time without the flood, and the
-supervisor's memory must stay bounded. What the device itself dropped is shown.
+5 s, the median transfer must take no more than twice its time without the flood (both asked
+ROUNDS times, in turns, for machines that do other things as well), and the supervisor's memory must
+stay bounded. What the device itself dropped is shown.
 """
 import argparse
 import asyncio
@@ -26,6 +27,7 @@ import services as s
 
 CLIENTS, SIZE = 100, 1 << 20
 CONNECT_S = 5
+ROUNDS = 3
 FLOOD_MEMORY = 128 << 20
 
 
@@ -88,13 +90,27 @@ def fetch_all(digest, what):
     connect, transfer = [max(times)[0], statistics.median(took for _, took in times)]
     print(f"{what}: {CLIENTS} connected within {connect * 1e3:.0f} ms, "
           f"median transfer {transfer * 1e3:.0f} ms")
-    return connect, transfer
+    return [connect, transfer]
 
 
 def device_drops():
     with open("/proc/net/dev", encoding="ascii") as file:
         found = [line for line in file if line.strip().startswith("salut0:")]
     return int(found[0].split(":")[1].split()[11])
+
+
+def flood_once(mac, rate, seconds, digest):
+    """What fetch_all says of clients under a flood."""
+    with subprocess.Popen([runs.tool("syn_flood"), "salut0", mac, runs.SALUTS[4], str(s.HTTP),
+                           str(rate), str(seconds)], stdout=subprocess.PIPE, text=True) as flood:
+        time.sleep(seconds / 4)
+        result = fetch_all(digest, "under the flood")
+        still = flood.poll() is None
+        said = flood.communicate(timeout=seconds + 20)[0].strip()
+    runs.check(still, "the clients were not under the flood")
+    sent, took = re.search(r"sent (\d+) .* seconds ([\d.]+)", said).groups()
+    runs.check(int(sent) >= 0.9 * rate * float(took), f"the flood was too thin: {said}")
+    return result + [int(sent)]
 
 
 def flooded(folder, rate, seconds, times):
@@ -104,27 +120,21 @@ def flooded(folder, rate, seconds, times):
                    folder) as server:
         server.wait_for(runs.SALUTS[4], s.HTTP)
         fetch_all(digest, "warming up")
-        _, unloaded = fetch_all(digest, "without a flood")
         neighbour = runs.run(["ip", "neigh", "show", runs.SALUTS[4]])
         mac = re.search(r"lladdr ([0-9a-f:]+)", neighbour)[1]
         memory, drops = resident(server.process.pid), device_drops()
-        with subprocess.Popen([runs.tool("syn_flood"), "salut0", mac, runs.SALUTS[4], str(s.HTTP),
-                               str(rate), str(seconds)], stdout=subprocess.PIPE,
-                              text=True) as flood:
-            time.sleep(seconds / 4)
-            connect, loaded = fetch_all(digest, "under the flood")
-            still = flood.poll() is None
-            connect_2, loaded_2 = fetch_all(digest, "and again")
-            said = flood.communicate(timeout=seconds + 20)[0].strip()
+        unloaded, loaded = [], []
+        for _ in range(ROUNDS):
+            unloaded.append(fetch_all(digest, "without a flood"))
+            loaded.append(flood_once(mac, rate, seconds, digest))
         grown = resident(server.process.pid) - memory
-        print(f"flood: {said}; the device dropped {device_drops() - drops}; "
-              f"the supervisor grew by {grown >> 20} MB")
-    runs.check(still, "the clients were not under the flood")
-    sent, took = re.search(r"sent (\d+) .* seconds ([\d.]+)", said).groups()
-    runs.check(int(sent) >= 0.9 * rate * float(took), f"the flood was too thin: {said}")
-    runs.check(max(connect, connect_2) <= CONNECT_S, "a client waited too long")
-    runs.check(max(loaded, loaded_2) <= times * unloaded,
-               f"transfers take {max(loaded, loaded_2) / unloaded:.1f} times as long")
+        drops = device_drops() - drops
+    ratio = statistics.median(row[1] for row in loaded) / statistics.median(
+        row[1] for row in unloaded)
+    print(f"transfers take {ratio:.2f} times as long; of {sum(row[2] for row in loaded)} SYNs the "
+          f"device dropped {drops}; the supervisor grew by {grown >> 20} MB")
+    runs.check(max(row[0] for row in loaded) <= CONNECT_S, "a client waited too long")
+    runs.check(ratio <= times, f"transfers take {ratio:.1f} times as long")
     runs.check(grown < FLOOD_MEMORY, f"the supervisor grew by {grown >> 20} MB")
 
 
@@ -132,7 +142,7 @@ def body():
     parser = argparse.ArgumentParser()
     parser.add_argument("--connections", type=int, default=10000)
     parser.add_argument("--flood", type=int, default=100000)
-    parser.add_argument("--seconds", type=float, default=10)
+    parser.add_argument("--seconds", type=float, default=4, help="of each flood")
     parser.add_argument("--times", type=float, default=2,
                         help="how much longer a transfer may take under the flood")
     arguments = parser.parse_args()
