@@ -31,27 +31,27 @@ def switch_off_tso(device):
 
 @case("LOSS-6", "LOSS-1", "LOSS-2", "LOSS-3", "LOSS-5", "BUF-4", alone=True)
 def queue_of_the_host(lab):
-    """The kernel cuts 64 KB into segments of 76 bytes at once: its queue has room for a thousand."""
+    """The kernel cuts 64 KB into segments of 48 bytes at once: its queue has room for a thousand."""
     peers.sysctl("ipv4/tcp_congestion_control", "reno")
-    subprocess.run(["ip", "route", "change", "local", "127.0.0.0/8", "dev", "lo", "table", "local",
-                    "initcwnd", "8000", "initrwnd", "8000"], check=True)
+    peers.sysctl("ipv4/tcp_no_metrics_save", "1")
+    subprocess.run(["ip", "route", "change", "local", "127.0.0.1", "dev", "lo", "table", "local",
+                    "initcwnd", "8000", "initrwnd", "8000", "advmss", "60"], check=True)
     switch_off_tso("lo")
-    listener = socket.socket()
-    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, 88)
-    listener.bind(("127.0.0.1", 0))
-    listener.listen(5)
-    here = connect_to(listener.getsockname()[1], "127.0.0.1")
-    there, _ = listener.accept()
+    listener = listen(address="127.0.0.1")
 
     def burst():
+        """On a new connection: an old one has learnt to be careful."""
+        here = connect_to(listener.getsockname()[1], "127.0.0.1")
+        there, _ = listener.accept()
         here.sendall(b"x" * 200000)
         left = 200000
         while left > 0:
             left -= len(there.recv(1 << 20))
-        time.sleep(0.02)
+        for s in (here, there):
+            s.close()
+        time.sleep(0.05)
     yield from throughout(burst)
-    for s in (here, there, listener):
-        s.close()
+    listener.close()
 
 
 # ---- ports -----------------------------------------------------------------------------------
