@@ -69,7 +69,7 @@ class Behaviour:
 
     def __init__(self, answer_syn=True, ack_data=True, window=65535, ack_fin=True, fin_back=False,
                  fin_only=False, ack_probes=True, delay_s=0.0, mss=1460, quiet_after_handshake=False,
-                 scale=None, sack=False, timestamps=False, ecn=False, syns_lost=0, stale=False,
+                 scale=7, sack=False, timestamps=False, ecn=False, syns_lost=0, stale=False,
                  lose=None, lose_ack=None, old_first=False):
         self.answer_syn = answer_syn      # with SYN,ACK
         self.ack_data = ack_data

@@ -259,7 +259,7 @@ def spoilt(lab):
     here.close()
 
 
-@case("MTU-2")
+@case("MTU-2", "WS-1")
 def no_mss(lab):
     here, _flow = lab.served(mss=None)
     yield
@@ -268,7 +268,7 @@ def no_mss(lab):
 
 @case("WS-1")
 def no_scaling(lab):
-    s = connect_to(lab.behave(delay_s=0.04))
+    s = connect_to(lab.behave(delay_s=0.04, scale=None))
     for _ in range(10):
         s.send(b"x" * 100)
         time.sleep(0.06)

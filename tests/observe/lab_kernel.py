@@ -148,7 +148,7 @@ def made_of_cookies(lab):
     sockets = []
 
     def open_one():
-        lab.peer.open(HOST, next(ports), listener.getsockname()[1], Behaviour(scale=7, sack=True))
+        lab.peer.open(HOST, next(ports), listener.getsockname()[1], Behaviour(sack=True))
         sockets.append(listener.accept()[0])
         time.sleep(0.1)
     yield from throughout(open_one)
@@ -223,7 +223,7 @@ def lose_one_in(count):
 
 @case("LOSS-1")
 def one_in_twelve_lost(lab):
-    s = connect_to(lab.behave(sack=True, scale=7, lose=lose_one_in(12)))
+    s = connect_to(lab.behave(sack=True, lose=lose_one_in(12)))
     s.settimeout(20)
     s.sendall(b"x" * 2000000)
     yield
@@ -267,7 +267,7 @@ def clock_went_back(lab):
 def one_segment_at_a_time(lab):
     peers.sysctl("ipv4/tcp_congestion_control", "reno")
     bad = threading.Event()
-    port = lab.behave(sack=True, scale=7,
+    port = lab.behave(sack=True,
                       lose=lambda _flow, _segment, copies: bad.is_set() and copies <= 3)
     s = connect_to(port)
     s.settimeout(20)
@@ -294,7 +294,7 @@ def syns_that_do_not_fit(lab):
 
 @case("BUF-1")
 def small_send_buffer(lab):
-    s = connect_to(lab.behave(scale=7, sack=True, delay_s=0.05))
+    s = connect_to(lab.behave(sack=True, delay_s=0.05))
     s.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4608)
     s.settimeout(1)
 
@@ -434,7 +434,7 @@ def other_end_is_no_more(lab):
 
 @case("RST-7", "GH-4", options=["--interval", "5s"])
 def died_of_silence(lab):
-    port = lab.behave(quiet_after_handshake=True, scale=7)
+    port = lab.behave(quiet_after_handshake=True)
     sockets = []
 
     def open_one():
