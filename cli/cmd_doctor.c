@@ -347,11 +347,20 @@ static size_t take_file(struct words *words, size_t count)
 
 static bool take_sources(struct words *words)
 {
+    static const char *const shared[] = {"kernel", "salut", "all"};
     if (words->source != NULL && strcmp(words->source, "recorder") == 0) {
         words->past_alone = true;
         return true;
     }
-    return slt_parse_sources(&slt_cli_doctor, words->source, &words->sources) == SLT_EXIT_FINE;
+    for (size_t i = 0; i < SLT_ARRAY_COUNT(shared); i++) {
+        if (words->source == NULL || strcmp(words->source, shared[i]) == 0) {
+            return slt_parse_sources(&slt_cli_doctor, words->source, &words->sources) ==
+                   SLT_EXIT_FINE;
+        }
+    }
+    (void)slt_usage_error(&slt_cli_doctor,
+                          "--source wants kernel, salut, recorder or all, not '%s'", words->source);
+    return false;
 }
 
 static int run(int argc, char **argv)

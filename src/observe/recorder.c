@@ -526,10 +526,10 @@ static struct slt_cause_verdict guess(const struct slt_recorded *c, const struct
     struct slt_cause_verdict verdict = {SLT_BY_UNKNOWN, SALUT_STATE_CLOSED, false};
     if (c->stands == SALUT_STATE_SYN_SENT || c->stands == SALUT_STATE_SYN_RECEIVED) {
         verdict.cause = SLT_BY_CONNECT_TIMEOUT;
+    } else if (seen->retries > 0) { /* probes: a retransmission is none */
+        verdict.cause = seen->send_window == 0 ? SLT_BY_PROBE_TIMEOUT : SLT_BY_KEEPALIVE_TIMEOUT;
     } else if (seen->retransmits > 0) {
         verdict.cause = SLT_BY_RETRANSMIT_TIMEOUT;
-    } else if (seen->retries > 0) {
-        verdict.cause = SLT_BY_KEEPALIVE_TIMEOUT;
     }
     return verdict;
 }

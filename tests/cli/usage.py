@@ -141,7 +141,7 @@ USAGE = (
     ("metrics --listen 127.0.0.1:70000", "--listen wants ADDRESS:PORT"),
     ("metrics --listen example.org:80", "--listen wants ADDRESS:PORT"),
     ("doctor --many x", "--many wants a number, not 'x'"),
-    ("doctor --source x", "--source wants kernel, salut or all"),
+    ("doctor --source x", "--source wants kernel, salut, recorder or all"),
     ("doctor state nowhere", "nowhere"),
     ("kill", "which connections? a FILTER is wanted"),
     ("kill --yes", "which connections? a FILTER is wanted"),

@@ -198,13 +198,14 @@ static void what_was_missed_is_told_late(void **state)
 {
     static const struct {
         uint8_t stands;
-        int retransmits, probes;
+        int retransmits, probes, window;
         uint8_t cause;
     } cases[] = {
-        {SALUT_STATE_SYN_SENT, 3, 0, SLT_BY_CONNECT_TIMEOUT},
-        {SALUT_STATE_ESTABLISHED, 4, 0, SLT_BY_RETRANSMIT_TIMEOUT},
-        {SALUT_STATE_ESTABLISHED, 0, 2, SLT_BY_KEEPALIVE_TIMEOUT},
-        {SALUT_STATE_CLOSE_WAIT, 0, 0, SLT_BY_UNKNOWN},
+        {SALUT_STATE_SYN_SENT, 3, 0, 0, SLT_BY_CONNECT_TIMEOUT},
+        {SALUT_STATE_ESTABLISHED, 4, 0, 65535, SLT_BY_RETRANSMIT_TIMEOUT},
+        {SALUT_STATE_ESTABLISHED, 1, 2, 65535, SLT_BY_KEEPALIVE_TIMEOUT},
+        {SALUT_STATE_ESTABLISHED, 1, 2, 0, SLT_BY_PROBE_TIMEOUT},
+        {SALUT_STATE_CLOSE_WAIT, 0, 0, 65535, SLT_BY_UNKNOWN},
     };
     struct fixture *f = *state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -213,6 +214,7 @@ static void what_was_missed_is_told_late(void **state)
         struct slt_seen seen = numbers_of(&e);
         seen.retransmits = cases[i].retransmits;
         seen.retries = (uint8_t)cases[i].probes;
+        seen.send_window = cases[i].window;
         (void)take(f, e);
         assert_null(slt_recorder_finish(f->recorder, &seen, 9000, false, &change));
         assert_non_null(slt_recorder_finish(f->recorder, &seen, 9000, true, &change));
@@ -223,7 +225,7 @@ static void what_was_missed_is_told_late(void **state)
         assert_int_equal(change.what.certain, 0);
         assert_int_equal(change.conn->socket, 0);
     }
-    assert_int_equal(slt_recorder_counts(f->recorder)->guessed, 4);
+    assert_int_equal(slt_recorder_counts(f->recorder)->guessed, 5);
 }
 
 /* An orphan is no socket any more; that it answers data with a RST is told by its ends alone. */
