@@ -61,7 +61,8 @@ static enum slt_explain_bucket bucket_of_silence(const struct slt_explain_flow *
     if (me->fin_seen || peer->fin_seen) {
         return SLT_BUCKET_HALF_CLOSED;
     }
-    bool speaks = slt_explain_step_end(step) != step->seq && step->mark == SLT_MARK_NONE;
+    /* Who closes an idle connection has waited for the other's next word. */
+    bool speaks = step->bytes > 0 && step->mark == SLT_MARK_NONE;
     uint8_t who = step->from;
     if (!speaks) {
         who = flow->end[0].last_data_at_ns > flow->end[1].last_data_at_ns ? 1 : 0;

@@ -44,11 +44,12 @@ static int print_time(int64_t ns, char *out, size_t size)
                                  : snprintf(out, size, "%.3f ms", value / 1e6);
 }
 
-/* A packet by its number in the file. */
+/* A packet by its number in the file. Of a flow that is too long its step may not have been kept.
+ */
 static int print_step(const struct slt_explain_flow *flow, uint32_t step, char *out, size_t size)
 {
     return step < flow->step_count ? snprintf(out, size, "%u", flow->steps[step].number)
-                                   : snprintf(out, size, "?");
+                                   : snprintf(out, size, "(not kept)");
 }
 
 static void append_token(struct sentence *s, const char *token, size_t bytes)

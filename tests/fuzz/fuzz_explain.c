@@ -3,6 +3,7 @@
  * file format first. Whatever comes, the time budget adds up and changes stay within the steps. */
 #include "observe/explain.h"
 #include "observe/explain_ladder.h"
+#include "observe/explain_report.h"
 #include "observe/explain_track.h"
 #include "observe/explain_verdict.h"
 #include "wire/pcap.h"
@@ -69,7 +70,19 @@ static void read_segments(struct slt_explain *explain, struct slt_span input)
     }
 }
 
-static void check_flow(const struct slt_explain_flow *flow)
+/* Sentences are whole: every place of the template was filled. */
+static void check_hits(const struct slt_verdict *verdict)
+{
+    fuzz_check(verdict->hit_count <= SLT_VERDICT_HITS_MAX);
+    for (uint32_t i = 0; i < verdict->hit_count; i++) {
+        const struct slt_explain_hit *hit = &verdict->hits[i];
+        fuzz_check(hit->id < SLT_FIND_COUNT && hit->end < 2);
+        fuzz_check(memchr(hit->evidence, '\0', sizeof(hit->evidence)) != NULL);
+        fuzz_check(hit->evidence[0] != '\0' && strpbrk(hit->evidence, "{}?") == NULL);
+    }
+}
+
+static void check_flow(const struct slt_explain_flow *flow, struct slt_explain_report *report)
 {
     struct slt_explain_states states;
     struct slt_verdict verdict;
@@ -93,6 +106,8 @@ static void check_flow(const struct slt_explain_flow *flow)
         (void)slt_explain_remark(&flow->steps[i], text, sizeof(text));
     }
     fuzz_check(strlen(verdict.text) < sizeof(verdict.text));
+    check_hits(&verdict);
+    slt_explain_report_add(report, flow, &verdict);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -100,6 +115,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     const struct slt_explain_limits limits = {
         .flows_max = 16, .steps_max = 40, .all_steps_max = 400};
     struct slt_explain explain;
+    static struct slt_explain_report report;
+    memset(&report, 0, sizeof(report));
     if (size == 0) {
         return 0;
     }
@@ -117,8 +134,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     slt_explain_finish(&explain);
     for (const struct slt_explain_flow *f = explain.flows.oldest; f != NULL; f = f->younger) {
-        check_flow(f);
+        check_flow(f, &report);
     }
+    fuzz_check(slt_explain_report_finish(&report, &explain.flows));
     slt_explain_deinit(&explain);
     fuzz_free(input);
     return 0;

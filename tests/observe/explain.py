@@ -9,7 +9,8 @@
    and never call proved what is not.
 2. The annotated copy is a capture again, with as many packets, and explains the same.
 3. Filters, exit codes, JSON a line at a time, the page.
-4. The same file cut at every kind of place, damaged, and random: a sentence, exit 1, never a crash.
+4. `salut doctor FILE` finds the same, in doctor's shape.
+5. The same file cut at every kind of place, damaged, and random: a sentence, exit 1, never a crash.
 """
 import json
 import os
@@ -174,6 +175,39 @@ def try_views(work, path):
     json.JSONDecoder().raw_decode(embedded.lstrip())
 
 
+def doctor(*words, code):
+    done = subprocess.run([SALUT, "doctor", *words], capture_output=True, text=True, timeout=60,
+                          check=False)
+    check(done.returncode == code, f"doctor {' '.join(words)}: exit {done.returncode}, not {code}"
+                                   f" ({done.stderr[:100]})")
+    return done.stdout, done.stderr
+
+
+def try_doctor(work, ill, well):
+    """salut doctor FILE: explain's findings in doctor's shape."""
+    rows = objects(doctor("--json", ill, code=1)[0])
+    found = objects(explain("--json", ill)[0])[0]["findings"]
+    check([r["id"] for r in rows] == ["ZW-1"] == [f["id"] for f in found], "one finding, the same")
+    row = rows[0]
+    check(row["schema"] == 1 and row["source"] == "capture" and row["severity"] == "warning" and
+          row["count"] == 1 and row["server_port"] == 8080 and row["advice"], "doctor's shape")
+    check(row["evidence"] == found[0]["evidence"] and "packet" in row["evidence"], "evidence")
+    text, _ = doctor(ill, code=1)
+    check(text.startswith("ZW-1    warning") and "    do:" in text and "    sure:" in text, "text")
+    brief, _ = doctor("--brief", ill, code=1)
+    check(len(brief.splitlines()) == 1, "a line for each finding")
+    check("nothing is wrong" in doctor(well, code=0)[0], "nothing is wrong with the other")
+    check(doctor("--json", well, code=0)[0] == "", "and no object")
+    doctor(ill, "port", "9", code=0)
+    _, err = doctor(ill, "nonsense", code=2)
+    check("nonsense" in err, "the wrong word of the filter is named")
+    cut = os.path.join(work, "cut.pcapng")
+    with open(ill, "rb") as f, open(cut, "wb") as t:
+        t.write(f.read()[:-30])
+    _, err = doctor(cut, code=1)
+    check("ends within" in err, "a file that is cut is said to be")
+
+
 def try_errors(work, path):
     _, err = explain(os.path.join(work, "none"), code=1)
     check("No such file" in err, "a missing file is named")
@@ -218,6 +252,8 @@ def main():
             try_annotate(work, path)
             try_views(work, path)
             try_damage(path)
+        try_doctor(work, os.path.join(folder, "window-probe.pkt.pcapng"),
+                   os.path.join(folder, "open-active.pkt.pcapng"))
         try_errors(work, os.path.join(folder, "close-active.pkt.pcapng"))
     print("explain: " + (f"{len(failures)} failures" if failures else "all right"))
     return 1 if failures else 0
