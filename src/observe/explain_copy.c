@@ -16,7 +16,8 @@ static bool is_same(const struct slt_explain_copy *copy, const struct slt_explai
 static bool is_elsewhere(const struct slt_explain_copy *copy, const struct slt_explain_packet *p)
 {
     bool soon = p->bytes > 0 && p->at_ns - copy->at_ns < AGAIN_SOON_NS;
-    return soon || copy->interface_index != p->interface_index || copy->ttl != p->ttl;
+    return soon || copy->interface_index != p->interface_index || copy->ttl != p->ttl ||
+           copy->direction != p->direction;
 }
 
 bool slt_explain_is_copy(struct slt_explain_end *end, const struct slt_explain_packet *p)
@@ -36,6 +37,7 @@ bool slt_explain_is_copy(struct slt_explain_end *end, const struct slt_explain_p
                                                           .checksum = p->seg.checksum,
                                                           .ip_id = p->ip_id,
                                                           .ttl = p->ttl,
+                                                          .direction = p->direction,
                                                           .interface_index = p->interface_index};
     end->copy_at = (end->copy_at + 1) % SLT_EXPLAIN_COPIES;
     return false;

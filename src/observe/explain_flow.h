@@ -126,6 +126,7 @@ struct slt_explain_end {
         uint16_t checksum;
         uint16_t ip_id;
         uint8_t ttl;
+        uint8_t direction;
         uint32_t interface_index;
     } copies[SLT_EXPLAIN_COPIES];
     uint32_t copy_at;

@@ -62,7 +62,10 @@ static bool skip_link(struct slt_reader *r, uint16_t linktype, struct slt_explai
         break;
     case SLT_LINKTYPE_LINUX_SLL2:
         type = slt_read_u16(r);
-        (void)slt_read_bytes(r, 8);
+        (void)slt_read_u16(r);
+        /* One interface of the file stands for many of the machine. */
+        out->interface_index = slt_read_u32(r);
+        (void)slt_read_u16(r);
         direction = cooked_direction(slt_read_u8(r));
         (void)slt_read_bytes(r, 9);
         type = skip_tags(r, type);

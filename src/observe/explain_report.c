@@ -20,9 +20,8 @@ void slt_explain_report_add(struct slt_explain_report *report, const struct slt_
     for (uint32_t i = 0; i < verdict->hit_count; i++) {
         const struct slt_explain_hit *hit = &verdict->hits[i];
         struct slt_explain_found *found = &report->found[hit->id];
-        if (found->worst != flow) {
-            found->count++;
-        }
+        found->count += found->latest != flow; /* both ends may show it */
+        found->latest = flow;
         if (found->worst == NULL || (found->worst != flow && verdict->score > found->score)) {
             found->worst = flow;
             found->score = verdict->score;

@@ -8,10 +8,11 @@
 #include "observe/explain_verdict.h"
 
 struct slt_explain_found {
-    uint64_t count;                       /* connections; 0: none */
-    const struct slt_explain_flow *worst; /* borrowed */
-    uint32_t score;                       /* of the worst */
-    uint32_t packet;                      /* where to look; 0: nowhere in particular */
+    uint64_t count;                        /* connections; 0: none */
+    const struct slt_explain_flow *worst;  /* borrowed, as is the next */
+    const struct slt_explain_flow *latest; /* the last one that was counted */
+    uint32_t score;                        /* of the worst */
+    uint32_t packet;                       /* where to look; 0: nowhere in particular */
     char confidence;
     char evidence[SLT_HIT_EVIDENCE_MAX];
 };

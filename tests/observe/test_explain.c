@@ -61,13 +61,19 @@ static uint32_t build_ip(const struct row *row, uint8_t *out)
     return total;
 }
 
-static void take(struct slt_explain *explain, const struct row *row)
+static void take_going(struct slt_explain *explain, const struct row *row, uint8_t direction)
 {
     uint8_t bytes[2048];
     uint32_t total = build_ip(row, bytes);
     struct slt_capture_packet packet = {
         .at_ns = row->at_ms * MS + 1, .original_bytes = total, .data = bytes, .bytes = total};
+    packet.direction = direction;
     slt_explain_take(explain, &packet, SLT_LINKTYPE_RAW);
+}
+
+static void take(struct slt_explain *explain, const struct row *row)
+{
+    take_going(explain, row, SLT_CAPTURE_UNKNOWN);
 }
 
 static const struct slt_explain_limits limits = {
@@ -266,6 +272,27 @@ static void copies_are_no_retransmissions(void **state)
     slt_explain_deinit(&e);
 }
 
+/* Without identification: seen to come and to go, or data at one instant; an acknowledgement may be
+ * repeated. */
+static void copies_without_identification(void **state)
+{
+    (void)state;
+    static const struct row data = {30, CLIENT, A, 1, 1, 100, 1000, 0};
+    static const struct row ack = {40, SERVER, A, 1, 101, 0, 1000, 0};
+    struct slt_explain e;
+    assert_true(slt_explain_init(&e, &limits));
+    take(&e, &data);
+    take(&e, &data);
+    take(&e, &ack);
+    take(&e, &ack);
+    assert_int_equal(e.counts.copies, 1);
+    take_going(&e, &ack, SLT_CAPTURE_OUTBOUND);
+    assert_int_equal(e.counts.copies, 2);
+    assert_int_equal(notes_of(&e, 1), SLT_REMARK_COPY);
+    assert_int_equal(notes_of(&e, 4), SLT_REMARK_COPY);
+    slt_explain_deinit(&e);
+}
+
 static void what_the_capture_misses_is_said(void **state)
 {
     (void)state;
@@ -377,6 +404,7 @@ int main(void)
         cmocka_unit_test(a_probe_is_no_keepalive),
         cmocka_unit_test(challenge_acks_are_seen),
         cmocka_unit_test(copies_are_no_retransmissions),
+        cmocka_unit_test(copies_without_identification),
         cmocka_unit_test(what_the_capture_misses_is_said),
         cmocka_unit_test(a_port_used_again_is_one_story),
         cmocka_unit_test(the_budget_adds_up),
