@@ -83,35 +83,70 @@ static inline void *slt_pool_at_typed(const struct slt_pool *pool, uint32_t inde
 /* An object that was never used; asked when none is free. */
 SLT_MUST_USE uint32_t slt_pool_take_fresh(struct slt_pool *pool);
 
-/* Take an object; SLT_NIL when the limit or the allocator says no. */
+/* What the two functions below do, for those that know an object's size and for those that do not.
+ */
+static inline uint32_t slt_pool_unlink(struct slt_pool *pool, const void *object, uint32_t index)
+{
+    memcpy(&pool->free_head, object, sizeof(pool->free_head));
+    pool->used_objects++;
+    pool->mem->ledger.objects[pool->owner]++;
+    return index;
+}
+
+static inline void slt_pool_link(struct slt_pool *pool, void *object, uint32_t index)
+{
+    SLT_ASSERT(index < pool->fresh);
+    SLT_ASSERT(pool->used_objects > 0);
+    /* The cheapest sign of giving twice: the commonest form does it twice in a row. */
+    SLT_ASSERT(index != pool->free_head);
+    memcpy(object, &pool->free_head, sizeof(pool->free_head));
+    pool->free_head = index;
+    pool->used_objects--;
+    pool->mem->ledger.objects[pool->owner]--;
+}
+
+/* Take an object; SLT_NIL when the limit or the allocator says no. Who takes one often takes the
+ * next, having filled this one meanwhile: so that one is fetched. */
 SLT_MUST_USE static inline uint32_t slt_pool_take(struct slt_pool *pool)
 {
     uint32_t index = pool->free_head;
     if (index == SLT_NIL) {
         return slt_pool_take_fresh(pool);
     }
-    memcpy(&pool->free_head, slt_pool_at(pool, index), sizeof(pool->free_head));
+    index = slt_pool_unlink(pool, slt_pool_at(pool, index), index);
     if (pool->free_head != SLT_NIL) {
         SLT_ASSERT(pool->free_head < pool->fresh);
-        /* Who takes one often takes the next, having filled this one meanwhile. */
         slt_prefetch(slt_pool_at(pool, pool->free_head));
     }
-    pool->used_objects++;
-    pool->mem->ledger.objects[pool->owner]++;
+    return index;
+}
+
+SLT_MUST_USE static inline uint32_t slt_pool_take_typed(struct slt_pool *pool,
+                                                        uint32_t object_bytes)
+{
+    uint32_t index = pool->free_head;
+    if (index == SLT_NIL) {
+        return slt_pool_take_fresh(pool);
+    }
+    index = slt_pool_unlink(pool, slt_pool_at_typed(pool, index, object_bytes), index);
+    if (pool->free_head != SLT_NIL) {
+        SLT_ASSERT(pool->free_head < pool->fresh);
+        slt_prefetch(slt_pool_at_typed(pool, pool->free_head, object_bytes));
+    }
     return index;
 }
 
 /* Return an object taken before. */
 static inline void slt_pool_give(struct slt_pool *pool, uint32_t index)
 {
+    SLT_ASSERT(index < pool->fresh); /* before its place is looked up */
+    slt_pool_link(pool, slt_pool_at(pool, index), index);
+}
+
+static inline void slt_pool_give_typed(struct slt_pool *pool, uint32_t index, uint32_t object_bytes)
+{
     SLT_ASSERT(index < pool->fresh);
-    SLT_ASSERT(pool->used_objects > 0);
-    /* The cheapest sign of giving twice: the commonest form does it twice in a row. */
-    SLT_ASSERT(index != pool->free_head);
-    memcpy(slt_pool_at(pool, index), &pool->free_head, sizeof(pool->free_head));
-    pool->free_head = index;
-    pool->used_objects--;
-    pool->mem->ledger.objects[pool->owner]--;
+    slt_pool_link(pool, slt_pool_at_typed(pool, index, object_bytes), index);
 }
 
 /* The largest slab's size in bytes that a pool of this shape takes. */

@@ -17,7 +17,8 @@ bool slt_tcp_cold_make(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t now_
     struct slt_tcp_accecn kept = {.r_cep = 0};
 
     SLT_ASSERT(cold == NULL || cold->resting);
-    uint32_t index = cold != NULL ? cold->index : slt_pool_take(&tcp->colds);
+    uint32_t index =
+        cold != NULL ? cold->index : slt_pool_take_typed(&tcp->colds, (uint32_t)sizeof(*cold));
     if (index == SLT_NIL) {
         return false;
     }
@@ -82,7 +83,7 @@ void slt_tcp_cold_give(struct slt_tcp *tcp, struct slt_tcp_conn *c)
     }
     slt_tcp_held_clear(tcp, c);
     slt_records_clear(tcp, &c->cold->recovery.records);
-    slt_pool_give(&tcp->colds, c->cold->index);
+    slt_pool_give_typed(&tcp->colds, c->cold->index, (uint32_t)sizeof(struct slt_tcp_cold));
     c->cold = NULL;
 }
 

@@ -38,7 +38,7 @@ static uint32_t take_record(struct slt_tcp *tcp, struct slt_records *rs)
     uint32_t index = SLT_NIL;
 
     if (!common || tcp->records_common < tcp->config->records_max) {
-        index = slt_pool_take(&tcp->records);
+        index = slt_pool_take_typed(&tcp->records, (uint32_t)sizeof(struct slt_record));
     }
     if (index == SLT_NIL) {
         slt_count(tcp->telemetry, SLT_NOTE_TCP_NO_RECORD);
@@ -54,7 +54,7 @@ static void give_record(struct slt_tcp *tcp, struct slt_records *rs, uint32_t in
     SLT_ASSERT(rs->count > 0);
     rs->count--;
     tcp->records_common -= rs->count > 0 ? 1 : 0;
-    slt_pool_give(&tcp->records, index);
+    slt_pool_give_typed(&tcp->records, index, (uint32_t)sizeof(struct slt_record));
 }
 
 /* ---- the treap ------------------------------------------------------------------------------- */

@@ -72,13 +72,13 @@ uint32_t slt_tcp_conn_take(struct slt_tcp *tcp, const struct slt_tcp_id *id,
                            const struct slt_tcp_defaults *defaults, uint16_t pmtu,
                            enum salut_state from)
 {
-    uint32_t index = slt_pool_take(&tcp->conns);
+    uint32_t index = slt_pool_take_typed(&tcp->conns, (uint32_t)sizeof(struct slt_tcp_conn));
 
     if (index == SLT_NIL) {
         slt_count(tcp->telemetry, SLT_DROP_TCP_NO_CONN_SLOT);
         return SLT_NIL;
     }
-    struct slt_tcp_conn *c = slt_pool_at(&tcp->conns, index);
+    struct slt_tcp_conn *c = slt_tcp_conn_at(tcp, index);
     uint32_t generation = c->place.generation;
     *c = (struct slt_tcp_conn){.state = (uint8_t)from, .index = index};
     c->place.generation =
@@ -109,7 +109,7 @@ void slt_tcp_conn_give(struct slt_tcp *tcp, uint32_t index)
     slt_tcp_snd_clear(tcp, c);
     slt_tcp_rcv_clear(tcp, c);
     c->place.generation++; /* even: not in use; handles are stale */
-    slt_pool_give(&tcp->conns, index);
+    slt_pool_give_typed(&tcp->conns, index, (uint32_t)sizeof(struct slt_tcp_conn));
 }
 
 /* CLOSED, nothing due, and nobody holds the handle. */
