@@ -182,6 +182,23 @@ static void enter_flight(const struct slt_tcp *tcp, struct slt_records *rs,
 
 /* ---- making, cutting, joining, dropping ------------------------------------------------------ */
 
+/* A record that stands alone needs no priority, and mostly goes alone: the second draws for both.
+ */
+static void put_in_tree(const struct slt_tcp *tcp, struct slt_records *rs,
+                        struct slt_record *record, uint32_t index)
+{
+    if (rs->root == SLT_NIL) {
+        slt_treap_insert_first(&record->tree, &rs->root, index);
+        return;
+    }
+    if (rs->count == 2) {
+        struct slt_record *alone = slt_record_at(tcp, rs->root);
+        alone->tree.priority = draw_priority(tcp, rs->root, alone->start);
+    }
+    record->tree.priority = draw_priority(tcp, index, record->start);
+    slt_treap_insert(&by_start, &tcp->records, &rs->root, index);
+}
+
 /* Chain the record behind `prev` (SLT_NIL: first) in sequence order, and into the treap. */
 static void put_in_sequence(const struct slt_tcp *tcp, struct slt_records *rs,
                             struct slt_record *record, uint32_t index, uint32_t prev)
@@ -196,12 +213,7 @@ static void put_in_sequence(const struct slt_tcp *tcp, struct slt_records *rs,
         slt_record_at(tcp, *next)->prev = index;
     }
     *next = index;
-    record->tree.priority = draw_priority(tcp, index, record->start);
-    if (rs->root == SLT_NIL) {
-        slt_treap_insert_first(&record->tree, &rs->root, index);
-    } else {
-        slt_treap_insert(&by_start, &tcp->records, &rs->root, index);
-    }
+    put_in_tree(tcp, rs, record, index);
 }
 
 /* Out of everything: the record is free. Its state was left before. */
@@ -227,8 +239,7 @@ static void remove_record(struct slt_tcp *tcp, struct slt_records *rs,
 }
 
 /* The only record, new octets in flight: it has no neighbours to look up. */
-static void stand_alone(const struct slt_tcp *tcp, struct slt_records *rs,
-                        struct slt_record *record, uint32_t index)
+static void stand_alone(struct slt_records *rs, struct slt_record *record, uint32_t index)
 {
     record->next = SLT_NIL;
     record->prev = SLT_NIL;
@@ -237,7 +248,6 @@ static void stand_alone(const struct slt_tcp *tcp, struct slt_records *rs,
     rs->head = index;
     rs->tail = index;
     rs->flight = (struct slt_record_list){index, index};
-    record->tree.priority = draw_priority(tcp, index, record->start);
     slt_treap_insert_first(&record->tree, &rs->root, index);
 }
 
@@ -264,7 +274,7 @@ struct slt_record *slt_records_add(struct slt_tcp *tcp, struct slt_records *rs, 
     struct slt_record *record = slt_record_at(tcp, index);
     *record = (struct slt_record){.start = start, .bytes = (uint32_t)(end - start), .segs = segs};
     if (rs->head == SLT_NIL) {
-        stand_alone(tcp, rs, record, index);
+        stand_alone(rs, record, index);
         return record;
     }
     put_in_sequence(tcp, rs, record, index, rs->tail);
