@@ -55,9 +55,8 @@ void slt_loan_return(struct slt_pool *bufs, uint32_t index)
     loans->back_tail = index;
 }
 
-static void release_buf(struct slt_pool *bufs, uint32_t index)
+static void release_buf(struct slt_pool *bufs, uint32_t index, struct slt_buf *buf)
 {
-    struct slt_buf *buf = slt_buf_at(bufs, index);
     SLT_ASSERT(buf->refs > 0);
     buf->refs--;
     if (buf->refs > 0) {
@@ -66,7 +65,7 @@ static void release_buf(struct slt_pool *bufs, uint32_t index)
     if (index & SLT_LOAN_BIT) {
         slt_loan_return(bufs, index);
     } else {
-        slt_pool_give(bufs, index);
+        slt_pool_link(bufs, buf, index);
     }
 }
 
@@ -74,8 +73,9 @@ static void release_buf(struct slt_pool *bufs, uint32_t index)
 static void release_from(struct slt_pool *bufs, uint32_t index)
 {
     while (index != SLT_NIL) {
-        uint32_t next = slt_buf_at(bufs, index)->next;
-        release_buf(bufs, index);
+        struct slt_buf *buf = slt_buf_at(bufs, index);
+        uint32_t next = buf->next;
+        release_buf(bufs, index, buf);
         index = next;
     }
 }
@@ -94,16 +94,21 @@ static uint32_t tail_room(const struct slt_chain *chain, const struct slt_pool *
     return buf_capacity(bufs) - buf->end;
 }
 
-/* Put a buffer of `bytes` bytes at the end. */
-static void add_at_tail(struct slt_chain *chain, struct slt_pool *bufs, uint32_t index,
-                        uint32_t bytes)
+/* The buffer holds `bytes` bytes, for a chain whose last it is. */
+static void begin_buf(struct slt_buf *buf, uint32_t bytes)
 {
-    struct slt_buf *buf = slt_buf_at(bufs, index);
     buf->next = SLT_NIL;
     buf->start = 0;
     buf->end = bytes;
     buf->refs = 1;
     buf->sealed = false;
+}
+
+/* Put a buffer of `bytes` bytes at the end. */
+static void add_at_tail(struct slt_chain *chain, struct slt_pool *bufs, uint32_t index,
+                        uint32_t bytes)
+{
+    begin_buf(slt_buf_at(bufs, index), bytes);
     if (chain->tail == SLT_NIL) {
         chain->head = index;
     } else {
@@ -152,9 +157,27 @@ void slt_chain_grow(struct slt_chain *chain, struct slt_pool *bufs, uint32_t byt
     chain->bytes += bytes;
 }
 
+/* Nothing is queued and one buffer takes it all: most messages. */
+static uint32_t append_first(struct slt_chain *chain, struct slt_pool *bufs, const uint8_t *data,
+                             uint32_t bytes)
+{
+    uint32_t index = slt_pool_take(bufs);
+    if (index == SLT_NIL) {
+        return 0;
+    }
+    struct slt_buf *buf = slt_pool_at(bufs, index);
+    begin_buf(buf, bytes);
+    memcpy(buf->data, data, bytes);
+    *chain = (struct slt_chain){.head = index, .tail = index, .bytes = bytes};
+    return bytes;
+}
+
 uint32_t slt_chain_append(struct slt_chain *chain, struct slt_pool *bufs, const uint8_t *data,
                           uint32_t bytes)
 {
+    if (chain->head == SLT_NIL && bytes > 0 && bytes <= buf_capacity(bufs)) {
+        return append_first(chain, bufs, data, bytes);
+    }
     uint32_t taken = 0;
     uint32_t room = tail_room(chain, bufs);
     SLT_ASSERT(bytes <= UINT32_MAX - chain->bytes);
@@ -267,7 +290,7 @@ void slt_chain_drop(struct slt_chain *chain, struct slt_pool *bufs, uint32_t byt
         bytes -= buf_bytes(buf);
         chain->head = buf->next;
         SLT_ASSERT(chain->head != SLT_NIL);
-        release_buf(bufs, emptied);
+        release_buf(bufs, emptied, buf);
         buf = slt_buf_at(bufs, chain->head);
     }
     buf->start += bytes;
@@ -436,7 +459,7 @@ void slt_pieces_hold(struct slt_pool *bufs, const struct slt_piece *pieces, uint
 void slt_pieces_release(struct slt_pool *bufs, const struct slt_piece *pieces, uint32_t count)
 {
     for (uint32_t i = 0; i < count; i++) {
-        release_buf(bufs, pieces[i].buf);
+        release_buf(bufs, pieces[i].buf, slt_buf_at(bufs, pieces[i].buf));
     }
 }
 
