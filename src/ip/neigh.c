@@ -376,29 +376,57 @@ void slt_neigh_resolve(struct slt_neigh *neigh, const uint8_t addr[16], int64_t 
     memcpy(out->mac, e->mac, sizeof(out->mac));
 }
 
-bool slt_neigh_use(struct slt_neigh *neigh, struct slt_neigh_ref ref, int64_t now_ns,
-                   uint8_t mac[6])
+static bool find_mac(struct slt_neigh *neigh, struct slt_neigh_entry *e, uint32_t index,
+                     int64_t now_ns, uint8_t mac[6])
 {
-    struct slt_neigh_entry *e = entry_of(neigh, ref);
-    if (!e || use_entry(neigh, e, ref.index, now_ns) != SLT_NEIGH_RESOLVED) {
+    if (use_entry(neigh, e, index, now_ns) != SLT_NEIGH_RESOLVED) {
         return false;
     }
     memcpy(mac, e->mac, sizeof(e->mac));
     return true;
 }
 
-void slt_neigh_confirm(struct slt_neigh *neigh, struct slt_neigh_ref ref, int64_t now_ns)
+bool slt_neigh_use(struct slt_neigh *neigh, struct slt_neigh_ref ref, int64_t now_ns,
+                   uint8_t mac[6])
 {
     struct slt_neigh_entry *e = entry_of(neigh, ref);
-    if (!e || e->permanent) {
+    return e && find_mac(neigh, e, ref.index, now_ns, mac);
+}
+
+bool slt_neigh_use_held(struct slt_neigh *neigh, uint32_t index, int64_t now_ns, uint8_t mac[6])
+{
+    struct slt_neigh_entry *e = slt_neigh_at(neigh, index);
+    SLT_ASSERT(e->holds > 0);
+    return e->state != SLT_NEIGH_NONE && find_mac(neigh, e, index, now_ns, mac);
+}
+
+static void confirm(struct slt_neigh *neigh, struct slt_neigh_entry *e, uint32_t index,
+                    int64_t now_ns)
+{
+    if (e->permanent) {
         return;
     }
     if (e->state == SLT_NEIGH_REACHABLE) {
         e->confirmed_at_ns = now_ns;
     } else if (e->state == SLT_NEIGH_STALE || e->state == SLT_NEIGH_DELAY ||
                e->state == SLT_NEIGH_PROBE) {
-        set_state(neigh, ref.index, SLT_NEIGH_REACHABLE, now_ns);
+        set_state(neigh, index, SLT_NEIGH_REACHABLE, now_ns);
     }
+}
+
+void slt_neigh_confirm(struct slt_neigh *neigh, struct slt_neigh_ref ref, int64_t now_ns)
+{
+    struct slt_neigh_entry *e = entry_of(neigh, ref);
+    if (e) {
+        confirm(neigh, e, ref.index, now_ns);
+    }
+}
+
+void slt_neigh_confirm_held(struct slt_neigh *neigh, uint32_t index, int64_t now_ns)
+{
+    struct slt_neigh_entry *e = slt_neigh_at(neigh, index);
+    SLT_ASSERT(e->holds > 0);
+    confirm(neigh, e, index, now_ns);
 }
 
 void slt_neigh_hold(struct slt_neigh *neigh, struct slt_neigh_ref ref)

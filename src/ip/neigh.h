@@ -149,6 +149,11 @@ SLT_MUST_USE bool slt_neigh_use(struct slt_neigh *neigh, struct slt_neigh_ref re
 /* TCP made progress through this neighbour (R4861-05). A stale reference is ignored. */
 void slt_neigh_confirm(struct slt_neigh *neigh, struct slt_neigh_ref ref, int64_t now_ns);
 
+/* The same two for whoever holds the entry: its index stays its own, and needs no proof. */
+SLT_MUST_USE bool slt_neigh_use_held(struct slt_neigh *neigh, uint32_t index, int64_t now_ns,
+                                     uint8_t mac[6]);
+void slt_neigh_confirm_held(struct slt_neigh *neigh, uint32_t index, int64_t now_ns);
+
 /* Keep the entry from being evicted, and let it go again. Stale references are ignored. */
 void slt_neigh_hold(struct slt_neigh *neigh, struct slt_neigh_ref ref);
 void slt_neigh_release(struct slt_neigh *neigh, struct slt_neigh_ref ref);

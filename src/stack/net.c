@@ -46,7 +46,7 @@ void slt_net_forget(struct salut_stack *stack, struct slt_tcp_place *place)
 void slt_net_confirm(struct salut_stack *stack, const struct slt_tcp_place *place)
 {
     if (place->neighbour != 0) {
-        slt_neigh_confirm(&stack->neigh, ref_of(stack, place), stack->now_ns);
+        slt_neigh_confirm_held(&stack->neigh, place->neighbour - 1U, stack->now_ns);
     }
 }
 
@@ -158,8 +158,7 @@ enum slt_net_answer slt_net_way_of_conn(struct salut_stack *stack, struct slt_tc
 {
     struct slt_tcp_place *place = &c->place;
     if (place->neighbour != 0) {
-        way->ref = ref_of(stack, place);
-        if (slt_neigh_use(&stack->neigh, way->ref, stack->now_ns, way->mac)) {
+        if (slt_neigh_use_held(&stack->neigh, place->neighbour - 1U, stack->now_ns, way->mac)) {
             return SLT_NET_SEND;
         }
         slt_net_forget(stack, place);
