@@ -74,6 +74,25 @@ static void trim(struct slt_tcp *tcp, struct slt_tcp_conn *c, struct slt_tcp_in 
     }
 }
 
+/* The usual case: the segment is what comes next, and ends within the window. Then it is
+ * acceptable, and all of it is taken as it is. */
+static bool is_next(const struct slt_tcp_conn *c, const struct slt_tcp_in *in)
+{
+    return in->pos == c->rcv.nxt && in->end_pos <= c->rcv.edge &&
+           (in->seg->flags & (SLT_TCP_SYN | SLT_TCP_RST)) == 0;
+}
+
+static void take_whole(struct slt_tcp_in *in)
+{
+    in->fin_pos = in->pos + in->seg->payload_bytes;
+    in->fin = (in->seg->flags & SLT_TCP_FIN) != 0;
+    if (in->seg->payload_bytes > 0) {
+        in->text_pos = in->pos;
+        in->text = in->seg->payload;
+        in->text_bytes = in->seg->payload_bytes;
+    }
+}
+
 /* The peer's FIN came again in TIME-WAIT: acknowledge it and start 2MSL anew (U-25, n16). */
 static enum slt_reason resent_fin(struct slt_tcp *tcp, struct slt_tcp_conn *c,
                                   const struct slt_tcp_in *in)
@@ -120,8 +139,11 @@ static bool counts_at_zero_window(const struct slt_tcp_conn *c, const struct slt
 enum slt_reason slt_tcp_check_sequence(struct slt_tcp *tcp, struct slt_tcp_conn *c,
                                        struct slt_tcp_in *in)
 {
+    if (is_next(c, in)) {
+        take_whole(in);
+        return SLT_PASS;
+    }
     uint32_t seg_len = slt_tcp_seg_len(in->seg);
-
     if (!slt_tcp_acceptable(in->pos, seg_len, c->rcv.nxt, c->rcv.edge)) {
         if (!counts_at_zero_window(c, in)) {
             return unacceptable(tcp, c, in);
