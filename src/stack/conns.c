@@ -24,8 +24,7 @@ uint32_t slt_conns_new(struct salut_stack *stack, const struct slt_tcp_id *id,
         return SLT_NIL;
     }
     struct slt_tcp_place *place = &slt_tcp_conn_at(&stack->tcp, index)->place;
-    *place = (struct slt_tcp_place){.flow_next = SLT_FLOW_NONE, .generation = place->generation};
-    slt_wheel_entry_init(&place->wheel);
+    place->flow_next = SLT_FLOW_NONE; /* all else of it is as the engine made it */
     slt_queue_free_links(place, index);
     return index;
 }

@@ -66,7 +66,7 @@ static uint32_t offer_segments(struct salut_stack *stack, const struct slt_tcp_c
     struct slt_tcp_burst burst;
     struct slt_frame_to to = {.id = &c->id,
                               .mac = way->mac,
-                              .family = slt_address_is_v4(c->id.remote) ? 4 : 6,
+                              .family = c->ip_bytes == 20 ? 4 : 6,
                               .ttl = c->opts.ttl,
                               .dscp = c->opts.dscp};
     uint32_t count = 0;

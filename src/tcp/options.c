@@ -128,11 +128,25 @@ uint32_t slt_tcp_full_mss(const struct slt_tcp *tcp, const struct slt_tcp_conn *
     return slt_max32(mss, MSS_FLOOR); /* B05: never a data segment without data */
 }
 
+/* What is left of `mss` beside the SACK blocks that wait. */
+static SLT_APART uint32_t beside_sack(const struct slt_tcp *tcp, const struct slt_tcp_conn *c,
+                                      uint32_t mss)
+{
+    struct slt_tcp_sack_block blocks[SLT_TCP_SACK_MAX];
+    uint32_t max_blocks = slt_tcp_has(c, SLT_CONN_TS_OK) ? 3 : SLT_TCP_SACK_MAX;
+    uint32_t count = slt_tcp_sack_blocks(tcp, c, blocks, max_blocks);
+
+    if (count > 0) {
+        uint32_t sack_bytes = SACK_BASE_BYTES + SACK_BLOCK_BYTES * count;
+        mss = mss > sack_bytes + MSS_FLOOR ? mss - sack_bytes : MSS_FLOOR;
+    }
+    return mss;
+}
+
 /* The same for the next data segment, with the SACK blocks it would carry. */
 uint32_t slt_tcp_data_mss(const struct slt_tcp *tcp, const struct slt_tcp_conn *c)
 {
     uint32_t mss = slt_tcp_full_mss(tcp, c);
-    struct slt_tcp_sack_block blocks[SLT_TCP_SACK_MAX];
 
     if (slt_tcp_uto_due(tcp, c)) {
         mss = mss > SLT_TCP_UTO_BYTES + MSS_FLOOR ? mss - SLT_TCP_UTO_BYTES : MSS_FLOOR;
@@ -140,11 +154,5 @@ uint32_t slt_tcp_data_mss(const struct slt_tcp *tcp, const struct slt_tcp_conn *
     if (c->cold == NULL || !slt_tcp_has(c, SLT_CONN_SACK_OK) || !slt_tcp_sack_waits(c->cold)) {
         return mss;
     }
-    uint32_t max_blocks = slt_tcp_has(c, SLT_CONN_TS_OK) ? 3 : SLT_TCP_SACK_MAX;
-    uint32_t count = slt_tcp_sack_blocks(tcp, c, blocks, max_blocks);
-    if (count > 0) {
-        uint32_t sack_bytes = SACK_BASE_BYTES + SACK_BLOCK_BYTES * count;
-        mss = mss > sack_bytes + MSS_FLOOR ? mss - sack_bytes : MSS_FLOOR;
-    }
-    return mss;
+    return beside_sack(tcp, c, mss);
 }

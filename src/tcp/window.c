@@ -35,7 +35,7 @@ int64_t slt_tcp_window_edge(const struct slt_tcp *tcp, const struct slt_tcp_conn
     int64_t wanted = c->rcv.nxt + free_bytes(tcp, c);
     int64_t below_step = (INT64_C(1) << c->rcv.wscale) - 1;
 
-    if (wanted - c->rcv.edge < least_step(tcp, c)) {
+    if (wanted <= c->rcv.edge || wanted - c->rcv.edge < least_step(tcp, c)) {
         wanted = c->rcv.edge;
     }
     int64_t wnd = slt_max64(wanted - c->rcv.nxt, 0);
