@@ -91,6 +91,7 @@ void slt_host_facts_read(struct slt_host_facts *facts)
     facts->fin_timeout_s = read_number("/proc/sys/net/ipv4/tcp_fin_timeout");
     facts->keepalive_time_s = read_number("/proc/sys/net/ipv4/tcp_keepalive_time");
     facts->retries2 = read_number("/proc/sys/net/ipv4/tcp_retries2");
+    facts->slow_start_after_idle = read_number("/proc/sys/net/ipv4/tcp_slow_start_after_idle");
     facts->conntrack_count = read_number("/proc/sys/net/netfilter/nf_conntrack_count");
     facts->conntrack_max = read_number("/proc/sys/net/netfilter/nf_conntrack_max");
     read_softnet(facts);

@@ -15,7 +15,8 @@ struct slt_host_facts {
     int64_t abort_on_overflow;
     int64_t fin_timeout_s;
     int64_t keepalive_time_s;
-    int64_t retries2; /* tcp_retries2 */
+    int64_t retries2;              /* tcp_retries2 */
+    int64_t slow_start_after_idle; /* tcp_slow_start_after_idle */
     int64_t conntrack_count, conntrack_max;
 
     /* Packets, all counted since the host started, or since another reading (slt_host_facts_since).

@@ -107,7 +107,26 @@ static void judge_fin_wait_1(const struct slt_case *about, struct slt_hit *hit)
 static bool is_fin_shut_out(const struct slt_case *about, const struct slt_seen *seen)
 {
     (void)about;
-    return seen->state == SALUT_STATE_FIN_WAIT_1 && seen->timer == SLT_SEEN_TIMER_PERSIST;
+    return seen->state == SALUT_STATE_FIN_WAIT_1 && seen->timer == SLT_SEEN_TIMER_PERSIST &&
+           seen->orphan != SLT_NO;
+}
+
+/* The program has it still, so nothing bounds the wait. */
+static bool is_shutdown_shut_out(const struct slt_case *about, const struct slt_seen *seen)
+{
+    (void)about;
+    return seen->state == SALUT_STATE_FIN_WAIT_1 && seen->timer == SLT_SEEN_TIMER_PERSIST &&
+           seen->orphan == SLT_NO;
+}
+
+static void judge_shutdown_shut_out(const struct slt_case *about, struct slt_hit *hit)
+{
+    slt_hit_count(about, is_shutdown_shut_out, hit);
+    slt_hit_tell(hit, "were shut down for sending here, but the peer's window is closed: the FIN "
+                      "cannot be sent, and the program waits with it");
+    if (hit->count > 0) {
+        slt_hit_say(hit, "; %" PRId64 " bytes are before it", to_deliver(hit->worst));
+    }
 }
 
 static void judge_fin_shut_out(const struct slt_case *about, struct slt_hit *hit)
@@ -274,19 +293,12 @@ static void judge_orphans(const struct slt_case *about, struct slt_hit *hit)
 }
 
 const struct slt_judgement slt_judge_closing[] = {
-    {SLT_FIND_CW_1, judge_close_wait},
-    {SLT_FIND_CW_2, judge_sending_close_wait},
-    {SLT_FIND_CW_3, judge_lost_peer},
-    {SLT_FIND_FW1_1, judge_fin_wait_1},
-    {SLT_FIND_ZW_4, judge_fin_shut_out},
-    {SLT_FIND_FW2_1, judge_fin_wait_2},
-    {SLT_FIND_FW2_2, judge_half_closed},
-    {SLT_FIND_CLS_1, judge_closing},
-    {SLT_FIND_LA_1, judge_last_ack},
-    {SLT_FIND_TW_1, judge_server_time_wait},
-    {SLT_FIND_TW_2, judge_client_time_wait},
-    {SLT_FIND_TW_3, judge_time_wait_limit},
-    {SLT_FIND_TW_5, judge_recipes},
-    {SLT_FIND_OR_1, judge_orphans},
-    {SLT_FIND_COUNT, NULL},
+    {SLT_FIND_CW_1, judge_close_wait},       {SLT_FIND_CW_2, judge_sending_close_wait},
+    {SLT_FIND_CW_3, judge_lost_peer},        {SLT_FIND_FW1_1, judge_fin_wait_1},
+    {SLT_FIND_ZW_4, judge_fin_shut_out},     {SLT_FIND_FW1_2, judge_shutdown_shut_out},
+    {SLT_FIND_FW2_1, judge_fin_wait_2},      {SLT_FIND_FW2_2, judge_half_closed},
+    {SLT_FIND_CLS_1, judge_closing},         {SLT_FIND_LA_1, judge_last_ack},
+    {SLT_FIND_TW_1, judge_server_time_wait}, {SLT_FIND_TW_2, judge_client_time_wait},
+    {SLT_FIND_TW_3, judge_time_wait_limit},  {SLT_FIND_TW_5, judge_recipes},
+    {SLT_FIND_OR_1, judge_orphans},          {SLT_FIND_COUNT, NULL},
 };

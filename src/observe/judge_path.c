@@ -22,6 +22,7 @@
 #define HELD_BACK_NS      (50 * SLT_NS_PER_MS)
 #define ACKS_LOST         5
 #define MARKS_MANY        10
+#define SAMPLE_BYTES      (1024 * 1024)
 #define EXAMINED_MAX      2000U
 #define BACKOFF_SHIFT_MAX 20U
 
@@ -203,6 +204,34 @@ static void judge_marks(const struct slt_case *about, struct slt_hit *hit)
     }
 }
 
+/* ---- slow after a rest ---------------------------------------------------------------------- */
+
+/* It had more on its way once than it may have now, and neither a loss nor a mark took the window
+ * back: a rest longer than the timeout did. BBR does so by itself, to measure. */
+static bool starts_over(const struct slt_case *about, const struct slt_seen *seen)
+{
+    int64_t carried = seen->delivery_rate > 0 && seen->rtt_min_us > 0
+                          ? seen->delivery_rate / 1000 * seen->rtt_min_us / 1000
+                          : 0;
+    return about->host.slow_start_after_idle == 1 && slt_judge_is_open(seen) &&
+           seen->bytes_sent >= SAMPLE_BYTES && seen->retransmits * 1000 < seen->segs_out &&
+           seen->marked <= 0 && strncmp(seen->congestion, "bbr", 3) != 0 && seen->cwnd_bytes > 0 &&
+           carried > 2 * seen->cwnd_bytes;
+}
+
+static void judge_starts_over(const struct slt_case *about, struct slt_hit *hit)
+{
+    slt_hit_count(about, starts_over, hit);
+    slt_hit_tell(hit, "begin slowly after each rest");
+    if (hit->count > 0) {
+        slt_hit_say(hit,
+                    "; it may have %" PRId64 " KB on its way, carried %" PRId64
+                    " KB/s before with %" PRId64 " ms a round trip, and lost nothing",
+                    hit->worst->cwnd_bytes / 1024, hit->worst->delivery_rate / 1024,
+                    hit->worst->rtt_min_us / 1000);
+    }
+}
+
 /* ---- held back ------------------------------------------------------------------------------ */
 
 /* Less than a segment, nothing on its way, and the peer's window has room: TCP_NODELAY or not, such
@@ -230,8 +259,13 @@ static void judge_corked(const struct slt_case *about, struct slt_hit *hit)
 }
 
 const struct slt_judgement slt_judge_path[] = {
-    {SLT_FIND_RTO_1, judge_unanswered}, {SLT_FIND_RTO_2, judge_end},
-    {SLT_FIND_MTU_1, judge_black_hole}, {SLT_FIND_NAT_1, judge_forgotten},
-    {SLT_FIND_LOSS_4, judge_way_in},    {SLT_FIND_ECN_1, judge_marks},
-    {SLT_FIND_NAG_2, judge_corked},     {SLT_FIND_COUNT, NULL},
+    {SLT_FIND_RTO_1, judge_unanswered},
+    {SLT_FIND_RTO_2, judge_end},
+    {SLT_FIND_MTU_1, judge_black_hole},
+    {SLT_FIND_NAT_1, judge_forgotten},
+    {SLT_FIND_LOSS_4, judge_way_in},
+    {SLT_FIND_ECN_1, judge_marks},
+    {SLT_FIND_NAG_2, judge_corked},
+    {SLT_FIND_CC_2, judge_starts_over},
+    {SLT_FIND_COUNT, NULL},
 };

@@ -136,6 +136,13 @@ static bool has_received_fin(uint8_t state)
            state == SALUT_STATE_CLOSING;
 }
 
+/* Ours takes a position, too: it is in wqueue until it is acknowledged. */
+static bool has_own_fin(uint8_t state)
+{
+    return state == SALUT_STATE_FIN_WAIT_1 || state == SALUT_STATE_CLOSING ||
+           state == SALUT_STATE_LAST_ACK;
+}
+
 static void fill_queues(struct slt_seen *seen, const struct diag_message *m)
 {
     if (seen->kind == SLT_SEEN_LISTENER) {
@@ -150,10 +157,8 @@ static void fill_queues(struct slt_seen *seen, const struct diag_message *m)
     bool fin = has_received_fin(seen->state) && m->receive_queue > 0;
     seen->fin_unread = has_received_fin(seen->state) ? (fin ? SLT_YES : SLT_NO) : SLT_NO;
     seen->unread = (int64_t)m->receive_queue - (fin ? 1 : 0);
-    /* Likewise ours is in wqueue until it is acknowledged. */
-    bool ours = seen->state == SALUT_STATE_FIN_WAIT_1 || seen->state == SALUT_STATE_CLOSING ||
-                seen->state == SALUT_STATE_LAST_ACK;
-    seen->unacked = (int64_t)m->send_queue - (ours && m->send_queue > 0 ? 1 : 0);
+    bool ours = has_own_fin(seen->state) && m->send_queue > 0;
+    seen->unacked = (int64_t)m->send_queue - (ours ? 1 : 0);
 }
 
 static void fill_owner(struct slt_seen *seen, const struct diag_message *m)
@@ -240,8 +245,8 @@ static void fill_info(struct slt_seen *seen, const struct kernel_tcp_info *t, si
         seen->segs_in = t->segs_in;
         seen->segs_out = t->segs_out;
         seen->rtt_min_us = t->min_rtt_us == UINT32_MAX ? SLT_UNKNOWN : (int64_t)t->min_rtt_us;
-        seen->unsent = t->notsent_bytes;
-        seen->unacked = seen->unacked > t->notsent_bytes ? seen->unacked - t->notsent_bytes : 0;
+        seen->unsent = t->notsent_bytes - (t->notsent_bytes > 0 && has_own_fin(seen->state));
+        seen->unacked = slt_max64(seen->unacked - seen->unsent, 0);
     }
     if (bytes >= offsetof(struct kernel_tcp_info, delivered)) {
         seen->delivery_rate = (int64_t)t->delivery_rate;

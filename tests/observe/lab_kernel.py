@@ -418,6 +418,32 @@ def corked(lab):
     yield from keep_sending(sockets, 10)
 
 
+@case("FW1-2")
+def shut_down_with_closed_window(lab):
+    here, flow = lab.served(window=0)
+    lab.peer.say(flow, 0, b"give")
+    here.recv(4)
+    here.send(b"y" * 5000)
+    here.shutdown(socket.SHUT_WR)
+    yield
+    here.close()
+
+
+@case("CC-2", "BUF-2")
+def slow_after_a_rest(lab):
+    peers.sysctl("ipv4/tcp_congestion_control", "reno")
+    s = connect_to(lab.behave(sack=True, delay_s=0.1, window=800))  # 100 KB, scaled
+    s.settimeout(20)
+    s.sendall(b"x" * 1500000)
+    until(lambda: unacknowledged(s) == 0, "all is acknowledged")
+
+    def rest_and_send():
+        time.sleep(1.2)
+        s.send(b"x" * 100)
+    yield from throughout(rest_and_send)
+    s.close()
+
+
 # ---- closing ---------------------------------------------------------------------------------
 
 @case("CW-3", "CW-1", options=["--close-wait", "1s"])

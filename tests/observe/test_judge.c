@@ -470,6 +470,52 @@ static void test_short_connections(void **state)
     does_not_hold(&w, SLT_FIND_APP_3); /* few in so long a time */
 }
 
+static void test_starts_over(void **state)
+{
+    (void)state;
+    struct world w;
+    begin(&w);
+    struct slt_seen *seen = add(&w, SLT_SEEN_CONN, SALUT_STATE_ESTABLISHED, 40001);
+    seen->bytes_sent = 2 * 1024 * 1024;
+    seen->segs_out = 1500;
+    seen->retransmits = 0;
+    seen->cwnd_bytes = 14600;
+    seen->delivery_rate = 1000000;
+    seen->rtt_min_us = 100000;
+    strcpy(seen->congestion, "cubic");
+    does_not_hold(&w, SLT_FIND_CC_2); /* the setting is not known */
+    w.about.host.slow_start_after_idle = 1;
+    holds(&w, SLT_FIND_CC_2, "it may have 14 KB on its way, carried 976 KB/s before");
+    seen->retransmits = 2; /* a loss took the window back */
+    does_not_hold(&w, SLT_FIND_CC_2);
+    seen->retransmits = 0;
+    seen->marked = 1; /* or a mark */
+    does_not_hold(&w, SLT_FIND_CC_2);
+    seen->marked = 0;
+    strcpy(seen->congestion, "bbr");
+    does_not_hold(&w, SLT_FIND_CC_2);
+    strcpy(seen->congestion, "reno");
+    seen->rtt_min_us = 20000; /* it never had more on its way */
+    does_not_hold(&w, SLT_FIND_CC_2);
+}
+
+static void test_closed_with_closed_window(void **state)
+{
+    (void)state;
+    struct world w;
+    begin(&w);
+    struct slt_seen *seen = add(&w, SLT_SEEN_CONN, SALUT_STATE_FIN_WAIT_1, 8080);
+    seen->timer = SLT_SEEN_TIMER_PERSIST;
+    seen->orphan = SLT_YES;
+    holds(&w, SLT_FIND_ZW_4, "the FIN cannot be sent");
+    does_not_hold(&w, SLT_FIND_FW1_2);
+    seen->orphan = SLT_NO;
+    seen->unsent = 700;
+    seen->unacked = 0;
+    holds(&w, SLT_FIND_FW1_2, "700 bytes are before it");
+    does_not_hold(&w, SLT_FIND_ZW_4);
+}
+
 /* A judge may only hold where something is seen. */
 static void test_nothing(void **state)
 {
@@ -514,6 +560,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_late_open),
         cmocka_unit_test(test_ended_for_silence),
         cmocka_unit_test(test_short_connections),
+        cmocka_unit_test(test_starts_over),
+        cmocka_unit_test(test_closed_with_closed_window),
         cmocka_unit_test(test_nothing),
     };
     cmocka_set_test_filter(argc > 1 ? argv[1] : NULL);
