@@ -6,6 +6,7 @@
 #include "observe/cause.h"
 
 #include "base/compiler.h"
+#include "observe/seen.h"
 
 #include <string.h>
 
@@ -216,6 +217,34 @@ struct slt_cause_verdict slt_cause_judge(const struct slt_cause_facts *facts)
             verdict.certain = rows[i].certain;
             break;
         }
+    }
+    return verdict;
+}
+
+#define RTO_MIN_US 200000
+
+/* The timeout has doubled since the round-trip time was last measured. */
+static bool is_backed_off(const struct slt_seen *final)
+{
+    int64_t spread_us = final->rtt_var_us * 4 > RTO_MIN_US ? final->rtt_var_us * 4 : RTO_MIN_US;
+    return final->retransmits > 0 && final->rto_us * 2 > (final->rtt_us + spread_us) * 3;
+}
+
+struct slt_cause_verdict slt_cause_guess(uint8_t stands, const struct slt_seen *final)
+{
+    struct slt_cause_verdict verdict = {SLT_BY_RST_RECEIVED, SALUT_STATE_CLOSED, false};
+    if (stands == SALUT_STATE_SYN_SENT || stands == SALUT_STATE_SYN_RECEIVED) {
+        verdict.cause = final->retransmits > 0 ? SLT_BY_CONNECT_TIMEOUT : SLT_BY_REFUSED;
+    } else if (final->retries > 0) { /* probes: a retransmission is none */
+        verdict.cause = final->send_window == 0 ? SLT_BY_PROBE_TIMEOUT : SLT_BY_KEEPALIVE_TIMEOUT;
+    } else if (is_backed_off(final)) {
+        verdict.cause = SLT_BY_RETRANSMIT_TIMEOUT;
+    } else if (stands == SALUT_STATE_LAST_ACK) {
+        verdict.cause = SLT_BY_LAST_ACKED;
+    } else if (stands == SALUT_STATE_FIN_WAIT_1 || stands == SALUT_STATE_FIN_WAIT_2 ||
+               stands == SALUT_STATE_CLOSING) {
+        verdict.cause = SLT_BY_TIME_WAIT;
+        verdict.to = SALUT_STATE_TIME_WAIT;
     }
     return verdict;
 }

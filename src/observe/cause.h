@@ -102,6 +102,12 @@ struct slt_cause_verdict {
 
 struct slt_cause_verdict slt_cause_judge(const struct slt_cause_facts *facts);
 
+struct slt_seen;
+
+/* What ended a connection whose last change was missed while it stood in a state: it was a timer or
+ * a segment, for no program's call is missed, and the final numbers say which. Never certain. */
+struct slt_cause_verdict slt_cause_guess(uint8_t stands, const struct slt_seen *final);
+
 /* Was it the program that did it, in its own process? */
 bool slt_cause_is_programs(enum slt_cause cause);
 

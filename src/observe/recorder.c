@@ -520,20 +520,6 @@ static void keep_numbers(struct slt_recorded *c, const struct slt_seen *seen, in
     }
 }
 
-/* What is missed was done by a timer: which one, the numbers tell. */
-static struct slt_cause_verdict guess(const struct slt_recorded *c, const struct slt_seen *seen)
-{
-    struct slt_cause_verdict verdict = {SLT_BY_UNKNOWN, SALUT_STATE_CLOSED, false};
-    if (c->stands == SALUT_STATE_SYN_SENT || c->stands == SALUT_STATE_SYN_RECEIVED) {
-        verdict.cause = SLT_BY_CONNECT_TIMEOUT;
-    } else if (seen->retries > 0) { /* probes: a retransmission is none */
-        verdict.cause = seen->send_window == 0 ? SLT_BY_PROBE_TIMEOUT : SLT_BY_KEEPALIVE_TIMEOUT;
-    } else if (seen->retransmits > 0) {
-        verdict.cause = SLT_BY_RETRANSMIT_TIMEOUT;
-    }
-    return verdict;
-}
-
 bool slt_recorder_takes_for_open(const struct slt_recorder *r, const struct slt_seen *seen)
 {
     struct ends ends = {&seen->local, &seen->remote, seen->local_port, seen->remote_port};
@@ -562,7 +548,7 @@ const struct slt_recorded *slt_recorder_finish(struct slt_recorder *r, const str
     c->netns = c->netns == 0 ? seen->instance : c->netns;
     if (makes_change) {
         struct slt_trace_event e = {.at_ns = at_ns, .from = c->stands, .to = SALUT_STATE_CLOSED};
-        struct slt_cause_verdict verdict = guess(c, seen);
+        struct slt_cause_verdict verdict = slt_cause_guess(c->stands, seen);
         make_change(r, c, &e, &verdict, change);
         unlink_socket(r, at);
         r->counts.guessed++;

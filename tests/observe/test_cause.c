@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "observe/cause.h"
+#include "observe/seen.h"
 
 #include "base/compiler.h"
 
@@ -216,6 +217,45 @@ static void only_programs_act_in_their_own_process(void **state)
     assert_false(slt_cause_is_programs(SLT_BY_PASSIVE_OPEN));
 }
 
+/* What ends a connection on an idle processor is no program's call. */
+static void a_missed_end_is_guessed_from_numbers(void **state)
+{
+    static const struct {
+        uint8_t stands;
+        int retransmits, probes, window, rto_us;
+        uint8_t cause, to;
+    } cases[] = {
+        {SALUT_STATE_SYN_SENT, 0, 0, 0, 1000000, SLT_BY_REFUSED, SALUT_STATE_CLOSED},
+        {SALUT_STATE_SYN_SENT, 2, 0, 0, 1000000, SLT_BY_CONNECT_TIMEOUT, SALUT_STATE_CLOSED},
+        {SALUT_STATE_ESTABLISHED, 0, 0, 9, 204000, SLT_BY_RST_RECEIVED, SALUT_STATE_CLOSED},
+        /* Something was lost once, and that is over. */
+        {SALUT_STATE_ESTABLISHED, 3, 0, 9, 204000, SLT_BY_RST_RECEIVED, SALUT_STATE_CLOSED},
+        {SALUT_STATE_ESTABLISHED, 2, 0, 9, 816000, SLT_BY_RETRANSMIT_TIMEOUT, SALUT_STATE_CLOSED},
+        {SALUT_STATE_ESTABLISHED, 0, 1, 9, 204000, SLT_BY_KEEPALIVE_TIMEOUT, SALUT_STATE_CLOSED},
+        {SALUT_STATE_CLOSE_WAIT, 0, 2, 0, 208000, SLT_BY_PROBE_TIMEOUT, SALUT_STATE_CLOSED},
+        {SALUT_STATE_LAST_ACK, 0, 0, 9, 204000, SLT_BY_LAST_ACKED, SALUT_STATE_CLOSED},
+        {SALUT_STATE_LAST_ACK, 4, 0, 9, 3264000, SLT_BY_RETRANSMIT_TIMEOUT, SALUT_STATE_CLOSED},
+        {SALUT_STATE_FIN_WAIT_1, 0, 0, 9, 204000, SLT_BY_TIME_WAIT, SALUT_STATE_TIME_WAIT},
+        {SALUT_STATE_FIN_WAIT_2, 0, 0, 9, 204000, SLT_BY_TIME_WAIT, SALUT_STATE_TIME_WAIT},
+        {SALUT_STATE_CLOSING, 0, 0, 9, 204000, SLT_BY_TIME_WAIT, SALUT_STATE_TIME_WAIT},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct slt_seen final;
+        slt_seen_init(&final, SLT_SOURCE_KERNEL);
+        final.retransmits = cases[i].retransmits;
+        final.retries = (uint8_t)cases[i].probes;
+        final.send_window = cases[i].window;
+        final.rto_us = cases[i].rto_us;
+        final.rtt_us = 4000;
+        final.rtt_var_us = 2000;
+        struct slt_cause_verdict verdict = slt_cause_guess(cases[i].stands, &final);
+        assert_int_equal(verdict.cause, cases[i].cause);
+        assert_int_equal(verdict.to, cases[i].to);
+        assert_false(verdict.certain);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -226,6 +266,7 @@ int main(void)
         cmocka_unit_test(what_is_beyond_a_segment_does_not_count),
         cmocka_unit_test(every_cause_has_words_of_its_own),
         cmocka_unit_test(only_programs_act_in_their_own_process),
+        cmocka_unit_test(a_missed_end_is_guessed_from_numbers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
