@@ -155,16 +155,27 @@ static const char *plural(int64_t count)
     return count == 1 ? "" : "s";
 }
 
+/* "5.0 s ago", or of a file "5.0 s before its end". */
+static void say_when(const struct slt_case *about, const struct group *g, struct slt_hit *hit)
+{
+    char ago[SLT_DURATION_MAX];
+    slt_hit_say(hit, "%s %s", slt_print_duration(about->past->now_ns - g->change->at_ns, ago),
+                about->past->over ? "before its end" : "ago");
+}
+
+/* A port that connect() chose is not known before there is an answer. */
 static void say_last(const struct slt_case *about, const struct group *g, struct slt_hit *hit)
 {
     char local[SLT_ENDPOINT_MAX];
     char remote[SLT_ENDPOINT_MAX];
-    char ago[SLT_DURATION_MAX];
-    slt_hit_say(hit, "; %s%s to %s", g->count == 1 ? "" : "the last: ",
-                slt_print_endpoint(&g->last->local, g->last->local_port, local),
+    bool known = g->last->local_port != 0;
+    slt_hit_say(hit, "; %s%s%sto %s", g->count == 1 ? "" : "the last: ",
+                known ? slt_print_endpoint(&g->last->local, g->last->local_port, local) : "",
+                known ? " " : "",
                 slt_print_endpoint(&g->last->remote, g->last->remote_port, remote));
     slt_hit_say_owner(hit, hit->worst);
-    slt_hit_say(hit, ", %s ago", slt_print_duration(about->past->now_ns - g->change->at_ns, ago));
+    slt_hit_say(hit, ", ");
+    say_when(about, g, hit);
 }
 
 /* ---- how programs end connections ------------------------------------------------------------ */
@@ -473,7 +484,6 @@ static const struct slt_recorded_change *was_in_use(const struct slt_case *about
 
 static void judge_in_use(const struct slt_case *about, struct slt_hit *hit)
 {
-    char ago[SLT_DURATION_MAX];
     struct group g = find_largest(about, was_in_use, same_process);
     if (g.count == 0) {
         return;
@@ -483,8 +493,9 @@ static void judge_in_use(const struct slt_case *about, struct slt_hit *hit)
     slt_hit_say(hit, "bind() or listen() failed %" PRId64 " time%s because the address is in use,",
                 hit->count, plural(hit->count));
     slt_hit_say_owner(hit, hit->worst);
-    slt_hit_say(hit, "; the last time %s ago, and it does not listen since",
-                slt_print_duration(about->past->now_ns - g.change->at_ns, ago));
+    slt_hit_say(hit, "; the last time ");
+    say_when(about, &g, hit);
+    slt_hit_say(hit, ", and it does not listen since");
 }
 
 /* ... and APP-1: all idle connections of a port are closed after the same time. */

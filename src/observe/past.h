@@ -10,7 +10,8 @@ struct slt_past {
     struct slt_recorded *items;
     size_t count;
     size_t room;
-    int64_t now_ns; /* of the clock that the records' times are of; of a file: its last line's */
+    int64_t now_ns; /* of the clock that the records' times are of */
+    bool over;      /* a file: now_ns is its last line's */
 };
 
 /* False: no memory. */

@@ -436,6 +436,7 @@ int slt_past_read(const char *path, struct slt_past *past)
         before = read_file(r, older);
     }
     int64_t count = read_file(r, path);
+    past->over = true;
     slt_past_reader_free(r);
     if (count < 0) {
         return (int)count;
