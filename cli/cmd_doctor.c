@@ -32,7 +32,8 @@ static const char help[] =
     "  --interval T     how long the counters are watched (1s; 0 leaves them out)\n"
     "  --source S       kernel, salut, recorder or all (default)\n"
     "  --brief          the lines alone\n"
-    "  --list           every finding there is; judged: of connections, of captures\n"
+    "  --list           every finding there is; judged: of connections (now, or by what a\n"
+    "                   recorder remembers), of captures\n"
     "  --json           one object a line\n"
     "\n"
     "What is worth telling:\n"
@@ -73,11 +74,14 @@ struct words {
 static int list_findings(void)
 {
     for (unsigned i = 0; i < SLT_FIND_COUNT; i++) {
-        const struct slt_finding *row = slt_finding_row((enum slt_finding_id)i);
-        const char *now = slt_finding_is_judged((enum slt_finding_id)i) ? "connections" : "-";
-        const char *later = slt_explain_is_judged((enum slt_finding_id)i) ? "captures" : "-";
+        enum slt_finding_id id = (enum slt_finding_id)i;
+        const struct slt_finding *row = slt_finding_row(id);
+        const char *live = slt_finding_needs_past(id)  ? "recorder"
+                           : slt_finding_is_judged(id) ? "connections"
+                                                       : "-";
+        const char *file = slt_explain_is_judged(id) ? "captures" : "-";
         (void)printf("%-7s %-8s %c  %-11s %-8s %s\n", row->id, slt_finding_severity(row->severity),
-                     row->confidence, now, later, row->seen);
+                     row->confidence, live, file, row->seen);
     }
     return SLT_EXIT_FINE;
 }

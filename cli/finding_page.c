@@ -74,6 +74,21 @@ bool slt_finding_is_named(const char *word)
     return letters >= 2 && letters <= 4 && more <= 1 && digits > 0 && hyphen[1 + digits] == '\0';
 }
 
+static const char *judged_by(enum slt_finding_id id)
+{
+    bool of_captures = slt_explain_is_judged(id);
+    if (slt_finding_needs_past(id)) {
+        return of_captures ? "by salut doctor, of captures and while salut record runs"
+                           : "by salut doctor, while salut record runs";
+    }
+    if (slt_finding_is_judged(id)) {
+        return of_captures ? "by salut doctor, of connections and of captures"
+                           : "by salut doctor, of connections";
+    }
+    return of_captures ? "by salut doctor and salut explain, of captures"
+                       : "by nobody: neither the kernel's sockets nor captures tell";
+}
+
 int slt_finding_print_page(const struct slt_cli_verb *verb, const char *id)
 {
     struct slt_term term = slt_term_look(stdout);
@@ -92,14 +107,6 @@ int slt_finding_print_page(const struct slt_cli_verb *verb, const char *id)
     slt_finding_print_part("do", row->remedy, &term);
     slt_finding_print_part("no help", slt_finding_wrong_advice(found), &term);
     slt_finding_print_part("sure", slt_finding_confidence(row->confidence), &term);
-    slt_finding_print_part("judged",
-                           slt_finding_is_judged(found)
-                               ? slt_explain_is_judged(found)
-                                     ? "by salut doctor, of connections and of captures"
-                                     : "by salut doctor, of connections"
-                           : slt_explain_is_judged(found)
-                               ? "by salut doctor and salut explain, of captures"
-                               : "by nobody: neither the kernel's sockets nor captures tell",
-                           &term);
+    slt_finding_print_part("judged", judged_by(found), &term);
     return SLT_EXIT_FINE;
 }

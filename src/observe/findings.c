@@ -45,6 +45,11 @@ bool slt_finding_is_judged(enum slt_finding_id id)
     return find_judgement(id) != NULL || find_in(slt_judge_recorder, id) != NULL;
 }
 
+bool slt_finding_needs_past(enum slt_finding_id id)
+{
+    return find_judgement(id) == NULL && find_in(slt_judge_recorder, id) != NULL;
+}
+
 bool slt_finding_judge(const struct slt_case *about, enum slt_finding_id id, struct slt_hit *hit)
 {
     const struct slt_judgement *past = find_in(slt_judge_recorder, id);

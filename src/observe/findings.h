@@ -55,4 +55,7 @@ bool slt_finding_judge(const struct slt_case *about, enum slt_finding_id id, str
 /* True when salut can judge it from the kernel's facts, with a recorder or without. */
 bool slt_finding_is_judged(enum slt_finding_id id);
 
+/* True when only a recorder's memory can show it. */
+bool slt_finding_needs_past(enum slt_finding_id id);
+
 #endif
