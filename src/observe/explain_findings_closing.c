@@ -20,7 +20,9 @@ static uint32_t find_late_data(const struct slt_explain_flow *flow, uint8_t end,
     }
     for (uint32_t i = fin + 1; i < rst; i++) {
         const struct slt_explain_step *step = &flow->steps[i];
-        if (step->from != end && step->bytes > 0 && slt_place_counts(step)) {
+        /* Old data that comes late is answered by an acknowledgement. */
+        bool fresh = slt_explain_diff(slt_explain_step_end(step), flow->end[end].acked) > 0;
+        if (step->from != end && step->bytes > 0 && slt_place_counts(step) && fresh) {
             return i;
         }
     }

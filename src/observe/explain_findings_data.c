@@ -10,7 +10,9 @@
 #define SHARE_LARGE      50 /* per cent of the time */
 #define THINKS_NS        (100 * SLT_NS_PER_MS)
 #define CLOSED_NS        SLT_NS_PER_S
-#define DELAYED_LEAST_NS (30 * SLT_NS_PER_MS) /* of acknowledgements, as stacks delay them */
+#define PROBES_LEAST     2U
+#define PROBED_NS        (400 * SLT_NS_PER_MS) /* two probes' time */
+#define DELAYED_LEAST_NS (30 * SLT_NS_PER_MS)  /* of acknowledgements, as stacks delay them */
 #define DELAYED_MOST_NS  (550 * SLT_NS_PER_MS)
 #define AT_ONCE_NS       (5 * SLT_NS_PER_MS)
 #define HELD_LEAST       3U
@@ -43,7 +45,8 @@ static bool closes_window(const struct slt_explain_case *c, uint8_t end,
     uint32_t in_vain = slt_explain_tail(f, (uint8_t)(1 - end), SLT_REPEAT_PROBE).count;
     clue->n = probes;
     clue->ns = f->bucket_ns[SLT_BUCKET_ZERO_WINDOW];
-    return clue->at != SLT_NO_STEP && in_vain < 3 && (probes > 0 || clue->ns >= CLOSED_NS);
+    return clue->at != SLT_NO_STEP && in_vain < 3 &&
+           clue->ns >= (probes >= PROBES_LEAST ? PROBED_NS : CLOSED_NS);
 }
 
 static bool is_local(const struct slt_explain_case *c, uint32_t step)
@@ -235,7 +238,9 @@ static bool starts_slowly(const struct slt_explain_case *c, uint8_t end,
     clue->at = v.restarted;
     clue->n = mss == 0 ? 0 : v.largest / mss;
     clue->m = mss == 0 ? 0 : v.burst / mss;
-    return v.goes_on && f->end[end].syn_seen && clue->m >= RESTART_LEAST &&
+    const struct slt_explain_end *peer = &f->end[1 - end];
+    bool room = peer->zero_windows + peer->full_windows == 0; /* else the window held it back */
+    return v.goes_on && room && f->end[end].syn_seen && clue->m >= RESTART_LEAST &&
            clue->m <= RESTART_SEGMENTS + 1;
 }
 

@@ -46,14 +46,17 @@ static bool is_foreign(const struct slt_explain_flow *f, uint8_t end, uint32_t r
     return seen >= HOPS_LEAST && (apart >= TTL_APART || apart <= -TTL_APART);
 }
 
-/* Its sender sends more, which is no RST, and not at the same instant. */
+/* Its sender sends more, which is no RST, nor an old segment that is late, and not at the same
+ * instant. */
 static bool goes_on(const struct slt_explain_flow *f, uint8_t end, uint32_t rst)
 {
     uint32_t count = 0;
     bool later = false;
     for (uint32_t i = rst + 1; i < f->step_count; i++) {
         const struct slt_explain_step *step = &f->steps[i];
-        if (step->from == end && slt_place_counts(step) && !slt_explain_is_rst(step)) {
+        int32_t ahead = slt_explain_diff(slt_explain_step_end(step), f->steps[rst].seq);
+        bool fresh = ahead > 0 || (ahead == 0 && step->bytes == 0);
+        if (step->from == end && slt_place_counts(step) && !slt_explain_is_rst(step) && fresh) {
             count++;
             later = later || slt_explain_between(f, rst, i) >= GOES_ON_NS;
         }
@@ -75,7 +78,7 @@ static bool is_injected(const struct slt_explain_case *c, uint8_t end,
         return false;
     }
     bool foreign = is_foreign(f, end, clue->at, &clue->m);
-    bool alive = challenges(f) == 0 && goes_on(f, end, clue->at);
+    bool alive = challenges(f) == 0 && !f->end[end].fin_seen && goes_on(f, end, clue->at);
     clue->n = f->steps[clue->at].ttl;
     clue->more = alive ? "; and it went on as if nothing had been" : NULL;
     return foreign || alive;

@@ -251,9 +251,13 @@ static void windows(void **state)
 {
     (void)state;
     SHOWS("ZW-1", CLOSED_WINDOW(0), PROBE(240), STILL_CLOSED(250), PROBE(650), STILL_CLOSED(660));
-    SHOWS("ZW-1", CLOSED_WINDOW(SLT_CAPTURE_INBOUND), PROBE(240), STILL_CLOSED(250));
-    SHOWS("ZW-2", CLOSED_WINDOW(SLT_CAPTURE_OUTBOUND), PROBE(240), STILL_CLOSED(250));
+    SHOWS("ZW-1", CLOSED_WINDOW(SLT_CAPTURE_INBOUND), PROBE(240), STILL_CLOSED(250), PROBE(650),
+          STILL_CLOSED(660));
+    SHOWS("ZW-2", CLOSED_WINDOW(SLT_CAPTURE_OUTBOUND), PROBE(240), STILL_CLOSED(250), PROBE(650),
+          STILL_CLOSED(660));
     SHOWS("ZW-3", CLOSED_WINDOW(0), PROBE(240), PROBE(650), PROBE(1450));
+    /* A busy program reads a little late. */
+    SHOWS("", CLOSED_WINDOW(0), PROBE(240), STILL_CLOSED(250), SV(300, A, 1, 1001, 0));
     /* Closed for an instant, and nobody asked. */
     SHOWS("", CLOSED_WINDOW(0), SV(50, A, 1, 1001, 0), C(60, A, 1001, 1, 100),
           SV(70, A, 1, 1101, 0));
@@ -294,6 +298,10 @@ static void closing(void **state)
           C(80010, A, 102, 152, 0));
     SHOWS("HC-1", HANDSHAKE, TALK, C(60, F | A, 101, 51, 0), SV(70, A, 51, 102, 0),
           SV(80, A, 51, 102, 100), C(90, R, 102, 0, 0));
+    /* Old copies that the network delayed, and the RST of an end that is gone already. */
+    SHOWS("APP-2", HANDSHAKE, TALK, C(60, F | A, 101, 51, 0), SV(70, F | A, 51, 102, 0),
+          C(80, A, 102, 52, 0), SV(90, A, 1, 101, 50), C(91, A, 102, 52, 0), SV(92, R, 52, 0, 0),
+          SV(95, A, 1, 101, 50), C(96, R, 101, 0, 0));
 }
 
 static void resets(void **state)
