@@ -17,8 +17,10 @@
 #define AT_ONCE_NS       (5 * SLT_NS_PER_MS)
 #define HELD_LEAST       3U
 #define IDLE_NS          (200 * SLT_NS_PER_MS)
-#define RESTART_SEGMENTS 10U /* RFC 6928 */
+#define RESTART_SEGMENTS 10U                  /* RFC 6928 */
+#define COSTS_NS         (10 * SLT_NS_PER_MS) /* a round trip more is felt */
 #define RESTART_LEAST    4U
+#define STAMP_BYTES      12U /* of timestamps, in each segment */
 #define STAMP_BACK       1000U
 #define STAMPS_LEAST     2U
 #define GIVES_UP_NS      SLT_NS_PER_S
@@ -183,7 +185,7 @@ struct flights {
     bool burst_over;
     int64_t over_at_ns;
     bool goes_on;
-    bool gives_up; /* the program had no more */
+    bool gives_up; /* the program had no more, or waited for an answer */
     bool begun;
 };
 
@@ -232,16 +234,24 @@ static bool starts_slowly(const struct slt_explain_case *c, uint8_t end,
             v.acked = step->ack;
             v.over_at_ns = v.burst_over ? v.over_at_ns : step->at_ns;
             v.burst_over = v.restarted != SLT_NO_STEP;
+            v.gives_up = v.gives_up || (v.burst_over && step->bytes > 0);
         }
     }
+    bool stamped =
+        (f->end[0].options.present & f->end[1].options.present & SLT_TCP_OPT_TIMESTAMPS) != 0;
     uint32_t mss = slt_explain_mss(f, end);
+    mss = stamped && mss == f->end[1 - end].options.mss && mss > STAMP_BYTES ? mss - STAMP_BYTES
+                                                                             : mss;
+    /* What the congestion window allows is whole segments; a rest is a program's end. */
+    bool whole = mss > 0 && v.burst % mss == 0;
     clue->at = v.restarted;
     clue->n = mss == 0 ? 0 : v.largest / mss;
     clue->m = mss == 0 ? 0 : v.burst / mss;
     const struct slt_explain_end *peer = &f->end[1 - end];
     bool room = peer->zero_windows + peer->full_windows == 0; /* else the window held it back */
-    return v.goes_on && room && f->end[end].syn_seen && clue->m >= RESTART_LEAST &&
-           clue->m <= RESTART_SEGMENTS + 1;
+    bool matters = slt_explain_round_trip(f) >= COSTS_NS;
+    return v.goes_on && room && whole && matters && f->end[end].syn_seen &&
+           clue->m >= RESTART_LEAST && clue->m <= RESTART_SEGMENTS + 1;
 }
 
 /* RFC 3168 6.1: routers mark, the receiver says so until it is heard. RFC 9768's counters are no
