@@ -1,6 +1,6 @@
 /* See look_linux.h.
  *
- * A filter may ask about owners, so they are found first: one walk costs the same for any number
+ * A filter may ask about owners, so they are found first: one search costs the same for any number
  * of sockets.
  */
 #include "observe/look_linux.h"
@@ -159,24 +159,32 @@ static void look_at_stacks(struct slt_look *look)
     drop_twins(&look->list, from);
 }
 
+static int read_sources(const struct slt_look_ask *ask, struct slt_look *look)
+{
+    struct slt_kernel_ask kernel = {.brief = ask->brief};
+    int result = ask->kernel ? slt_kernel_diag(&kernel, &look->list) : 0;
+    if (result == 0 && ask->stacks) {
+        look_at_stacks(look);
+    }
+    return result;
+}
+
+static int read_with_owners(const struct slt_look_ask *ask, struct slt_look *look)
+{
+    struct slt_owner_ahead ahead;
+    slt_owner_begin(&ahead, ask->means);
+    int result = read_sources(ask, look);
+    look->owners_error = slt_owner_end(&ahead, &look->list);
+    return result == 0 && look->owners_error == -ENOMEM ? -ENOMEM : result;
+}
+
 int slt_look_take(const struct slt_look_ask *ask, struct slt_look *look)
 {
     *look = (struct slt_look){.at_ns = slt_runner_clock()};
-    if (ask->kernel) {
-        struct slt_kernel_ask kernel = {.brief = ask->brief};
-        int result = slt_kernel_diag(&kernel, &look->list);
-        if (result < 0) {
-            return result;
-        }
-    }
-    if (ask->stacks) {
-        look_at_stacks(look);
-    }
-    if (ask->owners) {
-        look->owners_error = slt_owner_fill(&look->list, ask->means);
-    }
-    if (look->owners_error == -ENOMEM) {
-        return -ENOMEM;
+    bool owners = ask->owners && ask->kernel; /* stacks tell theirs themselves */
+    int result = owners ? read_with_owners(ask, look) : read_sources(ask, look);
+    if (result < 0) {
+        return result;
     }
     if (!ask->brief) {
         (void)slt_recorded_complete(&look->list, look->at_ns);

@@ -308,11 +308,12 @@ static int run(const struct program *p, uint32_t function, struct told *told)
     return result;
 }
 
-int slt_owner_bpf(void (*on_sight)(void *ctx, const struct slt_sight *sight), void *ctx)
+int slt_owner_bpf(struct slt_sights *sights)
 {
     struct slt_btf_wish at[WISH_COUNT];
     struct program program;
     struct told told = {.used = 0};
+    *sights = (struct slt_sights){.count = 0};
     if (!may_load()) {
         return -EPERM;
     }
@@ -321,9 +322,10 @@ int slt_owner_bpf(void (*on_sight)(void *ctx, const struct slt_sight *sight), vo
     }
     write_program(&program, at);
     int result = run(&program, at[AT_FUNCTION].found, &told);
-    for (size_t i = 0; result == 0 && i < told.used / sizeof(*told.sights); i++) {
-        on_sight(ctx, &told.sights[i]);
+    if (result < 0) {
+        free(told.sights);
+        return result;
     }
-    free(told.sights);
-    return result;
+    *sights = (struct slt_sights){told.sights, told.used / sizeof(*told.sights)};
+    return 0;
 }

@@ -11,9 +11,8 @@
 
 #include "observe/sight.h"
 
-/* Call `on_sight` for every descriptor of a socket that a process has, in order of pid and
- * descriptor, whatever kind of socket it is. 0, or a negative errno value: then nothing was told.
- */
-int slt_owner_bpf(void (*on_sight)(void *ctx, const struct slt_sight *sight), void *ctx);
+/* Every descriptor of a socket that a process has, in order of pid and descriptor, whatever kind of
+ * socket it is. 0, or a negative errno value and nothing. The items are the caller's to free. */
+int slt_owner_bpf(struct slt_sights *sights);
 
 #endif

@@ -2,12 +2,18 @@
 #ifndef SLT_OBSERVE_SIGHT_H
 #define SLT_OBSERVE_SIGHT_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 struct slt_sight {
     int32_t pid;
     int32_t fd;
     uint64_t inode;
+};
+
+struct slt_sights {
+    struct slt_sight *items;
+    size_t count;
 };
 
 #endif
