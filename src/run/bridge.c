@@ -34,6 +34,10 @@
 /* A loan is worth it from here on, and is copied by the stack below (two of its buffers). */
 #define LOAN_BYTES 32768
 
+/* So much has come in bulk when the program's socket is widened, to so much. */
+#define MUCH_BYTES 1048576U
+#define WIDE_BYTES 524288
+
 #define PIECES   64
 #define WATCHED  ((uint32_t)(EPOLLIN | EPOLLRDHUP) | (uint32_t)EPOLLET)
 #define INTEREST ((uint32_t)(SALUT_READABLE | SALUT_ENDED | SALUT_URGENT))
@@ -110,6 +114,39 @@ static enum salut_status haul_copied(struct slt_run_sock *sock, struct haul *hau
     return status;
 }
 
+/* A program that writes much gets more room than a UNIX socket has by itself, so that it and we
+ * wake one another less often: as much as TCP's own send buffer would be by now. */
+static void widen(const struct slt_run_sock *sock)
+{
+    int wide = 0;
+    int room = 0;
+    socklen_t bytes = sizeof(room);
+    struct salut_sock_opt opt = {
+        .level = SOL_SOCKET, .name = SO_SNDBUF, .value = &wide, .bytes = sizeof(wide)};
+    int fd = slt_run_take_seen(sock);
+    if (fd < 0) {
+        return;
+    }
+    bool known = salut_sock_getsockopt(sock->sup->socks, sock->fd, &opt) == 0 &&
+                 getsockopt(fd, SOL_SOCKET, SO_SNDBUF, &room, &bytes) == 0;
+    wide = wide < WIDE_BYTES ? wide : WIDE_BYTES; /* which the kernel doubles */
+    if (known && wide > room / 2 &&
+        setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &wide, sizeof(wide)) != 0) {
+        (void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &wide, sizeof(wide));
+    }
+    (void)close(fd);
+}
+
+static void count_bulk(struct slt_run_sock *sock, uint32_t bytes)
+{
+    if (sock->bulk_bytes < MUCH_BYTES) {
+        sock->bulk_bytes += bytes;
+        if (sock->bulk_bytes >= MUCH_BYTES) {
+            widen(sock);
+        }
+    }
+}
+
 /* The stack may be out of notes or buffers for the moment; what was read then waits. */
 static enum salut_status lend_held(struct slt_run_sock *sock)
 {
@@ -136,6 +173,7 @@ static enum salut_status haul_lent(struct slt_run_sock *sock, size_t most, struc
     if (haul->got <= 0) {
         return SALUT_OK;
     }
+    count_bulk(sock, (uint32_t)haul->got);
     sock->held = slt_run_blocks_lend(blocks, (size_t)haul->got);
     return lend_held(sock);
 }

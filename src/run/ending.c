@@ -22,7 +22,10 @@
 void slt_run_drop_end(struct slt_run_sock *sock)
 {
     slt_poller_drop(&sock->sup->poller, &sock->end);
+    slt_run_drop_held(sock);
     sock->filler_bytes = 0;
+    sock->bulk = false;
+    sock->bulk_bytes = 0;
 }
 
 void slt_run_closed(struct slt_run_sock *sock)

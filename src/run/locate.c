@@ -102,16 +102,19 @@ bool slt_run_know_inode(struct slt_run_sock *sock)
     return sock->inode != 0;
 }
 
+int slt_run_take_seen(const struct slt_run_sock *sock)
+{
+    bool known = sock->inode != 0 && sock->seen_fd >= 0;
+    return known ? take_checked(sock, sock->seen_tid, sock->seen_fd) : -ESRCH;
+}
+
 int slt_run_take_any(struct slt_run_sock *sock)
 {
-    int fd = -ESRCH;
     pid_t pid;
     if (!slt_run_know_inode(sock)) {
         return -ESRCH;
     }
-    if (sock->seen_fd >= 0) {
-        fd = take_checked(sock, sock->seen_tid, sock->seen_fd);
-    }
+    int fd = slt_run_take_seen(sock);
     if (fd < 0 && slt_target_find(sock->sup->root, sock->inode, &pid, &sock->seen_fd)) {
         sock->seen_tid = pid;
         fd = take_checked(sock, pid, sock->seen_fd);

@@ -162,6 +162,14 @@ void slt_run_close_doors(struct slt_run_sock *sock)
     }
 }
 
+void slt_run_drop_held(struct slt_run_sock *sock)
+{
+    if (sock->held.bytes > 0) {
+        slt_run_blocks_return(&sock->sup->blocks, &sock->held);
+        sock->held.bytes = 0;
+    }
+}
+
 void slt_run_sock_free(struct slt_run_sock *sock)
 {
     struct slt_supervisor *sup = sock->sup;
@@ -173,9 +181,7 @@ void slt_run_sock_free(struct slt_run_sock *sock)
     for (struct slt_run_wait *wait = sock->waits; wait != NULL; wait = wait->next) {
         wait->sock = NULL; /* calls.c answers it when it looks next */
     }
-    if (sock->held.bytes > 0) {
-        slt_run_blocks_return(&sup->blocks, &sock->held);
-    }
+    slt_run_drop_held(sock);
     slt_poller_drop(&sup->poller, &sock->end);
     slt_run_close_doors(sock);
     slt_run_forget_name(sock);

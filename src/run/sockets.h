@@ -80,6 +80,7 @@ struct slt_run_sock {
     uint8_t reset_tries;
     uint32_t interest;      /* of enum salut_ready */
     struct salut_loan held; /* read from E, and not yet taken by the stack; 0 bytes: nothing */
+    uint32_t bulk_bytes;    /* lent so far, until S is widened for it */
     uint32_t filler_bytes;  /* in E, to be dropped before anything else is read */
     int backlog;            /* LISTENING: as the program said */
     int defer_s;            /* LISTENING: TCP_DEFER_ACCEPT */
@@ -169,6 +170,7 @@ struct slt_supervisor {
 
 struct slt_run_sock *slt_run_sock_new(struct slt_supervisor *sup, int fd, uint8_t family);
 void slt_run_sock_free(struct slt_run_sock *sock);
+void slt_run_drop_held(struct slt_run_sock *sock);
 void slt_run_forget_name(struct slt_run_sock *sock);
 void slt_run_close_doors(struct slt_run_sock *sock);
 struct slt_run_sock *slt_run_sock_at(const struct slt_supervisor *sup, uint64_t number);
@@ -241,6 +243,9 @@ int slt_run_take(struct slt_run_sock *sock, const struct slt_call *call);
 
 /* Find out the inode of S if no call has named it yet. False: nobody has S. */
 bool slt_run_know_inode(struct slt_run_sock *sock);
+
+/* A duplicate of S from where it was seen last. Negative: it is not known, or not there. */
+int slt_run_take_seen(const struct slt_run_sock *sock);
 
 /* A duplicate of S, wherever in the program it is. Negative: it cannot be had now. */
 int slt_run_take_any(struct slt_run_sock *sock);

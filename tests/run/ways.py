@@ -10,6 +10,7 @@ loopback and to the stack's own address. One program does all of it under `salut
 it saw; the peer is the kernel's.
 """
 import array
+import ctypes
 import os
 import select
 import signal
@@ -22,6 +23,8 @@ import time
 
 PORT = 9100
 LIMIT_S = 60
+BULK_BYTES = 8 << 20
+PIDFD_GETFD = 438  # the system call, of all architectures
 
 
 class Peer:
@@ -231,6 +234,14 @@ def local():
     say("bound to loopback", bound.getsockname()[0])
 
 
+def bulk():
+    """Say much, and wait to be looked at."""
+    one = connect(sys.argv[3])
+    one.sendall(b"bulk " + bytes(BULK_BYTES))
+    print(one.fileno(), flush=True)
+    sys.stdin.readline()
+
+
 def program():
     for name, way in WAYS.items():
         one = connect(sys.argv[2])
@@ -242,6 +253,30 @@ def program():
 
 
 # ---- the test ----------------------------------------------------------------------------------
+
+def room_of(pid, number):
+    """What the kernel says of the send buffer of another process's socket."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    copy = libc.syscall(PIDFD_GETFD, os.pidfd_open(pid), number, 0)
+    runs.check(copy >= 0, f"pidfd_getfd: {os.strerror(ctypes.get_errno())}")
+    with socket.socket(fileno=copy) as one:
+        runs.check(one.family == socket.AF_UNIX, "the program's socket is a UNIX socket")
+        return one.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF)
+
+
+def widened():
+    """A program that writes much has a larger send buffer than others."""
+    words = [sys.executable, os.path.abspath(__file__), "program", "bulk", runs.KERNEL[4]]
+    with subprocess.Popen(runs.under_salut(*words), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                          text=True) as salut:
+        number = int(salut.stdout.readline())
+        found = [pid for pid in runs.children(salut.pid) if runs.name_of(pid).startswith("python")]
+        room = room_of(found[0], number)
+        salut.communicate("go on\n", timeout=LIMIT_S)
+    print(f"bulk: room for {room}")
+    runs.check(room >= 1 << 20, "the program's socket was not widened")
+    runs.check(salut.returncode == 0, f"exit {salut.returncode}")
+
 
 def body():
     peer = Peer()
@@ -258,10 +293,13 @@ def body():
         wanted = PROGRAM_SEES + (LOCAL_SEES if family == 4 else [])
         runs.check(done.stdout.splitlines() == wanted, f"the program was to see {wanted}")
         runs.wait_until(lambda: peer.seen == PEER_SEES, f"the peer saw {peer.seen}", 5)
+    widened()
+    wanted = ("bulk " + "\0" * BULK_BYTES, "FIN")
+    runs.wait_until(lambda: peer.seen.get("bulk") == wanted, "the peer saw all of it", 5)
 
 
 if __name__ == "__main__" and len(sys.argv) > 2:
-    program()
+    bulk() if sys.argv[2] == "bulk" else program()
 else:
     import runs
     runs.main(body)
