@@ -16,6 +16,7 @@
 #define LOOK_BACK         512U
 #define SENDS_LEAST       3U
 #define LARGE_BYTES       500U
+#define LOOKS             64U /* segments whose fate is followed: each is a search */
 
 struct losses {
     const struct slt_explain_flow *flow;
@@ -250,6 +251,8 @@ static uint32_t find_stuck(const struct slt_explain_flow *f, uint8_t end)
 struct sizes {
     bool any_large; /* has passed since */
     bool any_small;
+    uint32_t large; /* looked at */
+    uint32_t small;
     uint32_t sends;
     bool heard; /* the other end, since it was sent again, or of something behind it */
 };
@@ -273,9 +276,11 @@ static struct sizes sizes_of(const struct slt_explain_flow *f, uint8_t end, uint
                 clue->until = i;
                 s.sends++;
             }
-            s.any_large = s.sends > 0 && passes(f, i);
+            s.any_large = s.sends > 0 && s.large < LOOKS && passes(f, i);
+            s.large += s.sends > 0;
         } else if (step->bytes > 0) {
-            s.any_small = s.any_small || passes(f, i);
+            s.any_small = s.any_small || (s.small < LOOKS && passes(f, i));
+            s.small++;
         }
     }
     return s;

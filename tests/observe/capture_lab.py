@@ -20,6 +20,8 @@ import peers  # noqa: E402
 from fake_peer import ACK, KERNEL, SYN, Behaviour, Flow, Peer, Segment, checksum  # noqa: E402
 
 HOST = "10.55.7.7"
+# Each listener has a port of its own, and no program's: those that the kernel chooses are higher.
+LISTENERS = itertools.count(20001)
 PATIENCE = 60.0
 
 
@@ -120,7 +122,7 @@ def listen(backlog=128, address=KERNEL, room=None, mss=None):
         s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, room)
     if mss is not None:
         s.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, mss)
-    s.bind((address, 0))
+    s.bind((address, next(LISTENERS)))
     s.listen(backlog)
     return s
 
