@@ -121,6 +121,10 @@ def answers_agree(folder, ss_path):
     return len(told)
 
 
+def times_as_fast(ours, other):
+    return statistics.median(other.wall) / statistics.median(ours.wall)
+
+
 def version(command):
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
@@ -136,8 +140,9 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         own = Timed("salut status --no-why", [peers.SALUT, "status", "--no-why"])
         full = Timed("salut status", [peers.SALUT, "status"])
+        walk = Timed("salut status --owners proc", [peers.SALUT, "status", "--owners", "proc"])
         other = Timed("ss -tanp", ["ss", "-tanp"])
-        paths = race([other, own, full], args.runs, folder)
+        paths = race([other, own, full, walk], args.runs, folder)
         alike = answers_agree(folder, paths[0])
         plain = Timed("salut status --no-owners --no-why",
                       [peers.SALUT, "status", "--no-owners", "--no-why"])
@@ -146,17 +151,20 @@ def main():
         ss_info = Timed("ss -tani", ["ss", "-tani"])
         race([ss_plain, ss_info, plain, counts], args.runs, folder)
     stop_holders(holders)
-    ratio = statistics.median(other.wall) / statistics.median(full.wall)
-    bare = statistics.median(other.wall) / statistics.median(own.wall)
+    ratio, bare, walked = (times_as_fast(t, other) for t in (full, own, walk))
+    pairs = sorted(theirs / ours for theirs, ours in zip(other.wall, full.wall))
     lines = [f"{version([peers.SALUT, 'version'])}, {version(['ss', '-V'])}, "
              f"Linux {platform.release()}, {os.cpu_count()} processors",
              f"{sockets} sockets over loopback, held by {args.processes} processes; {args.runs} runs "
              "in turn, to a file",
              "", f"{'seconds':44} {'median':>8} {'least':>8} {'most':>8} {'CPU':>8}"]
-    lines += [t.row() for t in (other, full, own, ss_info, ss_plain, plain, counts)]
+    lines += [t.row() for t in (other, full, own, walk, ss_info, ss_plain, plain, counts)]
     lines += ["", f"both name the same {alike} sockets, processes and descriptors",
               f"with owners and reasons salut is {ratio:.1f} times as fast as ss -tanp, without "
               f"reasons {bare:.1f} times (at least {FASTER})",
+              f"round by round {pairs[0]:.1f} to {pairs[-1]:.1f} times; CPU time "
+              f"{statistics.median(other.cpu) / statistics.median(full.cpu):.1f} times less; where "
+              f"only /proc can be asked {walked:.1f} times as fast",
               "" if ratio >= FASTER else "FAIL: salut is not fast enough"]
     text = "\n".join(lines).rstrip("\n") + "\n"
     print(text, end="")
