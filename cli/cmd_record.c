@@ -291,6 +291,12 @@ static int run(int argc, char **argv)
     if (filter == NULL) {
         return slt_usage_error(&slt_cli_record, "the filter is wrong %s", why);
     }
+    if (slt_filter_asks_findings(filter)) {
+        slt_filter_free(filter);
+        return slt_usage_error(
+            &slt_cli_record, "findings are of a look at everything, not of a change: salut status "
+                             "and salut watch filter by them");
+    }
     result = open_and_start(&words, args.word_count == 0 ? NULL : filter);
     slt_filter_free(filter);
     return result;

@@ -37,6 +37,7 @@ static const char help[] =
     "  state close-wait            exclude time-wait          ( dport = :443 or sport = :22 )\n"
     "  src 10.0.0.0/8  dst [::1]   :9000 (either side)        age > 60s and comm = nginx\n"
     "  accepted = no  orphan = yes  recvq > 0  retrans >= 3   idle > 5m  rtt > 100ms  pid = 1\n"
+    "  finding = CW-1 (part of what salut doctor finds)       finding (part of any)\n"
     "\n"
     "Habits are understood: -nat, -tlnp, -i:9000.\n";
 

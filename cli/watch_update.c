@@ -26,8 +26,11 @@ static void count_events(struct slt_watch_app *app)
 int slt_watch_look(struct slt_watch_app *app)
 {
     struct slt_look look;
-    struct slt_look_ask ask = {
-        .kernel = app->sources.kernel, .stacks = app->sources.stacks, .owners = true};
+    struct slt_look_ask ask = {.kernel = app->sources.kernel,
+                               .stacks = app->sources.stacks,
+                               .owners = true,
+                               .findings =
+                                   app->filter != NULL && slt_filter_asks_findings(app->filter)};
     int result = slt_look_take(&ask, &look);
     if (result < 0) {
         slt_look_free(&look);

@@ -184,6 +184,17 @@ void slt_filter_free(struct slt_filter *filter)
     free(filter);
 }
 
+bool slt_filter_asks_findings(const struct slt_filter *filter)
+{
+    for (size_t i = 0; i < filter->count; i++) {
+        const struct step *step = &filter->steps[i];
+        if (step->op == OP_TEST && slt_filter_asks_finding(&step->test)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 bool slt_filter_passes(const struct slt_filter *filter, const struct slt_seen *seen)
 {
     bool truths[PROGRAM_MAX];

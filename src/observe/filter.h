@@ -2,6 +2,7 @@
  *
  *     state established exclude time-wait ( dport = :443 or sport = :ssh ) and dst 10.0.0.0/8
  *     state close-wait age > 60s and comm = nginx
+ *     finding = CW-1
  *
  * `or` binds weakest, then `and` (which may be left out), then `not`. A comparison with a fact that
  * is not known is false.
@@ -12,6 +13,8 @@
  * same as port = P age, idle, silent, rtt OP T        T: 60s, 5m, 1h, 20ms, 300us recvq, sendq,
  * queue, drops, retrans, pid, uid OP N    N: 1000, 64K, 1M comm = W                W may have * at
  * either end accepted, orphan, keepalive, passive = yes | no
+ *
+ * finding [=, !=] ID       ID: CW-1; alone: any
  *
  * OP: = == eq, != ne neq, > gt, < lt, >= ge geq, <= le leq.
  */
@@ -30,5 +33,8 @@ void slt_filter_free(struct slt_filter *filter);
 
 /* Does a record pass? */
 bool slt_filter_passes(const struct slt_filter *filter, const struct slt_seen *seen);
+
+/* Does it ask for findings? Then records must be marked before (concern.h). */
+bool slt_filter_asks_findings(const struct slt_filter *filter);
 
 #endif

@@ -3,6 +3,8 @@
 
 #include "base/compiler.h"
 #include "base/time.h"
+#include "observe/concern.h"
+#include "observe/findings.h"
 
 #include <netdb.h>
 #include <netinet/in.h>
@@ -17,7 +19,8 @@ enum shape {
     SHAPE_TIME,
     SHAPE_COUNT,
     SHAPE_NAME,
-    SHAPE_TRUTH
+    SHAPE_TRUTH,
+    SHAPE_FINDING
 };
 
 enum what {
@@ -44,6 +47,7 @@ enum what {
     WHAT_ORPHAN,
     WHAT_KEEPALIVE,
     WHAT_PASSIVE,
+    WHAT_FINDING,
     WHAT_COUNT
 };
 
@@ -64,7 +68,7 @@ static const struct row rows[WHAT_COUNT] = {
     [WHAT_PID] = {"pid", SHAPE_COUNT},         [WHAT_UID] = {"uid", SHAPE_COUNT},
     [WHAT_COMM] = {"comm", SHAPE_NAME},        [WHAT_ACCEPTED] = {"accepted", SHAPE_TRUTH},
     [WHAT_ORPHAN] = {"orphan", SHAPE_TRUTH},   [WHAT_KEEPALIVE] = {"keepalive", SHAPE_TRUTH},
-    [WHAT_PASSIVE] = {"passive", SHAPE_TRUTH},
+    [WHAT_PASSIVE] = {"passive", SHAPE_TRUTH}, [WHAT_FINDING] = {"finding", SHAPE_FINDING},
 };
 
 /* ---- words ---------------------------------------------------------------------------------- */
@@ -355,6 +359,13 @@ static bool parse_name(struct slt_filter_text *text, struct slt_filter_test *tes
     return true;
 }
 
+static bool parse_finding(struct slt_filter_text *text, struct slt_filter_test *test)
+{
+    test->number = slt_finding_parse(text->word);
+    return test->number != SLT_FIND_COUNT ||
+           slt_filter_fail(text, "no such finding; salut doctor --list names them");
+}
+
 /* ---- tests ---------------------------------------------------------------------------------- */
 
 static bool parse_value(struct slt_filter_text *text, struct slt_filter_test *test)
@@ -372,6 +383,8 @@ static bool parse_value(struct slt_filter_text *text, struct slt_filter_test *te
         return parse_count(text, test);
     case SHAPE_NAME:
         return parse_name(text, test);
+    case SHAPE_FINDING:
+        return parse_finding(text, test);
     case SHAPE_TRUTH:
         break;
     }
@@ -392,11 +405,29 @@ static bool parse_comparison(struct slt_filter_text *text, struct slt_filter_tes
     if (given && shape == SHAPE_STATE) {
         return slt_filter_fail(text, "a state follows at once");
     }
-    if (ordered && (shape == SHAPE_ADDRESS || shape == SHAPE_NAME || shape == SHAPE_TRUTH)) {
+    bool named = shape == SHAPE_NAME || shape == SHAPE_TRUTH || shape == SHAPE_FINDING;
+    if (ordered && (shape == SHAPE_ADDRESS || named)) {
         return slt_filter_fail(text, "only = and != have a meaning here");
     }
     bool optional = shape == SHAPE_STATE || shape == SHAPE_ADDRESS;
     return given || optional || slt_filter_fail(text, "a comparison must follow: = != > < >= <=");
+}
+
+/* `finding` without a comparison is any. */
+static bool is_alone(struct slt_filter_text *text, struct slt_filter_test *test)
+{
+    char next[SLT_FILTER_WORD_MAX];
+    uint8_t comparison;
+    if (test->what != WHAT_FINDING || (peek(text, next) && find_comparison(next, &comparison))) {
+        return false;
+    }
+    test->number = SLT_FIND_COUNT;
+    return true;
+}
+
+bool slt_filter_asks_finding(const struct slt_filter_test *test)
+{
+    return test->what == WHAT_FINDING;
 }
 
 bool slt_filter_parse_test(struct slt_filter_text *text, struct slt_filter_test *test)
@@ -414,6 +445,9 @@ bool slt_filter_parse_test(struct slt_filter_text *text, struct slt_filter_test 
         return port ? parse_port(text, test)
                     : slt_filter_fail(text, "no such word; a filter is like ss's: state "
                                             "established dport = :443");
+    }
+    if (is_alone(text, test)) {
+        return true;
     }
     if (!parse_comparison(text, test)) {
         return false;
@@ -598,6 +632,8 @@ bool slt_filter_holds(const struct slt_filter_test *test, const struct slt_seen 
         return compare_known(test, count_of(test->what, seen));
     case SHAPE_NAME:
         return name_holds(test, seen->program);
+    case SHAPE_FINDING:
+        return slt_concern_has(seen, (unsigned)test->number) == (test->comparison == SLT_EQ);
     case SHAPE_TRUTH:
         break;
     }

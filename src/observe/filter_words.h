@@ -52,6 +52,9 @@ enum slt_joint slt_filter_joint(const struct slt_filter_text *text);
 /* Parse one test that begins with the present word; false after saying what is wrong. */
 bool slt_filter_parse_test(struct slt_filter_text *text, struct slt_filter_test *test);
 
+/* Does it ask for findings? */
+bool slt_filter_asks_finding(const struct slt_filter_test *test);
+
 bool slt_filter_holds(const struct slt_filter_test *test, const struct slt_seen *seen);
 
 #endif

@@ -50,6 +50,20 @@ bool slt_finding_needs_past(enum slt_finding_id id)
     return find_judgement(id) == NULL && find_in(slt_judge_recorder, id) != NULL;
 }
 
+bool slt_finding_mark(const struct slt_case *about, enum slt_finding_id id, uint8_t *marks)
+{
+    const struct slt_judgement *judgement = find_judgement(id);
+    struct slt_hit hit = {.id = (uint8_t)id, .marks = marks};
+    memset(marks, 0, about->look->list.count);
+    if (judgement != NULL) {
+        judgement->judge(about, &hit);
+    }
+    if (hit.count > 0 && hit.worst != NULL) {
+        slt_hit_mark(about, &hit, hit.worst);
+    }
+    return hit.count > 0;
+}
+
 bool slt_finding_judge(const struct slt_case *about, enum slt_finding_id id, struct slt_hit *hit)
 {
     const struct slt_judgement *past = find_in(slt_judge_recorder, id);

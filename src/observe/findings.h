@@ -47,10 +47,14 @@ struct slt_hit {
     bool remembered;              /* what it is about is of the case's past */
     const struct slt_seen *worst; /* of the look, or the case's `example`; NULL: nobody's */
     char evidence[SLT_EVIDENCE_MAX];
+    uint8_t *marks; /* NULL, or one for each record that is judged: it is a part of this */
 };
 
 /* Judge one; true: it holds. */
 bool slt_finding_judge(const struct slt_case *about, enum slt_finding_id id, struct slt_hit *hit);
+
+/* Judge one, and tell which of the judged records are a part of it: `marks` has one for each. */
+bool slt_finding_mark(const struct slt_case *about, enum slt_finding_id id, uint8_t *marks);
 
 /* True when salut can judge it from the kernel's facts, with a recorder or without. */
 bool slt_finding_is_judged(enum slt_finding_id id);

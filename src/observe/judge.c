@@ -27,6 +27,15 @@ void slt_hit_say_owner(struct slt_hit *hit, const struct slt_seen *seen)
     }
 }
 
+void slt_hit_mark(const struct slt_case *about, struct slt_hit *hit, const struct slt_seen *seen)
+{
+    const struct slt_seen_list *list = &about->look->list;
+    bool judged = list->count > 0 && seen >= list->items && seen < list->items + list->count;
+    if (hit->marks != NULL && judged) {
+        hit->marks[seen - list->items] = 1;
+    }
+}
+
 void slt_hit_count(const struct slt_case *about,
                    bool (*is)(const struct slt_case *about, const struct slt_seen *seen),
                    struct slt_hit *hit)
@@ -35,6 +44,7 @@ void slt_hit_count(const struct slt_case *about,
         const struct slt_seen *seen = &about->look->list.items[i];
         if (is(about, seen)) {
             hit->count++;
+            slt_hit_mark(about, hit, seen);
             hit->worst =
                 hit->worst == NULL || seen->age.ns > hit->worst->age.ns ? seen : hit->worst;
         }

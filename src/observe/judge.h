@@ -37,6 +37,9 @@ void slt_hit_count(const struct slt_case *about,
                    bool (*is)(const struct slt_case *about, const struct slt_seen *seen),
                    struct slt_hit *hit);
 
+/* This record is a part of the finding; one of those that are judged, or left out. */
+void slt_hit_mark(const struct slt_case *about, struct slt_hit *hit, const struct slt_seen *seen);
+
 /* The same evidence for all findings that are counted so: "N connections WHAT; the oldest, LOCAL to
  * PEER in PROGRAM(PID), AGE". Nothing when none was found. */
 void slt_hit_tell(struct slt_hit *hit, const char *what);

@@ -80,6 +80,7 @@ static void judge_lost_peer(const struct slt_case *about, struct slt_hit *hit)
         const struct slt_seen *seen = &about->look->list.items[i];
         if (has_lost_its_peer(about, seen)) {
             hit->count++;
+            slt_hit_mark(about, hit, seen);
             hit->worst = hit->worst == NULL ? seen : hit->worst; /* the oldest stand first */
         }
     }
@@ -219,6 +220,18 @@ static void judge_server_time_wait(const struct slt_case *about, struct slt_hit 
                 hit->count, hit->worst->local_port);
 }
 
+static void mark_time_waits(const struct slt_case *about, const struct slt_seen *one,
+                            struct slt_hit *hit)
+{
+    for (size_t i = 0; i < about->look->list.count; i++) {
+        const struct slt_seen *seen = &about->look->list.items[i];
+        if (seen->state == SALUT_STATE_TIME_WAIT && slt_judge_same_host(seen, one) &&
+            seen->remote_port == one->remote_port) {
+            slt_hit_mark(about, hit, seen);
+        }
+    }
+}
+
 static void judge_client_time_wait(const struct slt_case *about, struct slt_hit *hit)
 {
     char text[SLT_ENDPOINT_MAX];
@@ -237,6 +250,7 @@ static void judge_client_time_wait(const struct slt_case *about, struct slt_hit 
                      memcmp(items[j].remote.b, items[i].remote.b, 16) == 0;
         }
         if (count >= about->limits.time_waits) {
+            mark_time_waits(about, &items[i], hit);
             hit->count = count;
             hit->worst = &items[i];
             slt_hit_say(hit, "%" PRId64 " connections to %s are in TIME-WAIT: one for each request",

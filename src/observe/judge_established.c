@@ -34,17 +34,32 @@ static void judge_idle(const struct slt_case *about, struct slt_hit *hit)
                       "would notice that the peer is gone");
 }
 
-/* Many silent connections of one host to one port, beside a younger one that is alive. */
+/* Silent, of one host and to one port, beside a younger connection that is alive. */
+static bool is_ghost(const struct slt_case *about, const struct slt_seen *seen,
+                     const struct slt_seen *alive)
+{
+    return slt_judge_is_open(seen) && seen->local_port == alive->local_port &&
+           slt_judge_same_host(seen, alive) &&
+           slt_judge_lasts(&seen->silent, about->limits.silent_ns);
+}
+
 static int64_t count_ghosts(const struct slt_case *about, const struct slt_seen *alive)
 {
     int64_t ghosts = 0;
     for (size_t i = 0; i < about->look->list.count; i++) {
-        const struct slt_seen *seen = &about->look->list.items[i];
-        ghosts += slt_judge_is_open(seen) && seen->local_port == alive->local_port &&
-                  memcmp(seen->remote.b, alive->remote.b, 16) == 0 &&
-                  slt_judge_lasts(&seen->silent, about->limits.silent_ns);
+        ghosts += is_ghost(about, &about->look->list.items[i], alive);
     }
     return ghosts;
+}
+
+static void mark_ghosts(const struct slt_case *about, const struct slt_seen *alive,
+                        struct slt_hit *hit)
+{
+    for (size_t i = 0; i < about->look->list.count; i++) {
+        if (is_ghost(about, &about->look->list.items[i], alive)) {
+            slt_hit_mark(about, hit, &about->look->list.items[i]);
+        }
+    }
 }
 
 static void judge_ghosts(const struct slt_case *about, struct slt_hit *hit)
@@ -58,6 +73,7 @@ static void judge_ghosts(const struct slt_case *about, struct slt_hit *hit)
                      slt_judge_listener_of(about, seen);
         int64_t ghosts = alive ? count_ghosts(about, seen) : 0;
         if (ghosts >= GHOSTS_OF_ONE) {
+            mark_ghosts(about, seen, hit);
             hit->count = ghosts;
             hit->worst = seen;
             (void)salut_addr_print(&seen->remote, text, sizeof(text));

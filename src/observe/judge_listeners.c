@@ -80,6 +80,7 @@ static void judge_stopped_owner(const struct slt_case *about, struct slt_hit *hi
         slt_process_read(seen->pid, &process);
         if (process.state == 'T' || process.state == 't') {
             hit->count++;
+            slt_hit_mark(about, hit, seen);
             hit->worst = seen;
         }
     }
@@ -117,6 +118,7 @@ static void judge_unexpected(const struct slt_case *about, struct slt_hit *hit)
             continue;
         }
         hit->count++;
+        slt_hit_mark(about, hit, seen);
         hit->worst = seen;
         if (hit->count == 1) {
             say_listener(hit, seen);

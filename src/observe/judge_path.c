@@ -151,6 +151,7 @@ static void judge_forgotten(const struct slt_case *about, struct slt_hit *hit)
         const struct slt_seen *other = rested ? find_heard(about, seen) : NULL;
         if (other != NULL) {
             hit->count++;
+            slt_hit_mark(about, hit, seen);
             hit->worst = seen;
             heard = other;
         }

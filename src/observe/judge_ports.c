@@ -38,6 +38,18 @@ static int64_t count_to_same(const struct slt_case *about, size_t from)
     return count;
 }
 
+static void mark_to_same(const struct slt_case *about, size_t from, struct slt_hit *hit)
+{
+    const struct slt_seen *one = &about->look->list.items[from];
+    for (size_t i = from; i < about->look->list.count; i++) {
+        const struct slt_seen *seen = &about->look->list.items[i];
+        if (slt_judge_same_host(seen, one) && seen->remote_port == one->remote_port &&
+            memcmp(seen->local.b, one->local.b, 16) == 0) {
+            slt_hit_mark(about, hit, seen);
+        }
+    }
+}
+
 /* A place that uses four fifths of the ports is met within the first fifth of any listing, so not
  * every record needs to be compared with every other. */
 static void judge_used_up(const struct slt_case *about, struct slt_hit *hit)
@@ -51,6 +63,7 @@ static void judge_used_up(const struct slt_case *about, struct slt_hit *hit)
         const struct slt_seen *seen = &about->look->list.items[i];
         int64_t count = is_outgoing(about, seen) ? count_to_same(about, i) : 0;
         if (count * 10 >= range * 8) {
+            mark_to_same(about, i, hit);
             hit->count = count;
             hit->worst = seen;
             slt_hit_say(hit, "%" PRId64 " of %" PRId64 " ports are in use toward %s", count, range,
@@ -99,6 +112,16 @@ static int64_t count_left(const struct slt_case *about, const struct slt_seen *o
     return count;
 }
 
+static void mark_left(const struct slt_case *about, uint16_t port, struct slt_hit *hit)
+{
+    for (size_t i = 0; i < about->look->list.count; i++) {
+        const struct slt_seen *seen = &about->look->list.items[i];
+        if (seen->local_port == port && is_left_of_server(about, seen)) {
+            slt_hit_mark(about, hit, seen);
+        }
+    }
+}
+
 static bool judge_left(const struct slt_case *about, struct slt_hit *hit)
 {
     char text[SLT_DURATION_MAX];
@@ -109,6 +132,7 @@ static bool judge_left(const struct slt_case *about, struct slt_hit *hit)
         hit->count = is_left_of_server(about, seen) ? count_left(about, seen, &most_ns) : 0;
         if (hit->count > 0) {
             hit->worst = seen;
+            mark_left(about, seen->local_port, hit);
             slt_hit_say(hit,
                         "nobody listens on port %u, and %" PRId64 " connection%s of the server "
                         "that did, in %s, hold%s it for another %s: until then bind() fails, "

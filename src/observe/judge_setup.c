@@ -65,6 +65,13 @@ static void judge_many_hosts(const struct slt_case *about, struct slt_hit *hit)
     if (hosts >= SWEEP_HOSTS) {
         hit->count = hosts;
         hit->worst = first;
+        for (size_t i = 0; i < about->look->list.count; i++) {
+            const struct slt_seen *seen = &about->look->list.items[i];
+            if (seen->state == SALUT_STATE_SYN_SENT && seen->pid == first->pid &&
+                seen->remote_port == first->remote_port) {
+                slt_hit_mark(about, hit, seen);
+            }
+        }
         slt_hit_say(hit, "%" PRId64 " hosts are asked for port %u, and none has answered", hosts,
                     first->remote_port);
         slt_hit_say_owner(hit, first);
@@ -81,6 +88,13 @@ static void judge_one_host(const struct slt_case *about, struct slt_hit *hit)
         if (count >= about->limits.many && count > hit->count) {
             hit->count = count;
             hit->worst = seen;
+        }
+    }
+    for (size_t i = 0; i < about->look->list.count && hit->count > 0; i++) {
+        const struct slt_seen *seen = &about->look->list.items[i];
+        if (waits_for_answer(about, seen) && slt_judge_same_host(seen, hit->worst) &&
+            seen->remote_port == hit->worst->remote_port) {
+            slt_hit_mark(about, hit, seen);
         }
     }
     if (hit->count > 0) {
@@ -177,6 +191,12 @@ static int64_t count_cookies(const struct slt_case *about)
            slt_judge_rise(about, SLT_COUNTER_request_queue_drops);
 }
 
+static void mark_half_open(const struct slt_case *about, struct slt_hit *hit)
+{
+    struct slt_hit all = {.marks = hit->marks};
+    slt_hit_count(about, is_half_open, &all);
+}
+
 static void judge_flood(const struct slt_case *about, struct slt_hit *hit)
 {
     struct slt_hit all = {.count = 0};
@@ -184,6 +204,7 @@ static void judge_flood(const struct slt_case *about, struct slt_hit *hit)
     slt_hit_count(about, is_half_open, &all);
     if (all.count >= about->limits.flood || cookies > 0) {
         hit->count = all.count > 0 ? all.count : cookies;
+        mark_half_open(about, hit);
         hit->worst = all.worst;
         slt_hit_say(hit, "%" PRId64 " connections are half open", all.count);
         if (all.worst != NULL) {

@@ -5,6 +5,7 @@
  */
 #include "observe/look_linux.h"
 
+#include "observe/concern.h"
 #include "observe/control_read_linux.h"
 #include "observe/kernel_diag_linux.h"
 #include "observe/recorder_linux.h"
@@ -188,6 +189,10 @@ int slt_look_take(const struct slt_look_ask *ask, struct slt_look *look)
     }
     if (!ask->brief) {
         (void)slt_recorded_complete(&look->list, look->at_ns);
+    }
+    bool findings = ask->findings || (ask->filter != NULL && slt_filter_asks_findings(ask->filter));
+    if (findings && !(sort(&look->list) && slt_concern_mark(&look->list))) {
+        return -ENOMEM;
     }
     struct slt_seen_list *left_out = ask->keep_left_out ? &look->left_out : NULL;
     if (ask->filter != NULL && !keep_passing(&look->list, ask->filter, left_out)) {

@@ -14,6 +14,7 @@ struct slt_look_ask {
     bool owners;                     /* find the processes */
     enum slt_owner_means means;      /* how */
     bool brief;                      /* states and queues alone: half the cost */
+    bool findings;                   /* mark what each record is a part of (concern.h) */
     bool keep_left_out;              /* what the filter leaves out is wanted as well, apart */
 };
 

@@ -350,6 +350,7 @@ bool slt_seen_take(struct slt_seen *seen, enum slt_source source, const void *by
 {
     slt_seen_init(seen, source);
     memcpy(seen, bytes, count < sizeof(*seen) ? count : sizeof(*seen));
+    memset(seen->findings, 0, sizeof(seen->findings)); /* the reader's own */
     bool fine = count >= offsetof(struct slt_seen, soft_errno) && seen->version >= 1 &&
                 seen->source == source && seen->kind < SLT_SEEN_KIND_COUNT &&
                 seen->state < SALUT_STATE_COUNT && seen->timer < SLT_SEEN_TIMER_COUNT &&

@@ -19,6 +19,7 @@
 #define SLT_SEEN_VERSION  2
 #define SLT_UNKNOWN       (-1)
 #define SLT_SEEN_NAME_MAX 24
+#define SLT_SEEN_FINDINGS 2
 
 enum slt_source { SLT_SOURCE_STACK, SLT_SOURCE_KERNEL, SLT_SOURCE_CAPTURE, SLT_SOURCE_COUNT };
 
@@ -139,6 +140,7 @@ struct slt_seen {
     int64_t sacked;   /* segments of ours that the peer has, with others missing before them */
     int64_t holes_in; /* segments of the peer's that came with others missing before them */
     int64_t marked;   /* segments of ours that arrived with a congestion mark */
+    uint64_t findings[SLT_SEEN_FINDINGS]; /* who looks sets these: a bit for each (concern.h) */
 };
 
 /* Where an owner comes from. */

@@ -333,6 +333,26 @@ def summary(_lab):
 
 
 @case
+def part_of_a_finding(_lab):
+    """Rows that a finding concerns: the listener that is full, the connections nobody accepts."""
+    s = listen(backlog=1, address="127.0.0.1")
+    port = s.getsockname()[1]
+    clients = [connect_to(port, "127.0.0.1") for _ in range(2)]
+    peers.check(one("--source", "kernel", "finding = LIS-1")["local_port"] == port, "the full listener")
+    deadline = time.monotonic() + 20
+    while len(records("--source", "kernel", "finding = HS-1")) < 2 and time.monotonic() < deadline:
+        time.sleep(0.1)
+    waiting = records("--source", "kernel", "finding", "=", "HS-1")
+    peers.check([r["local_port"] for r in waiting] == [port] * 2, waiting)
+    peers.check(len(records("finding", f"port = {port}")) == 3, "the listener and what waits in it")
+    peers.check(len(records("not finding", f"port = {port}")) == 2, "the clients' ends")
+    wrong = salut("status", "finding = NO-1", code=2).stderr
+    peers.check("no such finding" in wrong, wrong)
+    for c in clients + [s]:
+        c.close()
+
+
+@case
 def again_and_again(_lab):
     s = listen(address="127.0.0.1")
     follow = subprocess.Popen([peers.SALUT, "status", "--json", "--follow", "100ms",

@@ -2,6 +2,7 @@
 #include "observe/filter.h"
 
 #include "base/time.h"
+#include "observe/findings.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -177,6 +178,9 @@ static void test_refusals(void **state)
     refused("recvq > much", "a number is wanted");
     refused("src > 10/8", "only = and !=");
     refused("accepted = maybe", "yes or no");
+    refused("finding = CW-99", "no such finding");
+    refused("finding > CW-1", "only = and !=");
+    refused("finding =", "something must follow");
     refused("colour = blue", "no such word");
     refused("( sport = 1", "'(' without ')'");
     refused("sport = 1 )", "')' without '('");
@@ -186,6 +190,34 @@ static void test_refusals(void **state)
     refused("comm = a-name-that-is-longer-than-any", "that long");
     refused("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
             "too long");
+}
+
+static bool passes_marked(const char *text, enum slt_finding_id id)
+{
+    char why[160] = "";
+    struct slt_seen seen = record();
+    struct slt_filter *filter = slt_filter_compile(&text, 1, why, sizeof(why));
+    assert_non_null(filter);
+    assert_true(slt_filter_asks_findings(filter));
+    seen.findings[id / 64] |= UINT64_C(1) << id % 64;
+    bool result = slt_filter_passes(filter, &seen);
+    slt_filter_free(filter);
+    return result;
+}
+
+static void test_findings(void **state)
+{
+    (void)state;
+    assert_true(passes_marked("finding = CW-1", SLT_FIND_CW_1));
+    assert_true(passes_marked("finding = cw-1", SLT_FIND_CW_1));
+    assert_false(passes_marked("finding = CW-1", SLT_FIND_APP_3));
+    assert_true(passes_marked("finding = APP-3", SLT_FIND_APP_3));
+    assert_true(passes_marked("finding != CW-1", SLT_FIND_APP_3));
+    assert_true(passes_marked("finding", SLT_FIND_APP_3));
+    assert_true(passes_marked("finding and state close-wait", SLT_FIND_CW_1));
+    assert_true(passes_marked("finding sport = 8080", SLT_FIND_CW_1));
+    assert_false(passes_marked("not finding", SLT_FIND_CW_1));
+    assert_false(passes("finding")); /* not marked: part of none */
 }
 
 static void test_bounds(void **state)
@@ -209,6 +241,7 @@ int main(void)
         cmocka_unit_test(test_ports),    cmocka_unit_test(test_facts),
         cmocka_unit_test(test_joints),   cmocka_unit_test(test_words_of_a_shell),
         cmocka_unit_test(test_refusals), cmocka_unit_test(test_bounds),
+        cmocka_unit_test(test_findings),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -5,6 +5,7 @@
  * for them, and as replay_...: facts as a kernel tells them where the fault itself would need more
  * than a network namespace has; each says why.
  */
+#include "observe/concern.h"
 #include "observe/findings.h"
 #include "observe/interfaces_linux.h"
 #include "observe/settings_linux.h"
@@ -516,6 +517,38 @@ static void test_closed_with_closed_window(void **state)
     does_not_hold(&w, SLT_FIND_ZW_4);
 }
 
+static bool is_part(const struct world *w, size_t index, enum slt_finding_id id)
+{
+    return slt_concern_has(&w->records[index], (unsigned)id);
+}
+
+static void test_concern(void **state)
+{
+    (void)state;
+    struct world w;
+    begin(&w);
+    for (uint16_t i = 0; i < 4; i++) {
+        struct slt_seen *seen = add(&w, SLT_SEEN_CONN, SALUT_STATE_CLOSE_WAIT, 8080);
+        seen->accepted = SLT_YES;
+        seen->unacked = seen->unsent = 0;
+        seen->age = (struct slt_span){(i < 2 ? 90 : 5) * SLT_NS_PER_S, SLT_SPAN_AT_LEAST};
+    }
+    for (uint16_t i = 0; i < 3; i++) { /* to one place, which does not answer */
+        struct slt_seen *seen = add(&w, SLT_SEEN_CONN, SALUT_STATE_SYN_SENT, 40001);
+        seen->retries = 2;
+    }
+    w.records[3].source = SLT_SOURCE_STACK; /* is judged by itself */
+    assert_true(slt_concern_mark(&w.look.list));
+    for (size_t i = 0; i < w.look.list.count; i++) {
+        assert_int_equal(is_part(&w, i, SLT_FIND_CW_1), i < 2);
+        assert_int_equal(is_part(&w, i, SLT_FIND_SYN_1), i >= 4);
+        assert_int_equal(is_part(&w, i, SLT_FIND_COUNT), i < 2 || i >= 4);
+    }
+    w.look.list.count = 6; /* two are no pattern */
+    assert_true(slt_concern_mark(&w.look.list));
+    assert_false(is_part(&w, 4, SLT_FIND_SYN_1));
+}
+
 /* A judge may only hold where something is seen. */
 static void test_nothing(void **state)
 {
@@ -562,6 +595,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_short_connections),
         cmocka_unit_test(test_starts_over),
         cmocka_unit_test(test_closed_with_closed_window),
+        cmocka_unit_test(test_concern),
         cmocka_unit_test(test_nothing),
     };
     cmocka_set_test_filter(argc > 1 ? argv[1] : NULL);
