@@ -445,7 +445,8 @@ def probe_gone(lab_):
     plain = lab_.peer.take_segment
 
     def reset(segment, of_flow):
-        if of_flow is flow:
+        probes = segment.seq != flow.expected & 0xFFFFFFFF  # and is not the end of the handshake
+        if of_flow is flow and probes:
             lab_.peer.send(Segment(flow.key[0], KERNEL, flow.key[1], segment.sport, segment.ack, 0,
                                    RST))
         else:
