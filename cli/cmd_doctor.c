@@ -5,6 +5,7 @@
 #include "base/time.h"
 #include "cli/doctor_capture.h"
 #include "cli/finding_page.h"
+#include "cli/json_text.h"
 #include "observe/counters_stack.h"
 #include "observe/findings.h"
 #include "observe/kernel_diag_linux.h"
@@ -109,14 +110,8 @@ static void print_hit(const struct slt_hit *hit, const struct words *words,
 
 static void put_text(const char *name, const char *text)
 {
-    (void)printf(",\"%s\":\"", name);
-    for (const char *c = text; *c != '\0'; c++) {
-        if (*c == '"' || *c == '\\') {
-            (void)putchar('\\');
-        }
-        (void)putchar((unsigned char)*c < 0x20 ? ' ' : *c);
-    }
-    (void)putchar('"');
+    (void)printf(",\"%s\":", name);
+    slt_put_json_text(text, stdout);
 }
 
 static void print_hit_json(const struct slt_hit *hit, bool stacks)

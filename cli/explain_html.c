@@ -2,6 +2,7 @@
 #include "cli/explain_show.h"
 
 #include "cli/explain_page.h"
+#include "cli/json_text.h"
 #include "observe/explain_mark.h"
 #include "observe/explain_track.h"
 
@@ -11,7 +12,7 @@
 static void put_text(const char *name, const char *text, FILE *to)
 {
     (void)fprintf(to, ",\"%s\":", name);
-    slt_explain_put_quoted(text, to);
+    slt_put_json_text(text, to);
 }
 
 static void put_state(uint8_t state, uint8_t certainty, FILE *to)
@@ -44,9 +45,9 @@ static void put_steps(const struct slt_explained *e, FILE *to)
                           ? (long long)slt_explain_relative_ack(f, s)
                           : -1LL,
                       s->window, s->mark);
-        slt_explain_put_quoted(slt_explain_step_text(f, s, text, sizeof(text)), to);
+        slt_put_json_text(slt_explain_step_text(f, s, text, sizeof(text)), to);
         (void)fputc(',', to);
-        slt_explain_put_quoted(slt_explain_remark(s, text, sizeof(text)), to);
+        slt_put_json_text(slt_explain_remark(s, text, sizeof(text)), to);
         put_state(cursor.state[0], cursor.certainty[0], to);
         put_state(cursor.state[1], cursor.certainty[1], to);
         (void)fprintf(to, ",%u,%u]", relative_sack(f, s, s->sack_left),
@@ -70,7 +71,7 @@ static void put_changes(const struct slt_explained *e, FILE *to)
                       e->flow->steps[c->step].number, c->end == 0 ? "client" : "server",
                       slt_explain_state_name(c->from), slt_explain_state_name(c->to),
                       slt_certainty_name(c->certainty), proof);
-        slt_explain_put_quoted(c->why, to);
+        slt_put_json_text(c->why, to);
         (void)fprintf(to, ",%u]", e->flow->steps[c->shown].number);
     }
     (void)fputs("],\"lost\":[", to);

@@ -2,6 +2,7 @@
 #include "cli/explain_show.h"
 
 #include "cli/finding_page.h"
+#include "cli/json_text.h"
 #include "observe/explain_mark.h"
 #include "observe/explain_track.h"
 
@@ -9,27 +10,10 @@
 
 #define SCHEMA 1
 
-void slt_explain_put_quoted(const char *text, FILE *to)
-{
-    (void)fputc('"', to);
-    for (const char *c = text; *c != '\0'; c++) {
-        if (*c == '"' || *c == '\\') {
-            (void)fprintf(to, "\\%c", *c);
-        } else if (*c == '<') {
-            (void)fputs("\\u003c", to); /* so that no script element ends within a string */
-        } else if ((unsigned char)*c < 0x20) {
-            (void)fputc(' ', to);
-        } else {
-            (void)fputc(*c, to);
-        }
-    }
-    (void)fputc('"', to);
-}
-
 static void put_text(const char *name, const char *text, FILE *to)
 {
     (void)fprintf(to, ",\"%s\":", name);
-    slt_explain_put_quoted(text, to);
+    slt_put_json_text(text, to);
 }
 
 static void put_end(const struct slt_explained *e, uint8_t which, FILE *to)
@@ -37,7 +21,7 @@ static void put_end(const struct slt_explained *e, uint8_t which, FILE *to)
     const struct slt_explain_end *end = &e->flow->end[which];
     char name[64];
     (void)fprintf(to, ",\"%s\":{\"end\":", which == 0 ? "client" : "server");
-    slt_explain_put_quoted(slt_explain_end_text(end, name, sizeof(name)), to);
+    slt_put_json_text(slt_explain_end_text(end, name, sizeof(name)), to);
     put_text("first_state", slt_explain_state_name(e->states.first[which]), to);
     put_text("last_state", slt_explain_state_name(e->states.last[which]), to);
     (void)fprintf(to,

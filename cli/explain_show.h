@@ -54,7 +54,4 @@ void slt_explain_cursor_init(struct slt_explain_cursor *cursor,
 void slt_explain_cursor_move(struct slt_explain_cursor *cursor,
                              const struct slt_explain_states *states, uint32_t step);
 
-/* A text within quotes, as JSON and script want it. */
-void slt_explain_put_quoted(const char *text, FILE *to);
-
 #endif

@@ -2,6 +2,7 @@
  */
 #include "cli/record_print.h"
 
+#include "cli/json_text.h"
 #include "cli/status_print.h"
 
 #include "base/time.h"
@@ -134,16 +135,8 @@ static void put_address(FILE *to, const char *name, const salut_addr *addr, uint
 
 static void put_program(FILE *to, const char *program)
 {
-    (void)fputs(",\"program\":\"", to);
-    for (const char *c = program; *c != '\0'; c++) {
-        unsigned char byte = (unsigned char)*c;
-        if (byte == '"' || byte == '\\' || byte < 0x20 || byte >= 0x7f) {
-            (void)fprintf(to, "\\u%04x", byte);
-        } else {
-            (void)fputc(byte, to);
-        }
-    }
-    (void)fputc('"', to);
+    (void)fputs(",\"program\":", to);
+    slt_put_json_text(program, to);
 }
 
 static void print_object(const struct slt_record_style *style, const struct slt_change *change,

@@ -3,6 +3,7 @@
  */
 #include "cli/status_print.h"
 
+#include "cli/json_text.h"
 #include "observe/cause.h"
 #include "observe/why.h"
 
@@ -25,18 +26,7 @@ static void key(struct object *o, const char *name)
 static void put_text(struct object *o, const char *name, const char *text)
 {
     key(o, name);
-    (void)fputc('"', o->to);
-    for (const char *c = text; *c != '\0'; c++) {
-        unsigned char byte = (unsigned char)*c;
-        if (byte == '"' || byte == '\\') {
-            (void)fprintf(o->to, "\\%c", byte);
-        } else if (byte < 0x20 || byte >= 0x7f) {
-            (void)fprintf(o->to, "\\u%04x", byte);
-        } else {
-            (void)fputc(byte, o->to);
-        }
-    }
-    (void)fputc('"', o->to);
+    slt_put_json_text(text, o->to);
 }
 
 static void put_number(struct object *o, const char *name, int64_t value)
