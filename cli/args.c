@@ -3,6 +3,7 @@
 #include "cli/cli.h"
 
 #include "base/time.h"
+#include "wire/address.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -252,12 +253,6 @@ int slt_parse_sources(const struct slt_cli_verb *verb, const char *text,
 
 /* ---- addresses ------------------------------------------------------------------------------ */
 
-bool slt_addr_is_ipv4(const salut_addr *addr)
-{
-    static const uint8_t prefix[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
-    return memcmp(addr->b, prefix, sizeof(prefix)) == 0;
-}
-
 bool slt_parse_prefix(const char *text, salut_addr *addr, unsigned *prefix_bits)
 {
     char host[64];
@@ -271,7 +266,7 @@ bool slt_parse_prefix(const char *text, salut_addr *addr, unsigned *prefix_bits)
     if (salut_addr_parse(host, addr) != SALUT_OK) {
         return false;
     }
-    int64_t most = slt_addr_is_ipv4(addr) ? 32 : 128;
+    int64_t most = slt_address_is_v4(addr->b) ? 32 : 128;
     int64_t bits = most;
     const char *rest = "";
     if (slash != NULL && (!parse_number(slash + 1, &bits, &rest) || *rest != '\0')) {

@@ -113,7 +113,6 @@ int slt_parse_sources(const struct slt_cli_verb *verb, const char *text,
 
 /* "10.0.0.2/24", "fd00::2/64"; without a length 32 or 128 bits. */
 bool slt_parse_prefix(const char *text, salut_addr *addr, unsigned *prefix_bits);
-bool slt_addr_is_ipv4(const salut_addr *addr);
 
 /* ---- term.c: the terminal ---- */
 

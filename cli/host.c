@@ -6,6 +6,7 @@
 #include "sock/impair_spec.h"
 #include "sock/link_open.h"
 #include "tcp/cc.h"
+#include "wire/address.h"
 
 #include <signal.h>
 #include <string.h>
@@ -184,7 +185,7 @@ static int add_gateways(const struct slt_host *host)
                                    "--gateway wants an address such as 10.99.0.1, not '%s'",
                                    list->items[i]);
         }
-        if (slt_addr_is_ipv4(&gateway)) {
+        if (slt_address_is_v4(gateway.b)) {
             (void)salut_addr_parse("0.0.0.0", &everywhere);
         }
         enum salut_status status = salut_add_route(host->stack, &everywhere, 0, &gateway);

@@ -54,3 +54,9 @@ void slt_put_json_text(const char *text, FILE *to)
     }
     (void)fputc('"', to);
 }
+
+void slt_put_json_member(const char *name, const char *text, FILE *to)
+{
+    (void)fprintf(to, ",\"%s\":", name);
+    slt_put_json_text(text, to);
+}

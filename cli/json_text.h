@@ -10,4 +10,7 @@
  * element of a page can end within a string. */
 void slt_put_json_text(const char *text, FILE *to);
 
+/* A member of an object that has others before it: ,"name":"text". */
+void slt_put_json_member(const char *name, const char *text, FILE *to);
+
 #endif

@@ -5,6 +5,7 @@
 #include "cli/run.h"
 
 #include "run/mounts_linux.h"
+#include "wire/address.h"
 
 #include <errno.h>
 #include <string.h>
@@ -121,7 +122,7 @@ static int take_addresses(const struct slt_run *run, const struct slt_arg_list *
                                    "'%s'",
                                    option, list->items[i]);
         }
-        struct slt_run_net_address *at = to[slt_addr_is_ipv4(&address.addr) ? 0 : 1];
+        struct slt_run_net_address *at = to[slt_address_is_v4(address.addr.b) ? 0 : 1];
         *at = at->prefix_bits == 0 ? address : *at;
     }
     return SLT_EXIT_FINE;

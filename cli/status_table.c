@@ -7,6 +7,7 @@
 
 #include "base/print.h"
 #include "observe/why.h"
+#include "wire/address.h"
 
 #include <string.h>
 
@@ -97,7 +98,7 @@ static struct columns measure(const struct slt_look *look)
     char text[SLT_ENDPOINT_MAX];
     for (size_t i = 0; i < look->list.count; i++) {
         const struct slt_seen *seen = &look->list.items[i];
-        if (slt_seen_is_ipv4(&seen->local) && slt_seen_is_ipv4(&seen->remote)) {
+        if (slt_address_is_v4(seen->local.b) && slt_address_is_v4(seen->remote.b)) {
             continue; /* fits whatever it is */
         }
         size_t local = strlen(slt_print_endpoint(&seen->local, seen->local_port, text));

@@ -4,15 +4,12 @@
 #include "base/print.h"
 #include "wire/address.h"
 
-#include <string.h>
-
 const char *slt_print_endpoint(const salut_addr *addr, uint16_t port, char out[SLT_ENDPOINT_MAX])
 {
-    static const uint8_t nothing[16];
     char printed[48];
     struct slt_text text;
     bool v4 = slt_address_is_v4(addr->b);
-    bool any = memcmp(addr->b + (v4 ? 12 : 0), nothing, v4 ? 4 : 16) == 0;
+    bool any = slt_address_is_unspecified(addr->b);
     slt_text_init(&text, out, SLT_ENDPOINT_MAX);
     if (any && (port == 0 || !v4)) {
         slt_text_char(&text, '*');

@@ -5,6 +5,7 @@
 #include "base/time.h"
 #include "observe/concern.h"
 #include "observe/findings.h"
+#include "wire/address.h"
 
 #include <netdb.h>
 #include <netinet/in.h>
@@ -313,7 +314,7 @@ static bool parse_address(struct slt_filter_text *text, struct slt_filter_test *
     }
     test->prefix_bits = 128;
     return slash == NULL ||
-           parse_bits(bits, slt_seen_is_ipv4(&test->addr) ? 32 : 128, &test->prefix_bits) ||
+           parse_bits(bits, slt_address_is_v4(test->addr.b) ? 32 : 128, &test->prefix_bits) ||
            slt_filter_fail(text, "the number of bits after '/' is none");
 }
 

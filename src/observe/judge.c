@@ -3,6 +3,7 @@
 
 #include "observe/endpoint.h"
 #include "observe/why.h"
+#include "wire/address.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
@@ -95,7 +96,7 @@ bool slt_judge_same_host(const struct slt_seen *a, const struct slt_seen *b)
 bool slt_judge_is_local(const struct slt_seen *seen)
 {
     static const uint8_t loopback6[16] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1};
-    if (slt_seen_is_ipv4(&seen->remote)) {
+    if (slt_address_is_v4(seen->remote.b)) {
         return seen->remote.b[12] == 127;
     }
     return memcmp(seen->remote.b, loopback6, sizeof(loopback6)) == 0;
@@ -121,14 +122,12 @@ const struct slt_seen *slt_judge_record(const struct slt_case *about, size_t ind
 static const struct slt_seen *find_listener(const struct slt_seen_list *list,
                                             const struct slt_seen *seen)
 {
-    static const salut_addr nothing;
     for (size_t i = 0; i < list->count; i++) {
         const struct slt_seen *l = &list->items[i];
         if (l->kind != SLT_SEEN_LISTENER) {
             break; /* they stand first */
         }
-        bool any = slt_seen_is_ipv4(&l->local) ? memcmp(l->local.b + 12, nothing.b, 4) == 0
-                                               : memcmp(l->local.b, nothing.b, 16) == 0;
+        bool any = slt_address_is_unspecified(l->local.b);
         if (l->local_port == seen->local_port &&
             (any || memcmp(l->local.b, seen->local.b, 16) == 0)) {
             return l;

@@ -3,6 +3,7 @@
 
 #include "base/compiler.h"
 #include "tcp/conn.h"
+#include "wire/address.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -289,7 +290,7 @@ void slt_seen_from_info(struct slt_seen *seen, const struct salut_info *info, ui
     seen->remote = info->remote;
     seen->local_port = info->local_port;
     seen->remote_port = info->remote_port;
-    seen->family = slt_seen_is_ipv4(&info->local) && slt_seen_is_ipv4(&info->remote) ? 4 : 6;
+    seen->family = slt_address_is_v4(info->local.b) && slt_address_is_v4(info->remote.b) ? 4 : 6;
     seen->passive = info->passive ? SLT_YES : SLT_NO;
     seen->orphan = info->orphan ? SLT_YES : SLT_NO;
     seen->key = key_of(seen);
@@ -363,12 +364,6 @@ bool slt_seen_take(struct slt_seen *seen, enum slt_source source, const void *by
                seen->history[i].to < SALUT_STATE_COUNT;
     }
     return fine;
-}
-
-bool slt_seen_is_ipv4(const salut_addr *addr)
-{
-    static const uint8_t mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
-    return memcmp(addr->b, mapped, sizeof(mapped)) == 0;
 }
 
 /* ---- lists ---------------------------------------------------------------------------------- */

@@ -166,8 +166,6 @@ void slt_seen_from_info(struct slt_seen *seen, const struct salut_info *info, ui
  * it is newer. False when it is none: a value that no record can have, or another source's. */
 bool slt_seen_take(struct slt_seen *seen, enum slt_source source, const void *bytes, size_t count);
 
-bool slt_seen_is_ipv4(const salut_addr *addr);
-
 /* A set of records that grows: what one look at a source gave. */
 struct slt_seen_list {
     struct slt_seen *items;

@@ -6,6 +6,7 @@
  * nothing changes.
  */
 #include "observe/watch_view.h"
+#include "wire/address.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -161,18 +162,11 @@ static int in_order(const void *a, const void *b, void *ctx)
 
 /* ---- which ----------------------------------------------------------------------------------- */
 
-static bool is_any(const salut_addr *addr)
-{
-    static const uint8_t nothing[16];
-    bool v4 = slt_seen_is_ipv4(addr);
-    return memcmp(addr->b + (v4 ? 12 : 0), nothing, v4 ? 4 : 16) == 0;
-}
-
 static bool listens_for(const struct slt_seen *listener, const struct slt_seen *conn)
 {
     return listener->source == conn->source && listener->instance == conn->instance &&
            listener->local_port == conn->local_port &&
-           (is_any(&listener->local) ||
+           (slt_address_is_unspecified(listener->local.b) ||
             memcmp(listener->local.b, conn->local.b, sizeof(conn->local.b)) == 0);
 }
 
