@@ -108,12 +108,6 @@ static void print_hit(const struct slt_hit *hit, const struct words *words,
     }
 }
 
-static void put_text(const char *name, const char *text)
-{
-    (void)printf(",\"%s\":", name);
-    slt_put_json_text(text, stdout);
-}
-
 static void print_hit_json(const struct slt_hit *hit, bool stacks)
 {
     const char *source = hit->remembered ? "recorder" : stacks ? "salut" : "kernel";
@@ -121,26 +115,26 @@ static void print_hit_json(const struct slt_hit *hit, bool stacks)
     char confidence[2] = {row->confidence, '\0'};
     char addr[48];
     (void)printf("{\"schema\":%d,\"source\":\"%s\"", SCHEMA, source);
-    put_text("id", row->id);
-    put_text("severity", slt_finding_severity(row->severity));
-    put_text("confidence", confidence);
+    slt_put_json_member("id", row->id, stdout);
+    slt_put_json_member("severity", slt_finding_severity(row->severity), stdout);
+    slt_put_json_member("confidence", confidence, stdout);
     (void)printf(",\"count\":%" PRId64, hit->count);
-    put_text("evidence", hit->evidence);
+    slt_put_json_member("evidence", hit->evidence, stdout);
     if (hit->worst != NULL) {
         (void)salut_addr_print(&hit->worst->local, addr, sizeof(addr));
-        put_text("local_address", addr);
+        slt_put_json_member("local_address", addr, stdout);
         (void)printf(",\"local_port\":%u", hit->worst->local_port);
         (void)salut_addr_print(&hit->worst->remote, addr, sizeof(addr));
-        put_text("remote_address", addr);
+        slt_put_json_member("remote_address", addr, stdout);
         (void)printf(",\"remote_port\":%u", hit->worst->remote_port);
     }
     if (hit->worst != NULL && hit->worst->pid != SLT_UNKNOWN) {
         (void)printf(",\"pid\":%d", hit->worst->pid);
-        put_text("program", hit->worst->program);
+        slt_put_json_member("program", hit->worst->program, stdout);
     }
-    put_text("cause", row->cause);
-    put_text("advice", row->remedy);
-    put_text("no_help", slt_finding_wrong_advice((enum slt_finding_id)hit->id));
+    slt_put_json_member("cause", row->cause, stdout);
+    slt_put_json_member("advice", row->remedy, stdout);
+    slt_put_json_member("no_help", slt_finding_wrong_advice((enum slt_finding_id)hit->id), stdout);
     (void)puts("}");
 }
 

@@ -2,6 +2,7 @@
 #include "cli/doctor_capture.h"
 
 #include "cli/finding_page.h"
+#include "cli/json_text.h"
 #include "observe/explain_file.h"
 #include "observe/explain_report.h"
 
@@ -37,18 +38,6 @@ bool slt_doctor_is_capture(const char *word)
 
 /* ---- one finding ---------------------------------------------------------------------------- */
 
-static void put_text(const char *name, const char *text)
-{
-    (void)printf(",\"%s\":\"", name);
-    for (const char *c = text; *c != '\0'; c++) {
-        if (*c == '"' || *c == '\\') {
-            (void)putchar('\\');
-        }
-        (void)putchar((unsigned char)*c < 0x20 ? ' ' : *c);
-    }
-    (void)putchar('"');
-}
-
 static void put_end(const char *who, const struct slt_explain_end *end)
 {
     char name[64];
@@ -57,7 +46,7 @@ static void put_end(const char *who, const struct slt_explain_end *end)
     memcpy(addr.b, end->addr, sizeof(addr.b));
     (void)salut_addr_print(&addr, text, sizeof(text));
     (void)snprintf(name, sizeof(name), "%s_address", who);
-    put_text(name, text);
+    slt_put_json_member(name, text, stdout);
     (void)printf(",\"%s_port\":%u", who, end->port);
 }
 
@@ -65,19 +54,19 @@ static void put_json(const struct slt_finding *row, const struct slt_explain_fou
 {
     const char confidence[2] = {found->confidence, '\0'};
     (void)printf("{\"schema\":%d,\"source\":\"capture\"", SCHEMA);
-    put_text("id", row->id);
-    put_text("severity", slt_finding_severity(row->severity));
-    put_text("confidence", confidence);
+    slt_put_json_member("id", row->id, stdout);
+    slt_put_json_member("severity", slt_finding_severity(row->severity), stdout);
+    slt_put_json_member("confidence", confidence, stdout);
     (void)printf(",\"count\":%" PRIu64, found->count);
-    put_text("evidence", found->evidence);
+    slt_put_json_member("evidence", found->evidence, stdout);
     (void)printf(",\"connection\":%u", found->worst->id);
     if (found->packet > 0) {
         (void)printf(",\"packet\":%u", found->packet);
     }
     put_end("client", &found->worst->end[0]);
     put_end("server", &found->worst->end[1]);
-    put_text("cause", row->cause);
-    put_text("advice", row->remedy);
+    slt_put_json_member("cause", row->cause, stdout);
+    slt_put_json_member("advice", row->remedy, stdout);
     (void)puts("}");
 }
 

@@ -9,12 +9,6 @@
 /* More packets of a connection than a page can draw are left out of it. */
 #define PAGE_STEPS_MAX 8000U
 
-static void put_text(const char *name, const char *text, FILE *to)
-{
-    (void)fprintf(to, ",\"%s\":", name);
-    slt_put_json_text(text, to);
-}
-
 static void put_state(uint8_t state, uint8_t certainty, FILE *to)
 {
     (void)fprintf(to, ",\"%s%s\"", slt_explain_state_name(state),
@@ -91,10 +85,10 @@ static void put_flow(const struct slt_explain_flow *flow, FILE *to)
     char name[64];
     slt_explained_of(flow, &e);
     (void)fprintf(to, "{\"id\":%u", flow->id);
-    put_text("client", slt_explain_end_text(&flow->end[0], name, sizeof(name)), to);
-    put_text("server", slt_explain_end_text(&flow->end[1], name, sizeof(name)), to);
-    put_text("ended", slt_explain_ended_text(e.verdict.ended), to);
-    put_text("verdict", e.verdict.text, to);
+    slt_put_json_member("client", slt_explain_end_text(&flow->end[0], name, sizeof(name)), to);
+    slt_put_json_member("server", slt_explain_end_text(&flow->end[1], name, sizeof(name)), to);
+    slt_put_json_member("ended", slt_explain_ended_text(e.verdict.ended), to);
+    slt_put_json_member("verdict", e.verdict.text, to);
     (void)fputs(",\"findings\":[", to);
     for (uint32_t i = 0; i < e.verdict.hit_count; i++) {
         const struct slt_explain_hit *hit = &e.verdict.hits[i];
@@ -102,7 +96,7 @@ static void put_flow(const struct slt_explain_flow *flow, FILE *to)
         (void)snprintf(text, sizeof(text), "%s: %s",
                        slt_finding_row((enum slt_finding_id)hit->id)->id, hit->evidence);
         (void)fputs(i > 0 ? "," : "", to);
-        slt_explain_put_quoted(text, to);
+        slt_put_json_text(text, to);
     }
     (void)fputs("],\"time\":[", to);
     for (uint32_t i = 0; i < SLT_BUCKET_COUNT; i++) {
@@ -121,7 +115,7 @@ void slt_explain_show_html(const struct slt_explain_view *view, FILE *to)
     slt_explain_page_begin(to);
     (void)fprintf(to, "{\"packets\":%llu,\"connections\":%zu,\"shown\":%zu",
                   (unsigned long long)view->explain->counts.packets, view->count, view->shown);
-    put_text("file", view->name, to);
+    slt_put_json_member("file", view->name, to);
     (void)fputs(",\"flows\":[", to);
     for (size_t i = 0; i < view->shown; i++) {
         (void)fputs(i > 0 ? ",\n" : "\n", to);

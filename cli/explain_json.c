@@ -10,20 +10,14 @@
 
 #define SCHEMA 1
 
-static void put_text(const char *name, const char *text, FILE *to)
-{
-    (void)fprintf(to, ",\"%s\":", name);
-    slt_put_json_text(text, to);
-}
-
 static void put_end(const struct slt_explained *e, uint8_t which, FILE *to)
 {
     const struct slt_explain_end *end = &e->flow->end[which];
     char name[64];
     (void)fprintf(to, ",\"%s\":{\"end\":", which == 0 ? "client" : "server");
     slt_put_json_text(slt_explain_end_text(end, name, sizeof(name)), to);
-    put_text("first_state", slt_explain_state_name(e->states.first[which]), to);
-    put_text("last_state", slt_explain_state_name(e->states.last[which]), to);
+    slt_put_json_member("first_state", slt_explain_state_name(e->states.first[which]), to);
+    slt_put_json_member("last_state", slt_explain_state_name(e->states.last[which]), to);
     (void)fprintf(to,
                   ",\"packets\":%" PRIu64 ",\"payload_bytes\":%" PRIu64 ",\"again_bytes\":%" PRIu64
                   ",\"zero_windows\":%u",
@@ -58,13 +52,13 @@ static void put_changes(const struct slt_explained *e, FILE *to)
         const struct slt_explain_change *c = &e->states.changes[i];
         (void)fprintf(to, "%s{\"packet\":%u,\"end\":\"%s\"", i > 0 ? "," : "",
                       e->flow->steps[c->step].number, c->end == 0 ? "client" : "server");
-        put_text("from", slt_explain_state_name(c->from), to);
-        put_text("to", slt_explain_state_name(c->to), to);
-        put_text("certainty", slt_certainty_name(c->certainty), to);
+        slt_put_json_member("from", slt_explain_state_name(c->from), to);
+        slt_put_json_member("to", slt_explain_state_name(c->to), to);
+        slt_put_json_member("certainty", slt_certainty_name(c->certainty), to);
         if (c->proof != SLT_NO_STEP) {
             (void)fprintf(to, ",\"shown_by\":%u", e->flow->steps[c->proof].number);
         }
-        put_text("why", c->why, to);
+        slt_put_json_member("why", c->why, to);
         (void)fputc('}', to);
     }
     (void)fputc(']', to);
@@ -95,14 +89,14 @@ static void put_packets(const struct slt_explained *e, FILE *to)
                       "\"%s\",\"time_us\":%.3f",
                       SCHEMA, f->id, step->number, step->from == 0 ? "client" : "server",
                       (double)(step->at_ns - f->first_at_ns) / 1e3);
-        put_text("segment", slt_explain_step_text(f, step, text, sizeof(text)), to);
-        put_text("client", slt_explain_state_name(cursor.state[0]), to);
-        put_text("client_is", slt_certainty_name(cursor.certainty[0]), to);
-        put_text("server", slt_explain_state_name(cursor.state[1]), to);
-        put_text("server_is", slt_certainty_name(cursor.certainty[1]), to);
+        slt_put_json_member("segment", slt_explain_step_text(f, step, text, sizeof(text)), to);
+        slt_put_json_member("client", slt_explain_state_name(cursor.state[0]), to);
+        slt_put_json_member("client_is", slt_certainty_name(cursor.certainty[0]), to);
+        slt_put_json_member("server", slt_explain_state_name(cursor.state[1]), to);
+        slt_put_json_member("server_is", slt_certainty_name(cursor.certainty[1]), to);
         (void)fprintf(to, ",\"window_bytes\":%u", step->window);
-        put_text("mark", slt_explain_mark_name(step->mark), to);
-        put_text("remark", slt_explain_remark(step, text, sizeof(text)), to);
+        slt_put_json_member("mark", slt_explain_mark_name(step->mark), to);
+        slt_put_json_member("remark", slt_explain_remark(step, text, sizeof(text)), to);
         (void)fputs("}\n", to);
     }
 }
@@ -116,7 +110,7 @@ static void put_hit(const struct slt_explain_hit *hit, FILE *to)
     if (hit->packet > 0) {
         (void)fprintf(to, ",\"packet\":%u", hit->packet);
     }
-    put_text("evidence", hit->evidence, to);
+    slt_put_json_member("evidence", hit->evidence, to);
     (void)fputc('}', to);
 }
 
@@ -128,10 +122,10 @@ static void put_flow(const struct slt_explain_view *view, const struct slt_expla
     (void)fprintf(to, "{\"schema\":%d,\"kind\":\"connection\",\"connection\":%u", SCHEMA, flow->id);
     put_end(&e, 0, to);
     put_end(&e, 1, to);
-    put_text("ended", slt_explain_ended_name(e.verdict.ended), to);
+    slt_put_json_member("ended", slt_explain_ended_name(e.verdict.ended), to);
     if (e.verdict.closer < 3) {
         static const char *const closers[] = {"client", "server", "both"};
-        put_text("closed_first", closers[e.verdict.closer], to);
+        slt_put_json_member("closed_first", closers[e.verdict.closer], to);
     }
     (void)fprintf(to, ",\"duration_us\":%.3f,\"incarnation\":%u",
                   (double)(flow->last_at_ns - flow->first_at_ns) / 1e3, flow->incarnation);
@@ -148,7 +142,7 @@ static void put_flow(const struct slt_explain_view *view, const struct slt_expla
         put_hit(&e.verdict.hits[i], to);
     }
     (void)fputc(']', to);
-    put_text("verdict", e.verdict.text, to);
+    slt_put_json_member("verdict", e.verdict.text, to);
     (void)fputs("}\n", to);
     if (view->packets) {
         put_packets(&e, to);
@@ -172,7 +166,7 @@ static void put_report(const struct slt_explain_report *report, FILE *to)
             ",\"connection\":%u",
             comma, row->id, slt_finding_severity(row->severity), found->confidence, found->count,
             found->worst->id);
-        put_text("evidence", found->evidence, to);
+        slt_put_json_member("evidence", found->evidence, to);
         (void)fputc('}', to);
         comma = ",";
     }
@@ -188,9 +182,9 @@ void slt_explain_show_json(const struct slt_explain_view *view, FILE *to)
                   ",\"copies\":%" PRIu64 ",\"connections\":%u,\"not_followed\":%" PRIu64,
                   SCHEMA, c->packets, c->tcp, c->other, c->fragments, c->broken, c->copies,
                   view->explain->flows.count, view->explain->flows.refused);
-    put_text("file", view->name, to);
+    slt_put_json_member("file", view->name, to);
     if (view->trouble != NULL) {
-        put_text("trouble", view->trouble, to);
+        slt_put_json_member("trouble", view->trouble, to);
     }
     put_report(view->report, to);
     (void)fputs("}\n", to);

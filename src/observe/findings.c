@@ -5,6 +5,8 @@
 #include "base/time.h"
 #include "observe/judge.h"
 
+#include <string.h>
+
 void slt_case_defaults(struct slt_limits_of_health *limits)
 {
     *limits = (struct slt_limits_of_health){.close_wait_ns = 60 * SLT_NS_PER_S,

@@ -7,6 +7,7 @@
 #include "observe/past_file.h"
 
 #include "base/compiler.h"
+#include "wire/address.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -244,7 +245,7 @@ static bool parse(const char *text, struct line *line)
         }
         fine = fine && (*text == ',' || *text == '}');
     }
-    line->conn.family = slt_seen_is_ipv4(&line->conn.local) ? 4 : 6;
+    line->conn.family = slt_address_is_v4(line->conn.local.b) ? 4 : 6;
     return fine && (line->is_change || line->is_final);
 }
 

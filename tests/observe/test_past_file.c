@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "observe/past_file.h"
+#include "wire/address.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -77,7 +78,7 @@ static void lines_become_a_connection(void **state)
     assert_int_equal(c->heard_ns, 5500000000);
     assert_int_equal(c->retry_began_ns, 6500000000);
     assert_int_equal(past.now_ns, 7000000000);
-    assert_true(slt_seen_is_ipv4(&c->remote) && c->remote.b[15] == 1);
+    assert_true(slt_address_is_v4(c->remote.b) && c->remote.b[15] == 1);
     /* The same ends again are another connection. */
     assert_true(slt_past_reader_take(reader, opened));
     assert_int_equal(past.count, 2);
