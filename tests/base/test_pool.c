@@ -113,7 +113,12 @@ static void test_objects_of_all_slabs_are_apart(void **state)
             const uint8_t *object = slt_pool_at(&pool, index);
             assert_int_equal(object[0], index & 0xff);
             assert_int_equal(object[pool.object_bytes - 1], index & 0xff);
+            assert_ptr_equal(slt_pool_at_typed(&pool, index, pool.object_bytes), object);
         }
+        slt_pool_give_typed(&pool, 7, pool.object_bytes);
+        slt_pool_give(&pool, COUNT - 1);
+        assert_int_equal(slt_pool_take_typed(&pool, pool.object_bytes), COUNT - 1);
+        assert_int_equal(slt_pool_take(&pool), 7);
         slt_pool_deinit(&pool);
         test_mem_check_empty(&mem, &heap);
     }

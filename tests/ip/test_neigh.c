@@ -272,6 +272,12 @@ static void test_confirmed_by_tcp(void **state)
     assert_true(slt_neigh_use(&w->neigh, ref, 641 * S, mac));
     slt_neigh_confirm(&w->neigh, ref, 642 * S);
     assert_int_equal(state_of(w, "10.0.0.7"), SLT_NEIGH_REACHABLE);
+    slt_neigh_hold(&w->neigh, ref);
+    expire(w, 683 * S);
+    assert_int_equal(state_of(w, "10.0.0.7"), SLT_NEIGH_STALE);
+    slt_neigh_confirm_held(&w->neigh, ref.index, 684 * S); /* the same from a holder */
+    assert_int_equal(state_of(w, "10.0.0.7"), SLT_NEIGH_REACHABLE);
+    assert_true(slt_neigh_use_held(&w->neigh, ref.index, 684 * S, mac));
 }
 
 /* ARP-02: what nobody uses is forgotten, and its references with it. */
@@ -281,6 +287,7 @@ static void test_forgotten(void **state)
     uint8_t mac[6];
     struct slt_neigh_ref ref = make_reachable(w, 0);
     slt_neigh_hold(&w->neigh, ref);
+    assert_true(slt_neigh_use_held(&w->neigh, ref.index, 0, mac));
     assert_int_equal(run_until(w, 0, 300 * S), 0);
     assert_int_equal(state_of(w, "10.0.0.7"), SLT_NEIGH_STALE);
     slt_neigh_release(&w->neigh, ref);

@@ -53,6 +53,43 @@ static void a_hundred_thousand_tuples_stay_within_sixteen_probes(void **state)
     salut_destroy(stack);
 }
 
+static uint32_t real_hash(const struct salut_stack *stack, const struct slt_tcp_id *id)
+{
+    return (uint32_t)slt_tcp_id_hash13(&stack->flow_key, id);
+}
+
+/* A remembered hash is its tuple's own, whoever else was met at its place since. */
+static void what_is_remembered_of_tuples_is_theirs(void **state)
+{
+    (void)state;
+    struct world *world = world_new(SALUT_PROFILE_LINUX);
+    struct salut_stack *stack = world->end[0];
+    const uint8_t none[4] = {0};
+    struct slt_tcp_id zeros = {.local_port = 0};
+    slt_address_set_v4(zeros.local, none);
+    slt_address_set_v4(zeros.remote, none);
+    assert_int_equal(slt_demux_hash(stack, &zeros), real_hash(stack, &zeros));
+    assert_int_equal(slt_demux_meet(stack, &zeros), real_hash(stack, &zeros));
+    for (uint32_t i = 0; i < 2000; i++) {
+        struct slt_tcp_id id;
+        struct slt_tcp_id other;
+        make_id(&id, i);
+        other = id;
+        other.local_port++; /* the same place: the sum of the ports names it */
+        other.remote_port--;
+        assert_int_equal(slt_demux_meet(stack, &id), real_hash(stack, &id));
+        assert_int_equal(slt_demux_meet(stack, &id), real_hash(stack, &id));
+        assert_int_equal(slt_demux_hash(stack, &other), real_hash(stack, &other));
+        assert_int_equal(slt_demux_meet(stack, &other), real_hash(stack, &other));
+        assert_int_equal(slt_demux_hash(stack, &id), real_hash(stack, &id));
+        id.remote[15] ^= 1; /* the same ports */
+        assert_int_equal(slt_demux_meet(stack, &id), real_hash(stack, &id));
+        id.remote[0] = 0x20; /* IPv6, which is not remembered */
+        assert_int_equal(slt_demux_meet(stack, &id), real_hash(stack, &id));
+    }
+    world_delete(world);
+}
+
 static void ports_differ_until_they_run_out(void **state)
 {
     (void)state;
@@ -120,6 +157,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_hundred_thousand_tuples_stay_within_sixteen_probes),
+        cmocka_unit_test(what_is_remembered_of_tuples_is_theirs),
         cmocka_unit_test(ports_differ_until_they_run_out),
         cmocka_unit_test(explicit_ports_and_addresses_are_checked),
     };
