@@ -45,7 +45,7 @@ static void put_truth(struct object *o, const char *name, uint8_t value)
     }
 }
 
-static void put_span(struct object *o, const char *name, const struct slt_span *span)
+static void put_span(struct object *o, const char *name, const struct slt_seen_span *span)
 {
     static const char *const how[] = {"", "", "_at_least", "_at_most"};
     char whole[48];

@@ -43,7 +43,7 @@ static void sep(struct text *text)
     }
 }
 
-static void say_span(struct text *text, const struct slt_span *span, const char *what)
+static void say_span(struct text *text, const struct slt_seen_span *span, const char *what)
 {
     static const char *const how[] = {"", "", "at least ", "at most "};
     char duration[SLT_DURATION_MAX];

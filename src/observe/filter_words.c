@@ -484,7 +484,7 @@ static bool compare_known(const struct slt_filter_test *test, int64_t fact)
 }
 
 /* "At least 5 s" is more than 4 s for sure; whether it is less than 6 s nobody knows. */
-static bool compare_span(const struct slt_filter_test *test, const struct slt_span *span)
+static bool compare_span(const struct slt_filter_test *test, const struct slt_seen_span *span)
 {
     bool upward = test->comparison == SLT_GT || test->comparison == SLT_GE;
     bool downward = test->comparison == SLT_LT || test->comparison == SLT_LE;

@@ -102,7 +102,7 @@ bool slt_judge_is_local(const struct slt_seen *seen)
     return memcmp(seen->remote.b, loopback6, sizeof(loopback6)) == 0;
 }
 
-bool slt_judge_lasts(const struct slt_span *span, int64_t ns)
+bool slt_judge_lasts(const struct slt_seen_span *span, int64_t ns)
 {
     return (span->how == SLT_SPAN_EXACT || span->how == SLT_SPAN_AT_LEAST) && span->ns >= ns;
 }

@@ -60,7 +60,7 @@ bool slt_judge_same_host(const struct slt_seen *a, const struct slt_seen *b);
 bool slt_judge_is_local(const struct slt_seen *seen);
 
 /* At least so long, as far as is known. */
-bool slt_judge_lasts(const struct slt_span *span, int64_t ns);
+bool slt_judge_lasts(const struct slt_seen_span *span, int64_t ns);
 
 /* All records of the source: those that are judged, and those the filter left out. */
 size_t slt_judge_total(const struct slt_case *about);

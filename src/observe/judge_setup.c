@@ -269,7 +269,8 @@ static void judge_cookies(const struct slt_case *about, struct slt_hit *hit)
 static bool is_left_waiting(const struct slt_case *about, const struct slt_seen *seen)
 {
     /* A stack of ours knows since when it has been complete, and that is what counts. */
-    const struct slt_span *since = seen->source == SLT_SOURCE_STACK ? &seen->age : &seen->silent;
+    const struct slt_seen_span *since =
+        seen->source == SLT_SOURCE_STACK ? &seen->age : &seen->silent;
     return seen->accepted == SLT_NO && slt_judge_lasts(since, about->limits.unaccepted_ns);
 }
 

@@ -75,14 +75,14 @@ static uint16_t port_of(uint16_t network_order)
     return (uint16_t)(b[0] << 8 | b[1]);
 }
 
-static struct slt_span exactly(uint64_t ms)
+static struct slt_seen_span exactly(uint64_t ms)
 {
-    return (struct slt_span){(int64_t)ms * SLT_NS_PER_MS, SLT_SPAN_EXACT};
+    return (struct slt_seen_span){(int64_t)ms * SLT_NS_PER_MS, SLT_SPAN_EXACT};
 }
 
-static struct slt_span at_least(uint64_t ms)
+static struct slt_seen_span at_least(uint64_t ms)
 {
-    return (struct slt_span){(int64_t)ms * SLT_NS_PER_MS, SLT_SPAN_AT_LEAST};
+    return (struct slt_seen_span){(int64_t)ms * SLT_NS_PER_MS, SLT_SPAN_AT_LEAST};
 }
 
 static uint8_t kind_of(const struct diag_message *m)

@@ -475,10 +475,10 @@ static void complete_history(struct slt_seen *s, const struct slt_recorded *c, i
 static void complete(struct slt_seen *s, const struct slt_recorded *c, int64_t now_ns)
 {
     if (c->since_ns != 0 && now_ns >= c->since_ns) {
-        s->age = (struct slt_span){now_ns - c->since_ns, SLT_SPAN_EXACT};
+        s->age = (struct slt_seen_span){now_ns - c->since_ns, SLT_SPAN_EXACT};
     }
     if (c->opened_ns != 0 && now_ns >= c->opened_ns) {
-        s->lifetime = (struct slt_span){now_ns - c->opened_ns, SLT_SPAN_EXACT};
+        s->lifetime = (struct slt_seen_span){now_ns - c->opened_ns, SLT_SPAN_EXACT};
     }
     if (s->passive == SLT_DONT_KNOW) {
         s->passive = c->passive;

@@ -294,10 +294,10 @@ void slt_seen_from_info(struct slt_seen *seen, const struct salut_info *info, ui
     seen->passive = info->passive ? SLT_YES : SLT_NO;
     seen->orphan = info->orphan ? SLT_YES : SLT_NO;
     seen->key = key_of(seen);
-    seen->age = (struct slt_span){info->age_ns, SLT_SPAN_EXACT};
+    seen->age = (struct slt_seen_span){info->age_ns, SLT_SPAN_EXACT};
     seen->timer = timer_of(info->timer);
     if (seen->timer != SLT_SEEN_TIMER_NONE) {
-        seen->timer_in = (struct slt_span){info->timer_in_ns, SLT_SPAN_EXACT};
+        seen->timer_in = (struct slt_seen_span){info->timer_in_ns, SLT_SPAN_EXACT};
     }
     seen->backoff = info->backoff;
     seen->retries = info->probes > 0 ? info->probes : info->backoff;
@@ -328,7 +328,7 @@ static bool are_truths(const struct slt_seen *s)
 
 static bool are_spans(const struct slt_seen *s)
 {
-    const struct slt_span spans[] = {s->age, s->lifetime, s->idle, s->silent, s->timer_in};
+    const struct slt_seen_span spans[] = {s->age, s->lifetime, s->idle, s->silent, s->timer_in};
     bool fine = true;
     for (size_t i = 0; i < SLT_ARRAY_COUNT(spans); i++) {
         fine = fine && spans[i].how <= SLT_SPAN_AT_MOST && spans[i].ns >= 0;

@@ -35,7 +35,7 @@ enum slt_seen_kind {
 /* How well a time is known. */
 enum slt_span_how { SLT_SPAN_UNKNOWN, SLT_SPAN_EXACT, SLT_SPAN_AT_LEAST, SLT_SPAN_AT_MOST };
 
-struct slt_span {
+struct slt_seen_span {
     int64_t ns;
     uint8_t how; /* enum slt_span_how */
 };
@@ -86,10 +86,10 @@ struct slt_seen {
     char program[SLT_SEEN_NAME_MAX]; /* "nginx"; empty: unknown */
 
     /* Since when. */
-    struct slt_span age;      /* in this state */
-    struct slt_span lifetime; /* since it was opened */
-    struct slt_span idle;     /* since data went either way */
-    struct slt_span silent;   /* since anything came from the peer */
+    struct slt_seen_span age;      /* in this state */
+    struct slt_seen_span lifetime; /* since it was opened */
+    struct slt_seen_span idle;     /* since data went either way */
+    struct slt_seen_span silent;   /* since anything came from the peer */
 
     /* Queues, in bytes; a FIN is not a byte here. SLT_UNKNOWN where not told. */
     int64_t unread;     /* received, not read by the program */
@@ -108,7 +108,7 @@ struct slt_seen {
     uint8_t backoff;
     uint8_t retries; /* unanswered retransmissions or probes of this timer */
     uint8_t shut;    /* bit 0: receiving, bit 1: sending was shut by the program */
-    struct slt_span timer_in;
+    struct slt_seen_span timer_in;
 
     /* The path and the peer; SLT_UNKNOWN where not told. */
     int64_t rtt_us, rtt_var_us, rtt_min_us, rto_us;

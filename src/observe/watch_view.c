@@ -33,7 +33,7 @@ static int larger_first(int64_t a, int64_t b)
     return compare(b, a);
 }
 
-static int64_t known_ns(const struct slt_span *span)
+static int64_t known_ns(const struct slt_seen_span *span)
 {
     return span->how == SLT_SPAN_UNKNOWN ? -1 : span->ns;
 }

@@ -73,7 +73,7 @@ const char *slt_print_duration(int64_t ns, char out[SLT_DURATION_MAX])
     return out;
 }
 
-const char *slt_print_span(const struct slt_span *span, char out[SLT_DURATION_MAX])
+const char *slt_print_span(const struct slt_seen_span *span, char out[SLT_DURATION_MAX])
 {
     static const char *const marks[] = {"-", "", ">", "<"};
     char duration[SLT_DURATION_MAX];

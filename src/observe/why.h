@@ -29,6 +29,6 @@ const char *slt_actor_name(enum slt_actor actor);
 const char *slt_print_duration(int64_t ns, char out[SLT_DURATION_MAX]);
 
 /* The same with how it is known: ">90 s" (at least), "<5 s" (at most), "-" (not known). */
-const char *slt_print_span(const struct slt_span *span, char out[SLT_DURATION_MAX]);
+const char *slt_print_span(const struct slt_seen_span *span, char out[SLT_DURATION_MAX]);
 
 #endif

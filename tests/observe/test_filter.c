@@ -26,8 +26,8 @@ static struct slt_seen record(void)
     seen.retransmits = 3;
     seen.rtt_us = 2500;
     seen.orphan = SLT_NO;
-    seen.age = (struct slt_span){90 * SLT_NS_PER_S, SLT_SPAN_AT_LEAST};
-    seen.idle = (struct slt_span){5 * SLT_NS_PER_S, SLT_SPAN_EXACT};
+    seen.age = (struct slt_seen_span){90 * SLT_NS_PER_S, SLT_SPAN_AT_LEAST};
+    seen.idle = (struct slt_seen_span){5 * SLT_NS_PER_S, SLT_SPAN_EXACT};
     strcpy(seen.program, "nginx");
     assert_int_equal(salut_addr_parse("10.1.2.3", &seen.local), SALUT_OK);
     assert_int_equal(salut_addr_parse("192.0.2.7", &seen.remote), SALUT_OK);

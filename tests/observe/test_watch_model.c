@@ -263,8 +263,8 @@ static void twins_are_two(void **state)
 static void lines_are_sorted_as_wished(void **state)
 {
     struct bench *b = *state;
-    put_owned(b, 1, "b", 5)->age = (struct slt_span){5, SLT_SPAN_EXACT};
-    put_owned(b, 2, "c", 4)->age = (struct slt_span){9, SLT_SPAN_AT_LEAST};
+    put_owned(b, 1, "b", 5)->age = (struct slt_seen_span){5, SLT_SPAN_EXACT};
+    put_owned(b, 2, "c", 4)->age = (struct slt_seen_span){9, SLT_SPAN_AT_LEAST};
     put_owned(b, 3, "a", 9)->age.how = SLT_SPAN_UNKNOWN;
     put(b, 4, SALUT_STATE_LISTEN);
     look(b);

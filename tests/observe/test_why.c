@@ -73,7 +73,7 @@ static void test_opening(void **state)
     (void)state;
     struct slt_seen seen = conn(SALUT_STATE_SYN_SENT);
     seen.timer = SLT_SEEN_TIMER_RETRANSMIT;
-    seen.timer_in = (struct slt_span){2600 * SLT_NS_PER_MS, SLT_SPAN_EXACT};
+    seen.timer_in = (struct slt_seen_span){2600 * SLT_NS_PER_MS, SLT_SPAN_EXACT};
     seen.retries = 2;
     says(&seen, SLT_ACTOR_PEER, "sent again 2 times, next in 2.6 s");
     seen = conn(SALUT_STATE_SYN_RECEIVED);
@@ -88,7 +88,7 @@ static void test_established(void **state)
 {
     (void)state;
     struct slt_seen seen = conn(SALUT_STATE_ESTABLISHED);
-    seen.idle = (struct slt_span){90 * S, SLT_SPAN_EXACT};
+    seen.idle = (struct slt_seen_span){90 * S, SLT_SPAN_EXACT};
     says(&seen, SLT_ACTOR_NOBODY, "neither side owes the other anything; idle for 90 s");
     seen.unread = 1;
     says(&seen, SLT_ACTOR_PROGRAM, "1 byte received that the program has not read");
@@ -142,10 +142,10 @@ static void test_closing_first(void **state)
     says(&seen, SLT_ACTOR_PEER_PROGRAM, "shut down sending and keeps reading");
     seen.kind = SLT_SEEN_TIME_WAIT;
     seen.timer = SLT_SEEN_TIMER_FIN_WAIT_2;
-    seen.timer_in = (struct slt_span){42 * S, SLT_SPAN_EXACT};
+    seen.timer_in = (struct slt_seen_span){42 * S, SLT_SPAN_EXACT};
     says(&seen, SLT_ACTOR_PEER_PROGRAM, "its program has not closed; gone in 42 s");
     seen = conn(SALUT_STATE_TIME_WAIT);
-    seen.timer_in = (struct slt_span){42 * S, SLT_SPAN_EXACT};
+    seen.timer_in = (struct slt_seen_span){42 * S, SLT_SPAN_EXACT};
     says(&seen, SLT_ACTOR_TIME, "both ends have closed, ours first");
     says(&seen, SLT_ACTOR_TIME, "gone in 42 s");
 }
@@ -212,12 +212,14 @@ static void test_durations(void **state)
     for (size_t i = 0; i < SLT_ARRAY_COUNT(rows); i++) {
         assert_string_equal(slt_print_duration(rows[i].ns, out), rows[i].text);
     }
-    assert_string_equal(slt_print_span(&(struct slt_span){5 * S, SLT_SPAN_EXACT}, out), "5.0 s");
-    assert_string_equal(slt_print_span(&(struct slt_span){5 * S, SLT_SPAN_AT_LEAST}, out),
+    assert_string_equal(slt_print_span(&(struct slt_seen_span){5 * S, SLT_SPAN_EXACT}, out),
+                        "5.0 s");
+    assert_string_equal(slt_print_span(&(struct slt_seen_span){5 * S, SLT_SPAN_AT_LEAST}, out),
                         ">5.0 s");
-    assert_string_equal(slt_print_span(&(struct slt_span){5 * S, SLT_SPAN_AT_MOST}, out), "<5.0 s");
-    assert_string_equal(slt_print_span(&(struct slt_span){5 * S, SLT_SPAN_UNKNOWN}, out), "-");
-    assert_string_equal(slt_print_span(&(struct slt_span){5 * S, 77}, out), "-");
+    assert_string_equal(slt_print_span(&(struct slt_seen_span){5 * S, SLT_SPAN_AT_MOST}, out),
+                        "<5.0 s");
+    assert_string_equal(slt_print_span(&(struct slt_seen_span){5 * S, SLT_SPAN_UNKNOWN}, out), "-");
+    assert_string_equal(slt_print_span(&(struct slt_seen_span){5 * S, 77}, out), "-");
 }
 
 int main(void)
