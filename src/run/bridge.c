@@ -224,6 +224,7 @@ enum slt_run_pumped slt_run_pump_out(struct slt_run_sock *sock)
         if (haul.got == 0) {
             break;
         }
+        slt_poller_moved(&sock->sup->poller, (size_t)haul.got);
         if ((size_t)haul.got < haul.asked && !sock->end_near) {
             return SLT_RUN_PUMPED_DRY; /* what comes after this wakes us again */
         }

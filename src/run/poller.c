@@ -5,24 +5,37 @@
 
 #include <unistd.h>
 
+/* Half as many when it was too much, twice as many when it was less than half of that. */
+static void adapt(struct slt_poller *poller)
+{
+    if (poller->moved > SLT_POLLER_BYTES && poller->round > 1) {
+        poller->round /= 2;
+    } else if (poller->moved <= SLT_POLLER_BYTES / 2 && poller->round < SLT_POLLER_ROUND) {
+        poller->round *= 2;
+    }
+}
+
 static void on_ready(void *ctx, int fd, uint32_t events)
 {
     struct slt_poller *poller = ctx;
     (void)events;
-    int count = epoll_wait(fd, poller->ready, SLT_POLLER_ROUND, 0);
+    int count = epoll_wait(fd, poller->ready, poller->round, 0);
     poller->ready_count = count > 0 ? count : 0;
+    poller->moved = 0;
     for (int i = 0; i < poller->ready_count; i++) {
         struct slt_polled *polled = poller->ready[i].data.ptr;
         if (polled != NULL) {
             polled->on_ready(polled->ctx, poller->ready[i].events);
         }
     }
+    adapt(poller);
     poller->ready_count = 0;
 }
 
 bool slt_poller_open(struct slt_poller *poller, struct salut_runner *runner)
 {
-    *poller = (struct slt_poller){.runner = runner, .epoll_fd = epoll_create1(EPOLL_CLOEXEC)};
+    *poller = (struct slt_poller){
+        .runner = runner, .epoll_fd = epoll_create1(EPOLL_CLOEXEC), .round = SLT_POLLER_ROUND};
     struct salut_runner_fd watch = {
         .fd = poller->epoll_fd, .events = EPOLLIN, .on_ready = on_ready, .ctx = poller};
     if (poller->epoll_fd < 0 || salut_runner_set_fd(runner, &watch) != SALUT_OK) {
