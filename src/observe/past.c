@@ -64,6 +64,6 @@ void slt_past_seen(const struct slt_past *past, const struct slt_recorded *c, st
         seen->cause = c->changes[(c->change_count - 1) % SLT_RECORDED_MAX].cause;
     }
     if (c->since_ns != 0 && past->now_ns >= c->since_ns) {
-        seen->age = (struct slt_span){past->now_ns - c->since_ns, SLT_SPAN_EXACT};
+        seen->age = (struct slt_seen_span){past->now_ns - c->since_ns, SLT_SPAN_EXACT};
     }
 }

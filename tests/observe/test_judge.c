@@ -90,7 +90,7 @@ static void does_not_hold(struct world *w, enum slt_finding_id id)
 static struct slt_seen *add_left(struct world *w, uint16_t port)
 {
     struct slt_seen *left = add(w, SLT_SEEN_TIME_WAIT, SALUT_STATE_TIME_WAIT, port);
-    left->timer_in = (struct slt_span){42 * SLT_NS_PER_S, SLT_SPAN_EXACT};
+    left->timer_in = (struct slt_seen_span){42 * SLT_NS_PER_S, SLT_SPAN_EXACT};
     return left;
 }
 
@@ -325,7 +325,7 @@ static struct slt_seen *add_sent_in_vain(struct world *w)
 {
     struct slt_seen *seen = add(w, SLT_SEEN_CONN, SALUT_STATE_ESTABLISHED, 40001);
     seen->timer = SLT_SEEN_TIMER_RETRANSMIT;
-    seen->timer_in = (struct slt_span){SLT_NS_PER_S, SLT_SPAN_EXACT};
+    seen->timer_in = (struct slt_seen_span){SLT_NS_PER_S, SLT_SPAN_EXACT};
     seen->retries = 4;
     seen->backoff = 4;
     seen->rto_us = 3200000;
@@ -335,7 +335,7 @@ static struct slt_seen *add_sent_in_vain(struct world *w)
     seen->lost = 3;
     seen->sacked = 0;
     seen->pmtu = 1500;
-    seen->silent = (struct slt_span){6 * SLT_NS_PER_S, SLT_SPAN_EXACT};
+    seen->silent = (struct slt_seen_span){6 * SLT_NS_PER_S, SLT_SPAN_EXACT};
     return seen;
 }
 
@@ -370,7 +370,7 @@ static void test_rested(void **state)
     struct slt_seen *mute = add_sent_in_vain(&w);
     struct slt_seen *other = add(&w, SLT_SEEN_CONN, SALUT_STATE_ESTABLISHED, 40002);
     mute->silent.ns = 400 * SLT_NS_PER_S;
-    other->silent = (struct slt_span){SLT_NS_PER_S, SLT_SPAN_EXACT};
+    other->silent = (struct slt_seen_span){SLT_NS_PER_S, SLT_SPAN_EXACT};
     holds(&w, SLT_FIND_NAT_1, "it had rested for 6.6 min");
     other->silent.ns = 30 * SLT_NS_PER_S; /* not heard since either: the host is gone */
     does_not_hold(&w, SLT_FIND_NAT_1);
@@ -389,7 +389,7 @@ static void test_held_back(void **state)
     begin(&w);
     struct slt_seen *seen = add(&w, SLT_SEEN_CONN, SALUT_STATE_ESTABLISHED, 40001);
     seen->timer = SLT_SEEN_TIMER_PERSIST;
-    seen->timer_in = (struct slt_span){100 * SLT_NS_PER_MS, SLT_SPAN_EXACT};
+    seen->timer_in = (struct slt_seen_span){100 * SLT_NS_PER_MS, SLT_SPAN_EXACT};
     seen->rto_us = 201000;
     seen->unacked = 0;
     seen->unsent = 90;
@@ -531,7 +531,7 @@ static void test_concern(void **state)
         struct slt_seen *seen = add(&w, SLT_SEEN_CONN, SALUT_STATE_CLOSE_WAIT, 8080);
         seen->accepted = SLT_YES;
         seen->unacked = seen->unsent = 0;
-        seen->age = (struct slt_span){(i < 2 ? 90 : 5) * SLT_NS_PER_S, SLT_SPAN_AT_LEAST};
+        seen->age = (struct slt_seen_span){(i < 2 ? 90 : 5) * SLT_NS_PER_S, SLT_SPAN_AT_LEAST};
     }
     for (uint16_t i = 0; i < 3; i++) { /* to one place, which does not answer */
         struct slt_seen *seen = add(&w, SLT_SEEN_CONN, SALUT_STATE_SYN_SENT, 40001);

@@ -165,8 +165,8 @@ static struct slt_seen numbers_of(const struct slt_trace_event *e)
     seen.remote_port = e->remote_port;
     seen.bytes_sent = 700;
     seen.bytes_received = 30;
-    seen.idle = (struct slt_span){5 * SLT_NS_PER_S, SLT_SPAN_EXACT};
-    seen.silent = (struct slt_span){6 * SLT_NS_PER_S, SLT_SPAN_EXACT};
+    seen.idle = (struct slt_seen_span){5 * SLT_NS_PER_S, SLT_SPAN_EXACT};
+    seen.silent = (struct slt_seen_span){6 * SLT_NS_PER_S, SLT_SPAN_EXACT};
     return seen;
 }
 
