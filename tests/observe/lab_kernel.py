@@ -232,13 +232,14 @@ def one_in_twelve_lost(lab):
 
 @case("LOSS-2")
 def noticed_late(lab):
-    port = lab.behave(lose=lambda _flow, _segment, copies: copies <= 2)
+    port = lab.behave(timestamps=True, lose=lambda _flow, _segment, copies: copies <= 2)
     yield from keep_sending([connect_to(port) for _ in range(40)], 100)
 
 
 @case("LOSS-3", "LOSS-2")
 def answers_lost(lab):
-    port = lab.behave(sack=True, lose_ack=lambda _flow, _segment, copies: copies == 1)
+    port = lab.behave(sack=True, timestamps=True,
+                      lose_ack=lambda _flow, _segment, copies: copies == 1)
     yield from keep_sending([connect_to(port) for _ in range(40)], 100)
 
 
@@ -265,10 +266,12 @@ def clock_went_back(lab):
 
 @case("CC-1", "LOSS-2")
 def one_segment_at_a_time(lab):
+    """Each is lost once, and nothing but the timeout notices; timestamps keep that short."""
     peers.sysctl("ipv4/tcp_congestion_control", "reno")
+    peers.sysctl("ipv4/tcp_early_retrans", "0")
     bad = threading.Event()
-    port = lab.behave(sack=True,
-                      lose=lambda _flow, _segment, copies: bad.is_set() and copies <= 3)
+    port = lab.behave(sack=True, timestamps=True,
+                      lose=lambda _flow, _segment, copies: bad.is_set() and copies == 1)
     s = connect_to(port)
     s.settimeout(20)
     s.sendall(b"x" * 1200000)
