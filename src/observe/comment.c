@@ -2,7 +2,7 @@
 #include "observe/comment.h"
 
 #include "observe/glimpse.h"
-#include "observe/ladder.h"
+#include "observe/seen.h"
 #include "sock/inside.h"
 
 #include <stdio.h>
@@ -100,8 +100,9 @@ static size_t write_event(struct slt_commenter *c, size_t used, const struct slt
     size_t room = sizeof(c->text) - used;
     int n = 0;
     if (e->kind == SLT_EVENT_STATE && e->from != e->to) {
-        n = snprintf(&c->text[used], room, "%s%s -> %s: %s", line, slt_ladder_state_name(e->from),
-                     slt_ladder_state_name(e->to), sentence);
+        n = snprintf(&c->text[used], room, "%s%s -> %s: %s", line,
+                     slt_seen_rfc_name((enum salut_state)e->from),
+                     slt_seen_rfc_name((enum salut_state)e->to), sentence);
     } else if (e->kind == SLT_EVENT_DROPPED) {
         n = snprintf(&c->text[used], room, "%sdropped: %s", line, sentence);
     }

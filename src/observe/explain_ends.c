@@ -6,7 +6,7 @@
 #include "observe/explain_ends.h"
 
 #include "observe/explain_events.h"
-#include "observe/ladder.h"
+#include "observe/seen.h"
 #include "salut/types.h"
 
 struct play {
@@ -284,5 +284,5 @@ const char *slt_certainty_name(uint8_t certainty)
 
 const char *slt_explain_state_name(uint8_t state)
 {
-    return state == SLT_STATE_UNKNOWN ? "unknown" : slt_ladder_state_name(state);
+    return state == SLT_STATE_UNKNOWN ? "unknown" : slt_seen_rfc_name((enum salut_state)state);
 }

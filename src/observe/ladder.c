@@ -6,6 +6,7 @@
 #include "observe/ladder.h"
 
 #include "base/compiler.h"
+#include "observe/seen.h"
 #include "salut/types.h"
 
 #include <string.h>
@@ -43,15 +44,6 @@ struct pen {
     int64_t said_ns; /* the time of the last row that bears one */
 };
 
-const char *slt_ladder_state_name(uint8_t state)
-{
-    static const char *const names[SALUT_STATE_COUNT] = {
-        "CLOSED",     "LISTEN",     "SYN-SENT", "SYN-RECEIVED", "ESTABLISHED", "FIN-WAIT-1",
-        "FIN-WAIT-2", "CLOSE-WAIT", "CLOSING",  "LAST-ACK",     "TIME-WAIT",
-    };
-    return state < SALUT_STATE_COUNT ? names[state] : "?";
-}
-
 static void repeat(const struct pen *pen, const char *stroke, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
@@ -87,7 +79,7 @@ static void paint(const struct pen *pen, const char *code)
 static void put_state(const struct pen *pen, uint8_t side, bool changed)
 {
     paint(pen, changed ? "\033[1m" : "\033[2m");
-    const char *name = slt_ladder_state_name(pen->state[side]);
+    const char *name = slt_seen_rfc_name((enum salut_state)pen->state[side]);
     if (side == SLT_LADDER_LEFT) {
         (void)fprintf(pen->to, "%-*s", STATE_COLUMNS, name);
     } else {

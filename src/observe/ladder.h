@@ -50,7 +50,4 @@ struct slt_ladder {
 /* Draw it. Times count from the first step. */
 void slt_ladder_print(const struct slt_ladder *ladder, FILE *to);
 
-/* "SYN-RECEIVED", as RFC 9293 writes states. */
-const char *slt_ladder_state_name(uint8_t state);
-
 #endif

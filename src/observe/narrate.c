@@ -2,7 +2,7 @@
 #include "observe/narrate.h"
 
 #include "base/event.h"
-#include "observe/ladder.h"
+#include "observe/seen.h"
 #include "sock/inside.h"
 
 void slt_narrator_init(struct slt_narrator *narrator, const struct salut_stack *stack, FILE *to)
@@ -59,7 +59,8 @@ static void tell(struct slt_narrator *n, const struct slt_event *e)
     char ends[136];
     name_ends(n, e, ends, sizeof(ends));
     (void)fprintf(n->to, "%12.6f  %s  %s -> %s  %s\n", (double)(e->at_ns - n->start_at_ns) / 1e9,
-                  ends, slt_ladder_state_name(e->from), slt_ladder_state_name(e->to),
+                  ends, slt_seen_rfc_name((enum salut_state)e->from),
+                  slt_seen_rfc_name((enum salut_state)e->to),
                   slt_reason_sentence((enum slt_reason)e->reason));
 }
 

@@ -239,6 +239,8 @@ static void test_states(void **state)
         assert_true(slt_seen_parse_state(slt_seen_rfc_name((enum salut_state)i), &found));
         assert_int_equal(found, i);
     }
+    assert_string_equal(slt_seen_rfc_name(SALUT_STATE_FIN_WAIT_2), "FIN-WAIT-2");
+    assert_string_equal(slt_seen_rfc_name((enum salut_state)200), "?");
     assert_false(slt_seen_parse_state("", &found));
     assert_false(slt_seen_parse_state("closes", &found));
     assert_false(slt_seen_parse_state("close-waitx", &found));
