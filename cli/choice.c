@@ -6,6 +6,19 @@
 #include <string.h>
 #include <unistd.h>
 
+int slt_choice_parse(struct slt_choice *choice, const struct slt_arg *options, size_t option_count,
+                     int argc, char **argv)
+{
+    struct slt_args args = {.verb = choice->verb,
+                            .options = options,
+                            .option_count = option_count,
+                            .words = choice->filter,
+                            .words_max = SLT_CHOICE_WORDS_MAX};
+    int result = slt_args_parse(&args, argc, argv);
+    choice->filter_count = args.word_count;
+    return result;
+}
+
 static void keep_fitting(const struct slt_choice *choice, struct slt_seen_list *list)
 {
     size_t kept = 0;

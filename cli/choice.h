@@ -21,6 +21,10 @@ struct slt_choice {
     void *ctx;
 };
 
+/* The verb's options, and the words of the filter. As slt_args_parse. */
+int slt_choice_parse(struct slt_choice *choice, const struct slt_arg *options, size_t option_count,
+                     int argc, char **argv);
+
 /* Look, keep what fits, show it, and ask. Returns SLT_EXIT_FINE with look->list of what is to be
  * done; -1 when there is nothing to do (said already, exit 0); or an exit code. slt_look_free is to
  * be called either way. */

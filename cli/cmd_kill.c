@@ -106,16 +106,10 @@ static int run(int argc, char **argv)
         {"--listeners", SLT_ARG_FLAG, &words.listeners, 0, 0},
         {"--json", SLT_ARG_FLAG, &words.choice.json, 0, 0},
     };
-    struct slt_args args = {.verb = &slt_cli_kill,
-                            .options = options,
-                            .option_count = SLT_ARRAY_COUNT(options),
-                            .words = words.choice.filter,
-                            .words_max = SLT_CHOICE_WORDS_MAX};
-    int result = slt_args_parse(&args, argc, argv);
+    int result = slt_choice_parse(&words.choice, options, SLT_ARRAY_COUNT(options), argc, argv);
     if (result != SLT_EXIT_FINE) {
         return result < 0 ? SLT_EXIT_FINE : result;
     }
-    words.choice.filter_count = args.word_count;
     words.choice.ctx = &words;
     result = slt_choose(&words.choice, &look);
     if (result == SLT_EXIT_FINE) {
