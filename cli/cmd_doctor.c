@@ -92,18 +92,11 @@ static int list_findings(void)
 static void print_hit(const struct slt_hit *hit, const struct words *words,
                       const struct slt_term *term, bool stacks)
 {
-    static const char *const paints[] = {"\033[36m", "\033[33m", "\033[31m"};
     const struct slt_finding *row = slt_finding_row((enum slt_finding_id)hit->id);
-    (void)printf("%s%-7s %-8s%s  %s%s\n", term->colour ? paints[row->severity] : "", row->id,
-                 slt_finding_severity(row->severity), term->colour ? "\033[0m" : "",
-                 stacks ? "on salut: " : "", hit->evidence);
+    slt_finding_print_head(row, term);
+    (void)printf("%s%s\n", stacks ? "on salut: " : "", hit->evidence);
     if (!words->brief) {
-        slt_finding_print_part("why", row->cause, term);
-        slt_finding_print_part("told apart", row->tell, term);
-        slt_finding_print_part("do", row->remedy, term);
-        slt_finding_print_part("no help", slt_finding_wrong_advice((enum slt_finding_id)hit->id),
-                               term);
-        slt_finding_print_part("sure", slt_finding_confidence(row->confidence), term);
+        slt_finding_print_advice((enum slt_finding_id)hit->id, row->confidence, term);
         (void)fputc('\n', stdout);
     }
 }
@@ -112,12 +105,9 @@ static void print_hit_json(const struct slt_hit *hit, bool stacks)
 {
     const char *source = hit->remembered ? "recorder" : stacks ? "salut" : "kernel";
     const struct slt_finding *row = slt_finding_row((enum slt_finding_id)hit->id);
-    char confidence[2] = {row->confidence, '\0'};
     char addr[48];
     (void)printf("{\"schema\":%d,\"source\":\"%s\"", SCHEMA, source);
-    slt_put_json_member("id", row->id, stdout);
-    slt_put_json_member("severity", slt_finding_severity(row->severity), stdout);
-    slt_put_json_member("confidence", confidence, stdout);
+    slt_finding_put_head(row, row->confidence);
     (void)printf(",\"count\":%" PRId64, hit->count);
     slt_put_json_member("evidence", hit->evidence, stdout);
     if (hit->worst != NULL) {
@@ -132,9 +122,7 @@ static void print_hit_json(const struct slt_hit *hit, bool stacks)
         (void)printf(",\"pid\":%d", hit->worst->pid);
         slt_put_json_member("program", hit->worst->program, stdout);
     }
-    slt_put_json_member("cause", row->cause, stdout);
-    slt_put_json_member("advice", row->remedy, stdout);
-    slt_put_json_member("no_help", slt_finding_wrong_advice((enum slt_finding_id)hit->id), stdout);
+    slt_finding_put_advice((enum slt_finding_id)hit->id);
     (void)puts("}");
 }
 

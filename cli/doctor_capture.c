@@ -50,13 +50,11 @@ static void put_end(const char *who, const struct slt_explain_end *end)
     (void)printf(",\"%s_port\":%u", who, end->port);
 }
 
-static void put_json(const struct slt_finding *row, const struct slt_explain_found *found)
+static void put_json(enum slt_finding_id id, const struct slt_explain_found *found)
 {
-    const char confidence[2] = {found->confidence, '\0'};
+    const struct slt_finding *row = slt_finding_row(id);
     (void)printf("{\"schema\":%d,\"source\":\"capture\"", SCHEMA);
-    slt_put_json_member("id", row->id, stdout);
-    slt_put_json_member("severity", slt_finding_severity(row->severity), stdout);
-    slt_put_json_member("confidence", confidence, stdout);
+    slt_finding_put_head(row, found->confidence);
     (void)printf(",\"count\":%" PRIu64, found->count);
     slt_put_json_member("evidence", found->evidence, stdout);
     (void)printf(",\"connection\":%u", found->worst->id);
@@ -65,18 +63,15 @@ static void put_json(const struct slt_finding *row, const struct slt_explain_fou
     }
     put_end("client", &found->worst->end[0]);
     put_end("server", &found->worst->end[1]);
-    slt_put_json_member("cause", row->cause, stdout);
-    slt_put_json_member("advice", row->remedy, stdout);
+    slt_finding_put_advice(id);
     (void)puts("}");
 }
 
-static void put_lines(const struct slt_finding *row, const struct slt_explain_found *found,
+static void put_lines(enum slt_finding_id id, const struct slt_explain_found *found,
                       const struct asked *asked)
 {
-    static const char *const paints[] = {"\033[36m", "\033[33m", "\033[31m"};
     char names[2][64];
-    (void)printf("%s%-7s %-8s%s  ", asked->term.colour ? paints[row->severity] : "", row->id,
-                 slt_finding_severity(row->severity), asked->term.colour ? "\033[0m" : "");
+    slt_finding_print_head(slt_finding_row(id), &asked->term);
     if (found->count > 1) {
         (void)printf("%" PRIu64 " connections; the worst, ", found->count);
     }
@@ -85,10 +80,7 @@ static void put_lines(const struct slt_finding *row, const struct slt_explain_fo
                  slt_explain_end_text(&found->worst->end[1], names[1], sizeof(names[1])),
                  found->evidence);
     if (!asked->brief) {
-        slt_finding_print_part("why", row->cause, &asked->term);
-        slt_finding_print_part("told apart", row->tell, &asked->term);
-        slt_finding_print_part("do", row->remedy, &asked->term);
-        slt_finding_print_part("sure", slt_finding_confidence(found->confidence), &asked->term);
+        slt_finding_print_advice(id, found->confidence, &asked->term);
         (void)fputc('\n', stdout);
     }
 }
@@ -106,9 +98,9 @@ static uint64_t tell(const struct slt_explain_report *report, const struct asked
             }
             count++;
             if (asked->json) {
-                put_json(row, found);
+                put_json((enum slt_finding_id)i, found);
             } else {
-                put_lines(row, found, asked);
+                put_lines((enum slt_finding_id)i, found, asked);
             }
         }
     }

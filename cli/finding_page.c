@@ -1,6 +1,7 @@
 /* See finding_page.h. */
 #include "cli/finding_page.h"
 
+#include "cli/json_text.h"
 #include "observe/findings.h"
 
 #include <ctype.h>
@@ -49,6 +50,39 @@ const char *slt_finding_severity(uint8_t severity)
 {
     static const char *const names[] = {"info", "warning", "critical"};
     return names[severity % SLT_ARRAY_COUNT(names)];
+}
+
+void slt_finding_print_head(const struct slt_finding *row, const struct slt_term *term)
+{
+    static const char *const paints[] = {"\033[36m", "\033[33m", "\033[31m"};
+    (void)printf("%s%-7s %-8s%s  ", term->colour ? paints[row->severity] : "", row->id,
+                 slt_finding_severity(row->severity), term->colour ? "\033[0m" : "");
+}
+
+void slt_finding_print_advice(enum slt_finding_id id, char confidence, const struct slt_term *term)
+{
+    const struct slt_finding *row = slt_finding_row(id);
+    slt_finding_print_part("why", row->cause, term);
+    slt_finding_print_part("told apart", row->tell, term);
+    slt_finding_print_part("do", row->remedy, term);
+    slt_finding_print_part("no help", slt_finding_wrong_advice(id), term);
+    slt_finding_print_part("sure", slt_finding_confidence(confidence), term);
+}
+
+void slt_finding_put_head(const struct slt_finding *row, char confidence)
+{
+    const char letter[2] = {confidence, '\0'};
+    slt_put_json_member("id", row->id, stdout);
+    slt_put_json_member("severity", slt_finding_severity(row->severity), stdout);
+    slt_put_json_member("confidence", letter, stdout);
+}
+
+void slt_finding_put_advice(enum slt_finding_id id)
+{
+    const struct slt_finding *row = slt_finding_row(id);
+    slt_put_json_member("cause", row->cause, stdout);
+    slt_put_json_member("advice", row->remedy, stdout);
+    slt_put_json_member("no_help", slt_finding_wrong_advice(id), stdout);
 }
 
 const char *slt_finding_confidence(char confidence)
@@ -102,11 +136,7 @@ int slt_finding_print_page(const struct slt_cli_verb *verb, const char *id)
     const struct slt_finding *row = slt_finding_row(found);
     (void)printf("%s (%s)\n", row->id, slt_finding_severity(row->severity));
     slt_finding_print_part("seen", row->seen, &term);
-    slt_finding_print_part("why", row->cause, &term);
-    slt_finding_print_part("told apart", row->tell, &term);
-    slt_finding_print_part("do", row->remedy, &term);
-    slt_finding_print_part("no help", slt_finding_wrong_advice(found), &term);
-    slt_finding_print_part("sure", slt_finding_confidence(row->confidence), &term);
+    slt_finding_print_advice(found, row->confidence, &term);
     slt_finding_print_part("judged", judged_by(found), &term);
     return SLT_EXIT_FINE;
 }

@@ -4,9 +4,20 @@
 #define SLT_CLI_FINDING_PAGE_H
 
 #include "cli/cli.h"
+#include "observe/finding_rows.h"
 
 /* "    why: ...", broken at the terminal's width; nothing for an empty text. */
 void slt_finding_print_part(const char *name, const char *text, const struct slt_term *term);
+
+/* "CW-1    warning  ", in its colour where there are colours. */
+void slt_finding_print_head(const struct slt_finding *row, const struct slt_term *term);
+
+/* What is known beside the evidence: why, told apart, do, no help, sure. */
+void slt_finding_print_advice(enum slt_finding_id id, char confidence, const struct slt_term *term);
+
+/* The same for machines: members of an object that has others before them. */
+void slt_finding_put_head(const struct slt_finding *row, char confidence);
+void slt_finding_put_advice(enum slt_finding_id id);
 
 /* "info", "warning", "critical". */
 const char *slt_finding_severity(uint8_t severity);

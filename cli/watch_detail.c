@@ -361,24 +361,21 @@ static enum slt_paint paint_of(const struct slt_finding *finding)
     return paints[finding->severity % SLT_ARRAY_COUNT(paints)];
 }
 
-static const char *severity_of(const struct slt_finding *finding)
-{
-    static const char *const names[] = {"info", "warning", "critical"};
-    return names[finding->severity % SLT_ARRAY_COUNT(names)];
-}
-
 size_t slt_watch_write_findings(struct slt_watch_app *app, const struct slt_seen *seen)
 {
     struct slt_hit hits[SLT_FIND_COUNT];
     size_t count = find_concerning(app, seen, hits);
     for (size_t i = 0; i < count; i++) {
         const struct slt_finding *row = slt_finding_row((enum slt_finding_id)hits[i].id);
-        slt_page_line(&app->page, paint_of(row), "%s (%s)", row->id, severity_of(row));
+        slt_page_line(&app->page, paint_of(row), "%s (%s)", row->id,
+                      slt_finding_severity(row->severity));
         slt_page_part(&app->page, "here", "%s", hits[i].evidence);
         slt_page_part(&app->page, "seen", "%s", row->seen);
         slt_page_part(&app->page, "why", "%s", row->cause);
         slt_page_part(&app->page, "told apart", "%s", row->tell);
         slt_page_part(&app->page, "do", "%s", row->remedy);
+        slt_page_part(&app->page, "no help", "%s",
+                      slt_finding_wrong_advice((enum slt_finding_id)hits[i].id));
         slt_page_part(&app->page, "sure", "%s", slt_finding_confidence(row->confidence));
         slt_page_line(&app->page, SLT_PAINT_PLAIN, "%s", "");
     }
@@ -391,8 +388,8 @@ static void write_concerning(struct slt_watch_app *app, const struct slt_seen *s
     size_t count = find_concerning(app, seen, hits);
     for (size_t i = 0; i < count; i++) {
         const struct slt_finding *row = slt_finding_row((enum slt_finding_id)hits[i].id);
-        slt_page_part(&app->page, i == 0 ? "findings" : "", "%s %s: %s", row->id, severity_of(row),
-                      hits[i].evidence);
+        slt_page_part(&app->page, i == 0 ? "findings" : "", "%s %s: %s", row->id,
+                      slt_finding_severity(row->severity), hits[i].evidence);
         slt_page_part(&app->page, "", "do: %s", row->remedy);
     }
     if (count == 0) {
