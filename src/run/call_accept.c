@@ -127,18 +127,5 @@ int64_t slt_run_call_accept(struct slt_run_sock *sock, struct slt_run_wait *wait
     if (poll(&p, 1, 0) == 1) {
         result = take_one(sock, wait, their, blocks);
     }
-    if (result != -EAGAIN || !blocks) {
-        if (wait->dup.fd < 0) {
-            (void)close(their);
-        }
-        return result;
-    }
-    if (!wait->begun) {
-        wait->begun = true;
-        wait->dup.fd = their;
-        wait->dup_events = POLLIN;
-        wait->due_at_ns = slt_run_timeout(sock, SO_RCVTIMEO);
-        wait->late = -EAGAIN;
-    }
-    return SLT_RUN_LATER;
+    return slt_run_answer_or_wait(wait, their, result, blocks ? POLLIN : 0);
 }

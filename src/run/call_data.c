@@ -233,6 +233,25 @@ static int64_t deliver(struct slt_run_sock *sock, const struct slt_call *call, s
     return result < 0 ? result : got;
 }
 
+int64_t slt_run_answer_or_wait(struct slt_run_wait *wait, int their, int64_t result,
+                               uint32_t events)
+{
+    if (result != -EAGAIN || events == 0) {
+        if (wait->dup.fd < 0) {
+            (void)close(their);
+        }
+        return result;
+    }
+    if (!wait->begun) {
+        wait->begun = true;
+        wait->dup.fd = their;
+        wait->dup_events = events;
+        wait->due_at_ns = slt_run_timeout(wait->sock, SO_RCVTIMEO);
+        wait->late = -EAGAIN;
+    }
+    return SLT_RUN_LATER;
+}
+
 int64_t slt_run_call_recvfrom(struct slt_run_sock *sock, struct slt_run_wait *wait)
 {
     const struct slt_call *call = &wait->call;
@@ -255,20 +274,7 @@ int64_t slt_run_call_recvfrom(struct slt_run_sock *sock, struct slt_run_wait *wa
     if (got < 0 && errno == EINVAL && sock->phase == SLT_RUN_FRESH) {
         result = -ENOTCONN; /* SOCK-27 */
     }
-    if (result != -EAGAIN || !waits) {
-        if (wait->dup.fd < 0) {
-            (void)close(their);
-        }
-        return result;
-    }
-    if (!wait->begun) {
-        wait->begun = true;
-        wait->dup.fd = their;
-        wait->dup_events = POLLIN | POLLRDHUP;
-        wait->due_at_ns = slt_run_timeout(sock, SO_RCVTIMEO);
-        wait->late = -EAGAIN;
-    }
-    return SLT_RUN_LATER;
+    return slt_run_answer_or_wait(wait, their, result, waits ? POLLIN | POLLRDHUP : 0);
 }
 
 int64_t slt_run_call_recvmsg(struct slt_run_sock *sock, struct slt_run_wait *wait)

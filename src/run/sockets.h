@@ -382,6 +382,11 @@ int64_t slt_run_call_recvmsg(struct slt_run_sock *sock, struct slt_run_wait *wai
 /* SO_RCVTIMEO or SO_SNDTIMEO as an instant; SLT_NEVER: none. */
 int64_t slt_run_timeout(const struct slt_run_sock *sock, int name);
 
+/* A receiving call asked its S, of which `their` is a descriptor: it is answered with `result`, or
+ * waits for `events` if that is -EAGAIN and there are any. Takes `their`. */
+int64_t slt_run_answer_or_wait(struct slt_run_wait *wait, int their, int64_t result,
+                               uint32_t events);
+
 /* Write a socket address to where a call wants it. Returns 0, -EFAULT, -EINVAL. */
 int slt_run_write_address(struct slt_run_sock *sock, const struct slt_call *call, bool peer);
 
