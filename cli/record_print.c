@@ -6,6 +6,7 @@
 #include "cli/status_print.h"
 
 #include "base/time.h"
+#include "observe/past.h"
 #include "observe/why.h"
 
 #include <inttypes.h>
@@ -14,21 +15,10 @@
 
 void slt_record_seen(const struct slt_change *change, struct slt_seen *seen)
 {
-    const struct slt_recorded *c = change->conn;
-    slt_seen_init(seen, SLT_SOURCE_KERNEL);
-    seen->kind = c->stands == SALUT_STATE_LISTEN ? SLT_SEEN_LISTENER : SLT_SEEN_CONN;
+    const struct slt_past no_time = {.now_ns = 0};
+    slt_past_seen(&no_time, change->conn, seen);
     seen->state = change->what.to;
-    seen->family = c->family;
-    seen->instance = c->netns;
-    seen->local = c->local;
-    seen->remote = c->remote;
-    seen->local_port = c->local_port;
-    seen->remote_port = c->remote_port;
-    seen->pid = c->pid;
-    seen->passive = c->passive;
-    seen->retransmits = c->retransmits;
     seen->cause = change->what.cause;
-    memcpy(seen->program, c->program, sizeof(seen->program));
 }
 
 /* ---- people --------------------------------------------------------------------------------- */

@@ -400,29 +400,29 @@ struct cursor {
     size_t left;
 };
 
+/* What is cut short holds nothing more that counts. */
+static void take(struct cursor *c, void *value, size_t bytes)
+{
+    if (c->left < bytes) {
+        c->left = 0;
+        return;
+    }
+    memcpy(value, c->at, bytes);
+    c->at += bytes;
+    c->left -= bytes;
+}
+
 static uint64_t take_u64(struct cursor *c)
 {
     uint64_t value = 0;
-    if (c->left >= sizeof(value)) {
-        memcpy(&value, c->at, sizeof(value));
-        c->at += sizeof(value);
-        c->left -= sizeof(value);
-    } else {
-        c->left = 0;
-    }
+    take(c, &value, sizeof(value));
     return value;
 }
 
 static uint32_t take_u32(struct cursor *c)
 {
     uint32_t value = 0;
-    if (c->left >= sizeof(value)) {
-        memcpy(&value, c->at, sizeof(value));
-        c->at += sizeof(value);
-        c->left -= sizeof(value);
-    } else {
-        c->left = 0;
-    }
+    take(c, &value, sizeof(value));
     return value;
 }
 
