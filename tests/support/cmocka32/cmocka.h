@@ -8,6 +8,7 @@
 #ifndef SALUT_TESTS_CMOCKA32_H
 #define SALUT_TESTS_CMOCKA32_H
 
+#include <fnmatch.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -207,6 +208,14 @@ CM_UNUSED static int cm_run_one(const struct CMUnitTest *test, void *group_state
     return how;
 }
 
+/* A pattern of names to run; NULL: all. */
+CM_UNUSED static const char *cm_filter;
+
+CM_UNUSED static void cmocka_set_test_filter(const char *pattern)
+{
+    cm_filter = pattern;
+}
+
 CM_UNUSED static int cm_run_group(const struct CMUnitTest *tests, size_t count,
                                   CMFixtureFunction setup, CMFixtureFunction teardown)
 {
@@ -218,7 +227,9 @@ CM_UNUSED static int cm_run_group(const struct CMUnitTest *tests, size_t count,
         return (int)count;
     }
     for (size_t i = 0; i < count; i++) {
-        failed += cm_run_one(&tests[i], state) == CM_FAILED;
+        if (cm_filter == NULL || fnmatch(cm_filter, tests[i].name, 0) == 0) {
+            failed += cm_run_one(&tests[i], state) == CM_FAILED;
+        }
     }
     if (cm_fixture(teardown, &state) != 0) {
         failed++;
