@@ -38,6 +38,7 @@ void slt_inode_table_add(struct slt_inode_table *table, uint64_t inode, uint32_t
         SLT_ASSERT(table->count <= table->mask / 2);
         *place = (struct slt_inode_place){inode, value};
         table->count++;
+        table->values_end = value >= table->values_end ? (size_t)value + 1 : table->values_end;
     }
 }
 

@@ -17,6 +17,7 @@ struct slt_inode_table {
     struct slt_inode_place *places;
     size_t mask;
     size_t count;
+    size_t values_end; /* all values are below it */
 };
 
 /* For at most `count` inodes. False: no memory. Close it either way. */

@@ -257,7 +257,7 @@ int slt_owner_proc(const struct slt_inode_table *wanted,
     atomic_init(&walk.unseen, wanted->count);
     walk.proc_fd = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     int result = walk.proc_fd < 0 ? -errno : 0;
-    walk.seen = calloc(wanted->count + 1, sizeof(*walk.seen));
+    walk.seen = calloc(wanted->values_end + 1, sizeof(*walk.seen));
     if (result == 0 && prepare(&walkers[0]) && walk.seen != NULL) {
         each_number(&walkers[0], walk.proc_fd, add_pid);
         walk_all(walkers);

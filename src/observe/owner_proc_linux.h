@@ -10,8 +10,8 @@
 #include "observe/inode_table.h"
 #include "observe/sight.h"
 
-/* Call `on_sight` for descriptors of sockets that are wanted, in order of pid and descriptor. The
- * values of inodes are below their count. 0, or a negative errno value. */
+/* Call `on_sight` for descriptors of sockets that are wanted, in order of pid and descriptor. 0, or
+ * a negative errno value. */
 int slt_owner_proc(const struct slt_inode_table *wanted,
                    void (*on_sight)(void *ctx, const struct slt_sight *sight), void *ctx);
 

@@ -40,11 +40,15 @@ static void first_value_stays(void **state)
 {
     (void)state;
     struct slt_inode_table table;
-    assert_true(slt_inode_table_open(&table, 2));
+    assert_true(slt_inode_table_open(&table, 3));
     slt_inode_table_add(&table, 5, 1);
     slt_inode_table_add(&table, 5, 2);
     slt_inode_table_add(&table, 0, 3); /* no socket has it */
     assert_int_equal(table.count, 1);
+    assert_int_equal(table.values_end, 2);
+    slt_inode_table_add(&table, 9, 700);
+    slt_inode_table_add(&table, 8, 6);
+    assert_int_equal(table.values_end, 701);
     assert_int_equal(slt_inode_table_find(&table, 5), 1);
     assert_int_equal(slt_inode_table_find(&table, 0), SLT_INODE_NONE);
     slt_inode_table_close(&table);
