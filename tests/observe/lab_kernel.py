@@ -6,6 +6,7 @@ import errno
 import fcntl
 import itertools
 import os
+import random
 import select
 import socket
 import struct
@@ -415,10 +416,17 @@ def marked(lab):
 @case("NAG-2")
 def corked(lab):
     port = lab.behave(sack=True)
-    sockets = [connect_to(port) for _ in range(5)]
+    sockets = [connect_to(port) for _ in range(16)]
     for s in sockets:
         s.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 1)
-    yield from keep_sending(sockets, 10)
+
+    def send():  # not in step, or all might always be looked at too early
+        for s in random.sample(sockets, 4):
+            s.send(b"m" * 10)
+        time.sleep(0.02)
+    yield from throughout(send)
+    for s in sockets:
+        s.close()
 
 
 @case("FW1-2")

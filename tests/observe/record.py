@@ -110,6 +110,14 @@ def wait_for_end(s):
         pass
 
 
+def pause(seconds=0.05):
+    """While this processor works: what a timer, as that of a delayed acknowledgement, does on an
+    idle one may be told late (see no_answer and given_up)."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        pass
+
+
 def linger_zero(s):
     s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
@@ -223,7 +231,7 @@ def closed_first(_lab):
     here, there = pair()
     port = port_of(here)
     here.close()
-    time.sleep(0.05)
+    pause()
     there.close()
     return port
 
@@ -234,9 +242,9 @@ def shut_down(_lab):
     here, there = pair()
     port = port_of(here)
     here.shutdown(socket.SHUT_WR)
-    time.sleep(0.05)
+    pause()
     there.close()
-    time.sleep(0.05)
+    pause()
     here.close()
     return port
 
@@ -246,9 +254,9 @@ def half_closed_then_closed(_lab):
     here, there = pair()
     port = port_of(here)
     here.shutdown(socket.SHUT_WR)
-    time.sleep(0.05)
+    pause()
     here.close()
-    time.sleep(0.05)
+    pause()
     there.close()
     return port
 
@@ -260,7 +268,7 @@ def closed_second(_lab):
     port = port_of(there)
     here.close()
     there.recv(1)
-    time.sleep(0.05)
+    pause()
     there.close()
     return port
 
@@ -298,7 +306,7 @@ def unread(_lab):
     here, there = pair()
     port = port_of(here)
     there.send(b"not read")
-    time.sleep(0.05)
+    pause()
     here.close()
     there.close()
     return port
@@ -308,7 +316,7 @@ def unread(_lab):
 def unread_killed(_lab):
     process, port, there = child("time.sleep(60)")
     there.send(b"not read")
-    time.sleep(0.05)
+    pause()
     process.kill()
     end(process)
     there.close()
@@ -319,7 +327,7 @@ def unread_killed(_lab):
 def unread_exited(_lab):
     process, port, there = child("sys.stdin.readline()\nos._exit(0)")
     there.send(b"not read")
-    time.sleep(0.05)
+    pause()
     process.stdin.write("\n")
     process.stdin.flush()
     end(process)
@@ -354,7 +362,7 @@ def disconnected(_lab):
 def never_accepted(_lab):
     listener = listen()
     here = socket.create_connection(listener.getsockname())
-    time.sleep(0.05)
+    pause()
     port = port_of(listener)
     listener.close()
     here.close()
@@ -369,7 +377,7 @@ def reset_by_peer(_lab):
     port = port_of(here)
     linger_zero(there)
     there.close()
-    time.sleep(0.05)
+    pause()
     here.close()
     return port
 
@@ -380,9 +388,9 @@ def reset_in_close_wait(lab):
     port = port_of(s)
     flow = lab.flow_of(s)
     lab.peer.say(flow, FIN)
-    time.sleep(0.1)
+    pause(0.1)
     lab.peer.say(flow, RST)
-    time.sleep(0.1)
+    pause(0.1)
     s.close()
     return port
 
@@ -431,7 +439,7 @@ def data_after_close(lab):
     port = port_of(s)
     flow = lab.flow_of(s)
     s.close()
-    time.sleep(0.1)
+    pause(0.1)
     flow.expected += 1  # the FIN is acknowledged, with data that nobody will read
     lab.peer.say(flow, 0, b"late")
     return port
@@ -443,7 +451,7 @@ def destroyed(_lab):
     port = port_of(here)
     got = subprocess.run(["ss", "-K", "sport", "=", f":{port}"], capture_output=True, check=False)
     peers.check(got.returncode == 0, "ss -K fails")
-    time.sleep(0.1)
+    pause(0.1)
     here.close()
     there.close()
     return port
@@ -462,9 +470,9 @@ def check_status():
     here, there = pair()
     port = port_of(here)
     here.shutdown(socket.SHUT_WR)
-    time.sleep(0.05)
+    pause()
     there.close()
-    time.sleep(0.05)
+    pause()
     here.close()
     second, other = pair()
     time.sleep(0.6)
