@@ -126,7 +126,7 @@ static size_t collect(const struct slt_case *about, question answers, likeness a
 /* The largest; a count of 0: there is none. */
 static struct group find_largest(const struct slt_case *about, question answers, likeness alike)
 {
-    struct group groups[GROUPS_MAX];
+    struct group groups[GROUPS_MAX] = {{.count = 0}};
     struct group largest = {.count = 0};
     size_t count = collect(about, answers, alike, groups);
     for (size_t i = 0; i < count; i++) {
