@@ -295,7 +295,7 @@ def time_wait(lab_):
     s.close()
     record = soon(lambda: is_so(nobodys(one(words)), "gone in", state="TIME-WAIT", kind="time_wait",
                                 timer="time_wait", next_move="time"))
-    peers.check(0 <= record["age_ms"] < 30000, f"the age is exact: {record}")
+    peers.check(0 <= record["age_ms"] < 5000, f"the age is exact: {record}")
     peers.check(0 <= record["timer_in_ms"] + record["age_ms"] - 60000 < 100, f"it is 60 s: {record}")
 
 
@@ -339,13 +339,15 @@ def part_of_a_finding(_lab):
     port = s.getsockname()[1]
     clients = [connect_to(port, "127.0.0.1") for _ in range(2)]
     peers.check(one("--source", "kernel", "finding = LIS-1")["local_port"] == port, "the full listener")
-    deadline = time.monotonic() + 20
-    while len(records("--source", "kernel", "finding = HS-1")) < 2 and time.monotonic() < deadline:
-        time.sleep(0.1)
+    soon(lambda: peers.check(len(records("--source", "kernel", "finding = HS-1")) == 2, "HS-1"))
     waiting = records("--source", "kernel", "finding", "=", "HS-1")
     peers.check([r["local_port"] for r in waiting] == [port] * 2, waiting)
     peers.check(len(records("finding", f"port = {port}")) == 3, "the listener and what waits in it")
     peers.check(len(records("not finding", f"port = {port}")) == 2, "the clients' ends")
+    said = salut("check", "--source", "kernel", "-w", "1", "finding = HS-1", code=1).stdout
+    peers.check(said.startswith("TCP WARNING - 2 "), said)
+    said = salut("kill", "--dry-run", f"sport = :{port} and finding = HS-1").stderr
+    peers.check("2 connections to close" in said, said)
     wrong = salut("status", "finding = NO-1", code=2).stderr
     peers.check("no such finding" in wrong, wrong)
     for c in clients + [s]:
@@ -550,11 +552,14 @@ def no_control(_lab):
 def stopped_and_killed(_lab):
     """A stopped instance does not hold up the others; a dead one's socket is removed."""
     serve = peers.Serve("--echo")
+    start = time.monotonic()
+    salut("status")
+    usual = time.monotonic() - start  # what this machine takes for it now
     serve.process.send_signal(signal.SIGSTOP)
     start = time.monotonic()
     got = salut("status")
     peers.check("1 instance of salut did not answer" in got.stderr, got.stderr)
-    peers.check(time.monotonic() - start < 15, "a stopped instance holds up the others")
+    peers.check(time.monotonic() - start < 3 + usual, "a stopped instance holds up the others")
     serve.process.kill()
     serve.process.wait()
     serve.process.stdout.close()
@@ -580,6 +585,15 @@ def connect_control():
     return s
 
 
+def exchange(s):
+    """How long 200 questions and answers take."""
+    start = time.monotonic()
+    for _ in range(200):
+        s.send(b"ping")
+        s.recv(4)
+    return time.monotonic() - start
+
+
 @case
 def hostile_readers(_lab):
     with peers.Serve("--echo"):
@@ -589,17 +603,14 @@ def hostile_readers(_lab):
             s.send(bad)
             peers.check(s.recv(1) == b"", f"an answer to {bad[:20]}")
             s.close()
+        usual = exchange(clients[0])  # what this machine takes for it now
         # Ask for everything over and over, and read nothing; or ask for nothing: cut off, and the
         # places are free for others again. What they do not take costs the stack no time.
         idle = [connect_control() for _ in range(3)]
         deaf = [connect_control() for _ in range(3)]
         for s in deaf:
             s.send(request(0xFFFF))
-        start = time.monotonic()
-        for _ in range(200):
-            clients[0].send(b"ping")
-            clients[0].recv(4)
-        peers.check(time.monotonic() - start < 15, "deaf readers slow the stack down")
+        peers.check(exchange(clients[0]) < 2 + usual, "deaf readers slow the stack down")
         soon(lambda: peers.check(len(records("--source", "salut", "state", "established")) == 2000,
                                  "others wait"))
         for s in idle:
