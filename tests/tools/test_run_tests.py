@@ -46,6 +46,25 @@ class RunTests(unittest.TestCase):
         self.assertEqual(status, 0)
         self.assertTrue(out.endswith("1 passed, 0 failed\n"), out)
 
+    def test_failures_are_named_again_at_the_end(self):
+        _, out, _ = self.run_list("bad | echo hopeless; false | 5\ngood | true | 5\n")
+        self.assertIn("FAIL  bad\n              | hopeless", out[out.index("ok    good"):])
+
+    def test_real_clocks_get_a_second_try(self):
+        mark = os.path.join(self.folder, "tried")
+        text = (f"moody | test -e {mark} || {{ touch {mark}; echo upset; false; }} | 5 real\n"
+                "bad | false | 5 real\n"
+                "crash | echo 'x.c:3: runtime error: overflow'; false | 5 real\n"
+                "killed | kill -SEGV $$ | 5 real\n")
+        status, out, _ = self.run_list(text)
+        self.assertEqual(status, 1)
+        self.assertIn("AGAIN  moody\n              | upset", out)
+        self.assertIn("ok    moody", out)
+        self.assertIn("AGAIN  bad", out)
+        self.assertNotIn("AGAIN  crash", out)
+        self.assertNotIn("AGAIN  killed", out)
+        self.assertTrue(out.endswith("1 passed, 3 failed, 2 tried twice\n"), out)
+
     def test_limit_ends_children_too(self):
         mark = os.path.join(self.folder, "mark")
         started = time.monotonic()
