@@ -113,13 +113,15 @@ struct salut_info {
     uint64_t delivery_rate; /* bytes per second, of the last sample */
     uint8_t delivery_app_limited; /* ... which the application kept low */
 
-    /* What the sender waits for, now, and for how long since bytes were last in flight after an
-     * idle time; busy is the sum of all but SALUT_LIMIT_NOTHING. */
+    /* What the sender waits for, now, and for how long it has in all; busy is the sum of all but
+     * SALUT_LIMIT_NOTHING. Of a thousand idle connections of an instance these totals, and those of
+     * round trips, of octets delivered and of what was sent again, are kept; of more, those that
+     * were in use last keep them, and the others begin anew with their next use. */
     uint8_t limited_by; /* enum salut_limit */
     int64_t busy_ns;
     int64_t limited_ns[SALUT_LIMIT_COUNT];
 
-    /* Round trips over the same time, to an eighth; 0: no sample. */
+    /* Round trips, to an eighth, of late ones more than of early ones; 0: no sample. */
     uint32_t rtt_p50_us, rtt_p90_us, rtt_p99_us;
 
     /* Totals. */

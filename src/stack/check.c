@@ -229,6 +229,10 @@ static const char *check_ledger(const struct salut_stack *stack)
     if (stack->tcp.colds.used_objects > stack->tcp.conns.used_objects) {
         return "I-49: more cold blocks than connections";
     }
+    if (stack->tcp.rests.count > SLT_TCP_RESTS_MAX ||
+        stack->tcp.rests.count > stack->tcp.colds.used_objects) {
+        return "I-49: more cold blocks rest than may";
+    }
     return NULL;
 }
 

@@ -183,7 +183,7 @@ static void end_round(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t now_n
 /* Should be called when the user has read. */
 void slt_tcp_tune_on_read(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t now_ns)
 {
-    if (c->cold == NULL) {
+    if (slt_tcp_awake(c) == NULL) {
         return;
     }
     const struct slt_tcp_tune *tune = &c->cold->tune;

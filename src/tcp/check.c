@@ -241,7 +241,7 @@ static const char *check_congestion(const struct slt_tcp *tcp, const struct slt_
     if (cold->conn != c->index) {
         return "I-30: the cold block belongs to another connection";
     }
-    if (c->state < SALUT_STATE_ESTABLISHED) {
+    if (c->state < SALUT_STATE_ESTABLISHED || cold->resting) {
         return NULL;
     }
     if (cold->cc.cwnd_bytes < mss || cold->cc.cwnd_bytes > UINT32_C(1) << 30) {

@@ -350,7 +350,7 @@ struct slt_tcp_limits {
 };
 
 /* accecn.c (RFC 9768 3.2): the counters of both directions; s_ is what the peer told, r_ what we
- * saw. A connection that speaks AccECN keeps its cold block for them. */
+ * saw. A connection that speaks AccECN keeps its cold block for them, whatever room there is. */
 struct slt_tcp_accecn {
     uint32_t r_cep; /* packets that came with CE; starts at 5 */
     uint32_t r_e0b; /* octets of payload that came as ECT(0), 24 bits; starts at 1 */
@@ -395,7 +395,8 @@ enum slt_tcp_fast_open {
     SLT_FAST_OPEN_GIVE  /* the SYN,ACK hands out a cookie */
 };
 
-/* What exists only while a handshake runs, bytes wait or are in flight. */
+/* What exists only while a handshake runs, bytes wait or are in flight; and what it keeps of that
+ * when it rests (cold.c). */
 struct slt_tcp_cold {
     uint32_t index; /* its own in the pool; the pool's link while free, so it must be first */
     uint32_t conn;  /* whose it is */
@@ -405,21 +406,34 @@ struct slt_tcp_cold {
     struct slt_tcp_cc cc;
     struct slt_tcp_rate rate;
     struct slt_tcp_pacing pacing;
-    struct slt_tcp_limits limits;
     struct slt_tcp_held held;
     struct slt_tcp_tune tune;
     struct slt_tcp_pmtud pmtud;
-    struct slt_tcp_min_rtt min_rtt;
     int64_t progress_at_ns; /* when una last advanced, or data first waited (user timeout) */
     int64_t small_pos;      /* output.c: end of the last partial segment sent (Minshall) */
+    uint16_t size_sent;     /* largest IP packet in flight (RFC 5927 7.2) */
+    uint16_t pmtu_hint;     /* a path MTU message waiting for proof; 0: none */
+    bool resting;           /* folded: what stands above starts anew with the next use */
+    bool listed;            /* cold.c: among those that rest and may be taken */
+    struct slt_tcp_opening opening;
+    struct slt_tcp_limits limits; /* from here on: what survives a rest */
+    struct slt_tcp_min_rtt min_rtt;
     uint64_t retransmitted_bytes;
     uint64_t delivered;
     uint32_t data_segs_out;
-    uint16_t size_sent; /* largest IP packet in flight (RFC 5927 7.2) */
-    uint16_t pmtu_hint; /* a path MTU message waiting for proof; 0: none */
-    bool resting;       /* kept for AccECN alone: the rest starts anew with the next use */
-    struct slt_tcp_opening opening;
+    uint32_t rest_older; /* cold.c: neighbours in the list of those that rest */
+    uint32_t rest_newer;
+    int64_t rested_at_ns;
     struct slt_tcp_accecn accecn;
+};
+
+/* cold.c: the blocks that rest and may be taken, by when they were last in use. A megabyte, so that
+ * the cost of a million idle connections stays that of their objects. */
+#define SLT_TCP_RESTS_MAX 1024U
+struct slt_tcp_rests {
+    uint32_t oldest;
+    uint32_t newest;
+    uint32_t count;
 };
 
 /* isn.c: the hash of a tuple that an ISN was made for. */
@@ -435,6 +449,7 @@ struct slt_tcp {
     const struct salut_config *config;
     struct slt_pool conns;
     struct slt_pool colds;
+    struct slt_tcp_rests rests;
     struct slt_pool bufs;
     struct slt_loans loans; /* memory of the users' that send queues refer to */
     struct slt_pool ranges;
@@ -454,6 +469,12 @@ struct slt_tcp {
 static inline struct slt_tcp_conn *slt_tcp_conn_at(const struct slt_tcp *tcp, uint32_t index)
 {
     return slt_pool_at_typed(&tcp->conns, index, (uint32_t)sizeof(struct slt_tcp_conn));
+}
+
+/* Its cold block, unless that rests. */
+static inline struct slt_tcp_cold *slt_tcp_awake(const struct slt_tcp_conn *c)
+{
+    return c->cold != NULL && !c->cold->resting ? c->cold : NULL;
 }
 
 /* The congestion control chosen for it: enum salut_cc. */

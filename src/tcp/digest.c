@@ -93,7 +93,7 @@ void slt_tcp_digest(const struct slt_tcp *tcp, const struct slt_tcp_conn *c, int
     add_time(d, c->lasting_at_ns, now_ns);
     add_chain(d, tcp, &c->snd.queue);
     add_chain(d, tcp, &c->rcv.queue);
-    if (c->cold != NULL) {
+    if (slt_tcp_awake(c) != NULL) {
         add_cold(d, tcp, c, now_ns);
     }
 }

@@ -70,6 +70,7 @@ void slt_tcp_emit_note(struct slt_tcp *tcp, const struct slt_tcp_conn *c, enum s
                        int64_t now_ns);
 
 /* cold.c: the block that comes and goes */
+void slt_tcp_rests_init(struct slt_tcp_rests *rests);
 bool slt_tcp_cold_make(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t now_ns);
 static inline bool slt_tcp_cold_get(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t now_ns)
 {

@@ -81,6 +81,43 @@ static void fill_receiving(const struct slt_tcp_conn *c, struct salut_info *info
     }
 }
 
+/* What a connection knows of its past while it has a cold block, in use or at rest. */
+static void fill_past(const struct slt_tcp_conn *c, int64_t now_ns, struct salut_info *info)
+{
+    const struct slt_tcp_cold *cold = c->cold;
+
+    slt_tcp_limits_info(&cold->limits, now_ns, info);
+    info->bytes_retransmitted = cold->retransmitted_bytes;
+    info->delivered = cold->delivered;
+    info->data_segs_out = cold->data_segs_out;
+    if (c->ecn & SLT_ECN_ACCURATE) {
+        info->ce_received = cold->accecn.r_cep - SLT_ACCECN_START;
+        info->ce_told = cold->accecn.s_cep - SLT_ACCECN_START;
+    }
+}
+
+/* What is in flight, and how it fares. */
+static void fill_flight(const struct slt_tcp_conn *c, const struct slt_tcp_cold *cold, uint32_t mss,
+                        struct salut_info *info)
+{
+    const struct slt_records *rs = &cold->recovery.records;
+    int64_t flight = slt_tcp_flight(c, &cold->recovery);
+
+    info->probes = (uint8_t)slt_max32(info->probes, cold->recovery.probes);
+    info->ca_state = cold->recovery.ca_state;
+    info->cwnd_bytes = cold->cc.cwnd_bytes;
+    info->ssthresh_bytes = cold->cc.ssthresh_bytes;
+    info->paced = cold->pacing.bytes_per_s != 0;
+    info->pacing_rate = info->paced ? cold->pacing.bytes_per_s
+                                    : slt_cc_pacing_bytes_per_s(&cold->cc, info->srtt_us, mss);
+    info->delivery_rate = slt_rate_per_s(&cold->rate.pace);
+    info->delivery_app_limited = cold->rate.last_app_limited;
+    info->flight_bytes = (uint32_t)slt_max64(flight, 0);
+    info->lost_segments = rs->lost_segs;
+    info->sacked_segments = rs->sacked_segs;
+    info->retrans_segments = (rs->rtx_bytes + mss - 1) / mss;
+}
+
 static void fill_time_and_congestion(const struct slt_tcp *tcp, const struct slt_tcp_conn *c,
                                      int64_t now_ns, struct salut_info *info)
 {
@@ -94,33 +131,11 @@ static void fill_time_and_congestion(const struct slt_tcp *tcp, const struct slt
     info->pacing_max = c->opts.pace_max;
     info->cwnd_bytes = c->cc_fold.cwnd_bytes;
     info->ssthresh_bytes = c->cc_fold.ssthresh_bytes;
-    if (c->cold == NULL) {
-        return;
+    if (slt_tcp_awake(c) != NULL) {
+        fill_flight(c, c->cold, slt_tcp_full_mss(tcp, c), info);
     }
-    const struct slt_tcp_cold *cold = c->cold;
-    uint32_t mss = slt_tcp_full_mss(tcp, c);
-    int64_t flight = slt_tcp_flight(c, &cold->recovery);
-    info->probes = (uint8_t)slt_max32(info->probes, cold->recovery.probes);
-    info->ca_state = cold->recovery.ca_state;
-    info->cwnd_bytes = cold->cc.cwnd_bytes;
-    info->ssthresh_bytes = cold->cc.ssthresh_bytes;
-    info->paced = cold->pacing.bytes_per_s != 0;
-    info->pacing_rate = info->paced ? cold->pacing.bytes_per_s
-                                    : slt_cc_pacing_bytes_per_s(&cold->cc, info->srtt_us, mss);
-    info->delivery_rate = slt_rate_per_s(&cold->rate.pace);
-    info->delivery_app_limited = cold->rate.last_app_limited;
-    slt_tcp_limits_info(&cold->limits, now_ns, info);
-    info->flight_bytes = (uint32_t)slt_max64(flight, 0);
-    const struct slt_records *rs = &cold->recovery.records;
-    info->lost_segments = rs->lost_segs;
-    info->sacked_segments = rs->sacked_segs;
-    info->retrans_segments = (rs->rtx_bytes + mss - 1) / mss;
-    info->bytes_retransmitted = cold->retransmitted_bytes;
-    info->delivered = cold->delivered;
-    info->data_segs_out = cold->data_segs_out;
-    if (c->ecn & SLT_ECN_ACCURATE) {
-        info->ce_received = cold->accecn.r_cep - SLT_ACCECN_START;
-        info->ce_told = cold->accecn.s_cep - SLT_ACCECN_START;
+    if (c->cold != NULL) {
+        fill_past(c, now_ns, info);
     }
 }
 

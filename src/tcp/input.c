@@ -46,7 +46,7 @@ static void finish(struct slt_tcp *tcp, struct slt_tcp_conn *c, struct slt_tcp_i
     if (c->state == SALUT_STATE_CLOSED) {
         return;
     }
-    if (c->cold != NULL) {
+    if (slt_tcp_awake(c) != NULL) {
         teach_sender(tcp, c, in);
     }
     slt_tcp_acks_on_segment(tcp, c, in);

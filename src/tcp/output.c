@@ -748,7 +748,7 @@ void slt_tcp_commit(struct slt_tcp *tcp, struct slt_tcp_conn *c, const struct sl
  * needs no cold block. */
 bool slt_tcp_settle(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t now_ns)
 {
-    bool sends_text = c->cold != NULL && can_send_text(c);
+    bool sends_text = slt_tcp_awake(c) != NULL && can_send_text(c);
 
     if (sends_text) {
         watch_partial(tcp, c, now_ns);

@@ -92,7 +92,7 @@ enum slt_reason slt_tcp_pmtud_on_icmp(struct slt_tcp *tcp, struct slt_tcp_conn *
  * was told (R8201-02). */
 void slt_tcp_path_mtu(struct slt_tcp *tcp, struct slt_tcp_conn *c, uint16_t mtu, int64_t now_ns)
 {
-    if (mtu >= c->snd.pmtu || c->cold == NULL || c->state < SALUT_STATE_ESTABLISHED) {
+    if (mtu >= c->snd.pmtu || slt_tcp_awake(c) == NULL || c->state < SALUT_STATE_ESTABLISHED) {
         return;
     }
     set_pmtu(tcp, c, mtu, now_ns);

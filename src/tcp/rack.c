@@ -33,6 +33,15 @@ void slt_rack_init(struct slt_rack *rack)
     *rack = (struct slt_rack){.window_quarters = 1};
 }
 
+/* What is known of reordering is the path's: it does not end with what was in flight (RFC 8985 6.2
+ * steps 3 and 4 speak of the connection). */
+void slt_rack_keep(struct slt_rack *rack, const struct slt_rack *before)
+{
+    rack->window_quarters = before->window_quarters;
+    rack->persist = before->persist;
+    rack->reordering_seen = before->reordering_seen;
+}
+
 /* Nothing was lost. What was taken for a second copy's delivery was the first one's: nothing is
  * known of when the newest delivered octets had left, until the next acknowledgement. In fast
  * recovery the originals came after what was sent later: that is reordering (R8985-05), and the

@@ -128,6 +128,7 @@ void slt_lost_mark_gaps(struct slt_tcp *tcp, struct slt_tcp_conn *c);
 
 /* rack.c */
 void slt_rack_init(struct slt_rack *rack);
+void slt_rack_keep(struct slt_rack *rack, const struct slt_rack *before);
 void slt_rack_on_delivered(struct slt_tcp_conn *c, const struct slt_record *record, int64_t end,
                            const struct slt_tcp_in *in);
 void slt_rack_on_ack(struct slt_tcp_conn *c, bool dsack);

@@ -180,7 +180,7 @@ static void apply(struct slt_tcp *tcp, struct slt_tcp_conn *c, enum salut_option
     } else if (option == SALUT_OPT_USER_TIMEOUT_MS && c->cold != NULL &&
                (c->snd.queue.bytes > 0 || c->snd.una != c->snd.nxt)) {
         slt_tcp_timers_on_waiting(tcp, c, now_ns);
-    } else if (option == SALUT_OPT_CONGESTION && c->cold == NULL) {
+    } else if (option == SALUT_OPT_CONGESTION && slt_tcp_awake(c) == NULL) {
         slt_cc_forget(&c->cc_fold);
     } else if (option == SALUT_OPT_CONGESTION) {
         slt_cc_switch(&c->cold->cc, tcp->config, (uint8_t)value, slt_tcp_full_mss(tcp, c), now_ns);

@@ -36,6 +36,7 @@ bool slt_tcp_init(struct slt_tcp *tcp, const struct salut_config *config, struct
     memset(tcp, 0, sizeof(*tcp));
     tcp->config = config;
     tcp->telemetry = telemetry;
+    slt_tcp_rests_init(&tcp->rests);
     tcp->isn_key = derive_key(config->seed, PURPOSE_ISN);
     tcp->cookie_key = derive_key(config->seed, PURPOSE_COOKIE);
     tcp->fast_open_key = derive_key(config->seed, PURPOSE_FAST_OPEN);

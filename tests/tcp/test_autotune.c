@@ -243,7 +243,7 @@ static void t_an_idle_connection_is_small_again(void **ctx)
     path_run(&path, 3 * SLT_NS_PER_S);
     assert_true(bulk.got == bulk.sent);
     assert_null(pair_conn(&path.pair, 1)->cold);
-    assert_null(pair_conn(&path.pair, 0)->cold);
+    assert_null(slt_tcp_awake(pair_conn(&path.pair, 0)));
     assert_true(slt_tcp_next_deadline(pair_conn(&path.pair, 1)) == SLT_NEVER);
     path_deinit(&path);
 }

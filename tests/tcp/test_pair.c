@@ -126,7 +126,7 @@ static void t_s_01_bulk_arrives_in_order(void **ctx)
     move(&p, 0, 3000000);
     move(&p, 1, 3000000);
     assert_int_equal(pair_conn(&p, 0)->retransmits, 0);
-    assert_null(pair_conn(&p, 0)->cold); /* idle: folded */
+    assert_null(slt_tcp_awake(pair_conn(&p, 0))); /* idle: folded */
     pair_deinit(&p);
 }
 
