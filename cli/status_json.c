@@ -90,8 +90,8 @@ static void put_which(struct object *o, const struct slt_seen *seen)
 
 static void put_owner(struct object *o, const struct slt_seen *seen)
 {
-    static const char *const how[] = {"seen", "remembered", "none", "hidden"};
-    put_text(o, "owner", how[seen->owner % 4]);
+    static const char *const how[] = {"seen", "remembered", "none", "hidden", "gone"};
+    put_text(o, "owner", how[seen->owner % SLT_OWNER_HOW_COUNT]);
     put_number(o, "pid", seen->pid);
     put_number(o, "fd", seen->fd);
     if (seen->program[0] != '\0') {

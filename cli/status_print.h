@@ -29,7 +29,7 @@ void slt_status_json_summary(const struct slt_look *look, FILE *to);
 /* "kernel", "salut", "capture". */
 const char *slt_status_source(const struct slt_seen *seen);
 
-/* "nginx/1234:7", "hidden", "-". Returns `out`. */
+/* "nginx/1234:7", "(hidden)", "(gone)", "-". Returns `out`. */
 #define SLT_OWNER_TEXT_MAX 48
 const char *slt_status_owner(const struct slt_seen *seen, char out[SLT_OWNER_TEXT_MAX]);
 

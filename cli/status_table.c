@@ -27,7 +27,9 @@ const char *slt_status_owner(const struct slt_seen *seen, char out[SLT_OWNER_TEX
     struct slt_text text;
     slt_text_init(&text, out, SLT_OWNER_TEXT_MAX);
     if (seen->pid == SLT_UNKNOWN) {
-        slt_text_str(&text, seen->owner == SLT_OWNER_HIDDEN ? "(hidden)" : "-");
+        slt_text_str(&text, seen->owner == SLT_OWNER_HIDDEN ? "(hidden)"
+                            : seen->owner == SLT_OWNER_GONE ? "(gone)"
+                                                            : "-");
         return out;
     }
     slt_text_str(&text, seen->program);

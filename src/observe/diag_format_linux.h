@@ -4,6 +4,8 @@
 #ifndef SLT_OBSERVE_DIAG_FORMAT_LINUX_H
 #define SLT_OBSERVE_DIAG_FORMAT_LINUX_H
 
+#include "observe/seen.h"
+
 #include <stdint.h>
 
 struct diag_id {
@@ -47,5 +49,9 @@ struct diag_message {
     uint32_t uid;
     uint32_t inode;
 };
+
+/* The kernel's number of a record's family, and what it is found by. */
+uint8_t slt_diag_family(const struct slt_seen *seen);
+struct diag_id slt_diag_id(const struct slt_seen *seen);
 
 #endif

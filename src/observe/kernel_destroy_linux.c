@@ -14,24 +14,6 @@
 
 #define DESTROY 21 /* SOCK_DESTROY, which old headers lack */
 
-static void put_address(uint8_t out[16], const salut_addr *addr, uint8_t family)
-{
-    memset(out, 0, 16);
-    if (family == AF_INET6) {
-        memcpy(out, addr->b, 16);
-    } else {
-        memcpy(out, addr->b + 12, 4);
-    }
-}
-
-static uint16_t network_order(uint16_t port)
-{
-    const uint8_t b[2] = {(uint8_t)(port >> 8), (uint8_t)port};
-    uint16_t value;
-    memcpy(&value, b, sizeof(value));
-    return value;
-}
-
 int slt_kernel_destroy_open(void)
 {
     struct timeval patience = {.tv_sec = 2};
@@ -66,7 +48,6 @@ static int receive_answer(int fd)
 
 int slt_kernel_destroy(int fd, const struct slt_seen *seen)
 {
-    uint8_t family = seen->family == 6 ? AF_INET6 : AF_INET;
     struct {
         struct nlmsghdr header;
         struct diag_request request;
@@ -74,19 +55,14 @@ int slt_kernel_destroy(int fd, const struct slt_seen *seen)
         .header = {.nlmsg_len = sizeof(message),
                    .nlmsg_type = DESTROY,
                    .nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK},
-        .request = {.family = family,
+        .request = {.family = slt_diag_family(seen),
                     .protocol = IPPROTO_TCP,
                     .states = UINT32_MAX,
-                    .id = {.local_port = network_order(seen->local_port),
-                           .remote_port = network_order(seen->remote_port),
-                           .interface = seen->interface,
-                           .cookie = {(uint32_t)seen->key, (uint32_t)(seen->key >> 32)}}},
+                    .id = slt_diag_id(seen)},
     };
     if (seen->source != SLT_SOURCE_KERNEL || seen->key == 0) {
         return -EINVAL;
     }
-    put_address(message.request.id.local, &seen->local, family);
-    put_address(message.request.id.remote, &seen->remote, family);
     if (send(fd, &message, sizeof(message), 0) != (ssize_t)sizeof(message)) {
         return -errno;
     }

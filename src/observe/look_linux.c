@@ -8,6 +8,7 @@
 #include "observe/concern.h"
 #include "observe/control_read_linux.h"
 #include "observe/kernel_diag_linux.h"
+#include "observe/owner_again_linux.h"
 #include "observe/recorder_linux.h"
 #include "sock/runner_clock.h"
 
@@ -176,6 +177,9 @@ static int read_with_owners(const struct slt_look_ask *ask, struct slt_look *loo
     slt_owner_begin(&ahead, ask->means);
     int result = read_sources(ask, look);
     look->owners_error = slt_owner_end(&ahead, &look->list);
+    if (look->owners_error == 0) {
+        slt_owner_ask_again(&look->list);
+    }
     return result == 0 && look->owners_error == -ENOMEM ? -ENOMEM : result;
 }
 

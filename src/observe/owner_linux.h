@@ -3,7 +3,8 @@
  * One search serves any number of records. There are two ways, which tell the same: /proc
  * (owner_proc_linux.h), and where much is open and the kernel lets us, a BPF program
  * (owner_bpf_linux.h). A process's name is read only when it has one of the sockets. A record whose
- * owner was not found, though its socket has an inode, keeps SLT_OWNER_HIDDEN.
+ * owner was not found, though its socket has an inode, keeps SLT_OWNER_HIDDEN (owner_again_linux.h
+ * tells those that are closed by then).
  *
  * A socket may be behind several descriptors and processes (a listener of pre-forked workers): the
  * record gets the first, in order of pid.

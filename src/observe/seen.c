@@ -355,7 +355,7 @@ bool slt_seen_take(struct slt_seen *seen, enum slt_source source, const void *by
     bool fine = count >= offsetof(struct slt_seen, soft_errno) && seen->version >= 1 &&
                 seen->source == source && seen->kind < SLT_SEEN_KIND_COUNT &&
                 seen->state < SALUT_STATE_COUNT && seen->timer < SLT_SEEN_TIMER_COUNT &&
-                seen->owner <= SLT_OWNER_HIDDEN && seen->history_count <= SALUT_HISTORY_MAX &&
+                seen->owner < SLT_OWNER_HOW_COUNT && seen->history_count <= SALUT_HISTORY_MAX &&
                 are_truths(seen) && are_spans(seen);
     make_printable(seen->program, sizeof(seen->program));
     make_printable(seen->congestion, sizeof(seen->congestion));

@@ -148,7 +148,9 @@ enum slt_owner_how {
     SLT_OWNER_SEEN,       /* its descriptor was found, or the stack knows */
     SLT_OWNER_REMEMBERED, /* the recorder saw it while it lived */
     SLT_OWNER_KERNEL,     /* nobody can have one: TIME-WAIT, half-open, orphan */
-    SLT_OWNER_HIDDEN      /* another user's: needs CAP_SYS_PTRACE */
+    SLT_OWNER_HIDDEN,     /* another user's: needs CAP_SYS_PTRACE */
+    SLT_OWNER_GONE,       /* closed while this was being listed */
+    SLT_OWNER_HOW_COUNT
 };
 
 /* An empty record of a source: everything unknown. */

@@ -382,6 +382,37 @@ def owner_is_hidden(_lab):
     s.close()
 
 
+@case
+def closed_meanwhile(_lab):
+    """Sockets that close while they are listed are nobody else's: root sees all there are."""
+    if os.geteuid() != 0:
+        return
+    listener = listen(address="127.0.0.1")
+    port = listener.getsockname()[1]
+    over = threading.Event()
+
+    def churn():
+        while not over.is_set():
+            made = [socket.create_connection(("127.0.0.1", port)) for _ in range(100)]
+            accepted = [listener.accept()[0] for _ in made]
+            for s in made + accepted:
+                s.close()
+
+    thread = threading.Thread(target=churn)
+    thread.start()
+    owners = []
+    try:
+        for means in ("proc", "bpf", "proc", "bpf") * 3:
+            got = subprocess.run([peers.SALUT, "status", "--json", "--owners", means, f":{port}"],
+                                 capture_output=True, text=True, check=False)
+            owners += [json.loads(line)["owner"] for line in got.stdout.splitlines()]
+    finally:
+        over.set()
+        thread.join()
+        listener.close()
+    peers.check("seen" in owners and "hidden" not in owners, {o: owners.count(o) for o in owners})
+
+
 # One process with what is hard about owners: a number that is twice there, a listener shared with a
 # child, a thread with descriptors of its own; and sockets enough for several threads of the search.
 HOLDER = """
