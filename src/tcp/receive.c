@@ -59,12 +59,23 @@ void slt_tcp_note_duplicate(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t
     held->dup_end = end;
 }
 
-static void remember_run(struct slt_tcp_held *held, int64_t pos)
+/* The run that holds `pos` grew: it comes first, and stands there once. A run that grows segment by
+ * segment must not push out the others: they are told of again for whoever missed it (R2018-05). */
+static void remember_run(struct slt_tcp *tcp, struct slt_tcp_held *held, int64_t pos)
 {
-    for (int i = RECENT_COUNT - 1; i > 0; i--) {
-        held->recent[i] = held->recent[i - 1];
-    }
+    uint32_t index = slt_ranges_floor(&held->runs, &tcp->ranges, pos);
+    const struct slt_range *run = slt_pool_at(&tcp->ranges, index);
+    int64_t before[RECENT_COUNT];
+    int count = 1;
+
+    memcpy(before, held->recent, sizeof(before));
+    memset(held->recent, 0, sizeof(held->recent));
     held->recent[0] = pos;
+    for (int i = 0; i < RECENT_COUNT && count < RECENT_COUNT; i++) {
+        if (before[i] < run->start || before[i] >= run->end) {
+            held->recent[count++] = before[i];
+        }
+    }
 }
 
 /* ---- text above a gap ----------------------------------------------------------------------- */
@@ -163,7 +174,7 @@ static enum slt_reason hold_text(struct slt_tcp *tcp, struct slt_tcp_conn *c, st
         pos = until;
     }
     if (grew) {
-        remember_run(held, in->text_pos);
+        remember_run(tcp, held, in->text_pos);
         in->out_of_order = true;
     }
     return grew ? SLT_PASS : SLT_DROP_TCP_DUPLICATE;
