@@ -339,7 +339,8 @@ static void settle_losses(struct slt_tcp *tcp, struct slt_tcp_conn *c, struct sl
     detect(tcp, c, in, d);
     move(tcp, c, in, d, ack);
     ack->flight_bytes = slt_tcp_flight(c, r);
-    ack->lost_bytes = d->lost_bytes;
+    ack->lost_bytes = d->lost_bytes + r->timed_lost_bytes;
+    r->timed_lost_bytes = 0;
     ack->delivered_bytes = d->delivered_bytes;
     /* The last acknowledgement of a reduction does not grow what it has just settled. */
     ack->ca_state = before >= SALUT_CA_CWR && before != SALUT_CA_LOSS ? before : r->ca_state;
@@ -424,6 +425,8 @@ void slt_tcp_recovery_on_reorder_timeout(struct slt_tcp *tcp, struct slt_tcp_con
     if (d.lost_bytes == 0) {
         return;
     }
+    /* Congestion control looks at losses when an acknowledgement comes. */
+    r->timed_lost_bytes += d.lost_bytes;
     if (r->ca_state < SALUT_CA_RECOVERY) {
         begin(tcp, c, &d, SLT_CC_LOSS, now_ns);
     }

@@ -79,9 +79,10 @@ struct slt_tcp_recovery {
     struct slt_newreno newreno;
     struct slt_undo undo;
     struct slt_prr prr;
-    int64_t recover;      /* the episode ends when all below is acknowledged (RecoveryPoint) */
-    uint32_t order;       /* of the last transmission */
-    int64_t rtx_near_pos; /* a position in the send queue, */
+    int64_t recover;           /* the episode ends when all below is acknowledged (RecoveryPoint) */
+    uint32_t order;            /* of the last transmission */
+    uint32_t timed_lost_bytes; /* found by the reordering timer: the next acknowledgement tells */
+    int64_t rtx_near_pos;      /* a position in the send queue, */
     struct slt_cursor rtx_near; /* ... and where that lies, while it is above SND.UNA */
     uint8_t ca_state;           /* enum salut_ca_state */
     uint8_t rtx_why;            /* enum slt_reason of the next retransmission */
