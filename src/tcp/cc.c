@@ -143,9 +143,10 @@ void slt_cc_on_ack(struct slt_tcp_cc *cc, const struct slt_cc_ack *ack)
 }
 
 /* What an undo goes back to: the window before the first reduction of this episode. */
-static void remember(struct slt_tcp_cc *cc, enum slt_cc_episode episode)
+static void remember(struct slt_tcp_cc *cc, const struct slt_cc_loss *loss,
+                     enum slt_cc_episode episode)
 {
-    if (cc->episode == SLT_CC_NO_EPISODE) {
+    if (cc->episode == SLT_CC_NO_EPISODE && !loss->joins) {
         cc->undo_cwnd_bytes = cc->cwnd_bytes;
         cc->undo_ssthresh_bytes = cc->ssthresh_bytes;
     }
@@ -156,14 +157,14 @@ void slt_cc_on_congestion(struct slt_tcp_cc *cc, const struct slt_cc_loss *loss,
                           enum slt_cc_why why)
 {
     SLT_ASSERT(loss->mss > 0);
-    remember(cc, SLT_CC_REDUCING);
+    remember(cc, loss, SLT_CC_REDUCING);
     ops_of(cc)->on_congestion(cc, loss, why);
 }
 
 void slt_cc_on_timeout(struct slt_tcp_cc *cc, const struct slt_cc_loss *loss)
 {
     SLT_ASSERT(loss->mss > 0);
-    remember(cc, SLT_CC_TIMED_OUT);
+    remember(cc, loss, SLT_CC_TIMED_OUT);
     ops_of(cc)->on_timeout(cc, loss);
     if (!slt_cc_owns_window(cc)) {
         cc->cwnd_bytes = loss->mss; /* RFC 5681 3.1 (R5681-07), RFC 9438 4.8: the loss window */

@@ -49,6 +49,7 @@ struct slt_cc_loss {
     uint32_t mss;
     uint32_t lost_bytes;
     bool first; /* not the repeated timeout of the same octets (R5681-07) */
+    bool joins; /* an undo of this reduction undoes the one before, too */
 };
 
 enum slt_cc_why { SLT_CC_LOSS, SLT_CC_ECN };

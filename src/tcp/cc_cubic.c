@@ -217,7 +217,9 @@ static void on_congestion(struct slt_tcp_cc *cc, const struct slt_cc_loss *loss,
     struct slt_cc_cubic *q = &cc->of.cubic;
 
     (void)why;
-    remember(q);
+    if (!loss->joins) {
+        remember(q);
+    }
     reduce(cc, loss);
     if (cc->cwnd_bytes < q->w_max_bytes) { /* RFC 9438 4.7 (R9438-06): make room for others */
         q->w_max_bytes = (uint32_t)((uint64_t)cc->cwnd_bytes * FAST_PERCENT / 100);

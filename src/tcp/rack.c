@@ -92,8 +92,9 @@ static void note_peak(struct slt_rack *rack, int64_t period_ns, int64_t now_ns)
     rack->peak_us = slt_max32(rack->peak_us, rack->rtt_us);
 }
 
-/* RFC 8985 6.2 steps 2 and 3, for octets of the record up to `end`. */
-void slt_rack_on_delivered(struct slt_tcp_conn *c, const struct slt_record *record, int64_t end,
+/* RFC 8985 6.2 steps 2 and 3, for octets of the record up to `end`. True: they were sent again, and
+ * it was the first copy that was delivered. */
+bool slt_rack_on_delivered(struct slt_tcp_conn *c, const struct slt_record *record, int64_t end,
                            const struct slt_tcp_in *in)
 {
     struct slt_rack *rack = &c->cold->recovery.rack;
@@ -105,7 +106,7 @@ void slt_rack_on_delivered(struct slt_tcp_conn *c, const struct slt_record *reco
     }
     rack->fack = slt_max64(rack->fack, end);
     if (is_first_copys(c, record, in, rtt_us)) {
-        return;
+        return true;
     }
     int32_t after = slt_record_compare_order(record->order, rack->order);
     if (rack->end == 0 || after > 0 || (after == 0 && end > rack->end)) {
@@ -114,6 +115,7 @@ void slt_rack_on_delivered(struct slt_tcp_conn *c, const struct slt_record *reco
         rack->rtt_us = (uint32_t)slt_min64(rtt_us, UINT32_MAX);
         note_peak(rack, plain_window_us(c, rack) * SLT_NS_PER_US, in->now_ns);
     }
+    return false;
 }
 
 /* RFC 8985 6.2 step 4 (R8985-06): the window's growth, once a round. */

@@ -88,14 +88,16 @@ static void begin(struct slt_tcp *tcp, struct slt_tcp_conn *c, const struct slt_
         return;
     }
     struct slt_cc_loss loss = describe_loss(tcp, c, d, now_ns);
+    loss.joins = why == SLT_CC_LOSS && slt_undo_waits(c, &r->undo, now_ns);
     slt_cc_on_congestion(&cold->cc, &loss, why);
     slt_tcp_ecn_on_reduced(c);
-    if (why == SLT_CC_ECN) {
-        slt_tcp_emit_note(tcp, c, SLT_NOTE_TCP_ECE, now_ns);
-    }
-    slt_undo_close(&r->undo);
-    if (why == SLT_CC_LOSS) {
+    if (loss.joins) {
+        slt_undo_join(c, &r->undo);
+    } else if (why == SLT_CC_LOSS) {
         slt_undo_begin(c, &r->undo);
+    } else {
+        slt_undo_close(&r->undo);
+        slt_tcp_emit_note(tcp, c, SLT_NOTE_TCP_ECE, now_ns);
     }
     int64_t flight = slt_tcp_flight(c, r) + r->records.lost_bytes + d->delivered_bytes;
     slt_prr_begin(&r->prr, flight);
@@ -216,7 +218,7 @@ static bool judge(struct slt_tcp *tcp, struct slt_tcp_conn *c, const struct slt_
 {
     struct slt_tcp_recovery *r = &c->cold->recovery;
 
-    slt_undo_on_dsack(&r->undo, d->dsack_bytes);
+    slt_undo_on_delivered(&r->undo, d);
     bool spurious = slt_undo_is_spurious(c, r, in, d);
     if (!spurious && r->ca_state == SALUT_CA_LOSS && r->undo.frto != 0) {
         spurious = slt_undo_frto(c, r, in, d, new_waits(tcp, c));
@@ -609,7 +611,7 @@ void slt_tcp_recovery_on_resent(struct slt_tcp *tcp, struct slt_tcp_conn *c,
     r->rtx_near = plan->after;
     r->rtx_near_pos = plan->pos + plan->bytes;
     slt_prr_on_sent(&r->prr, (uint32_t)(end - plan->pos));
-    slt_undo_on_resent(c, &r->undo, (uint32_t)(end - plan->pos), now_ns);
+    slt_undo_on_resent(c, &r->undo, end, (uint32_t)(end - plan->pos), now_ns);
 }
 
 /* Octets left, and the timers that watch them run. */

@@ -53,11 +53,13 @@ struct slt_newreno {
 
 /* undo.c: the evidence for and against the episode that runs, or the last one. */
 struct slt_undo {
-    int64_t from;       /* SND.UNA when it began */
-    int64_t to;         /* SND.NXT when it began */
-    int64_t sent_bytes; /* sent again in it, less what D-SACK reported as needless */
-    uint32_t stamp;     /* timestamp of its first retransmission, when stamped */
-    bool open;          /* windows were reduced, and may still be restored */
+    int64_t from;         /* SND.UNA when it began */
+    int64_t to;           /* SND.NXT when it began, and beyond all that was sent again in it */
+    int64_t sent_bytes;   /* sent again in it, less what D-SACK reported as needless */
+    int64_t doubt_bytes;  /* ... less what was delivered sooner than a round trip after */
+    int64_t resent_at_ns; /* when something last was */
+    uint32_t stamp;       /* timestamp of its first retransmission, when stamped */
+    bool open;            /* windows were reduced, and may still be restored */
     bool stamped;
     bool sent;    /* something was sent again */
     bool hold;    /* F-RTO: new octets go now, not what counts as lost */
@@ -101,6 +103,7 @@ struct slt_delivery {
     uint32_t delivered_bytes; /* octets the peer is known to have for the first time */
     uint32_t sacked_bytes;    /* ... of them by SACK */
     uint32_t lost_bytes;      /* taken as lost while it was worked on */
+    uint32_t early_bytes;     /* sent again, and delivered before that copy can have been */
     uint32_t dsack_bytes;     /* of octets sent again in the episode that may be undone */
     int64_t dsack_end;        /* where the duplicate ends */
     bool dsack;               /* it reports a duplicate */
@@ -130,7 +133,7 @@ void slt_lost_mark_gaps(struct slt_tcp *tcp, struct slt_tcp_conn *c);
 /* rack.c */
 void slt_rack_init(struct slt_rack *rack);
 void slt_rack_keep(struct slt_rack *rack, const struct slt_rack *before);
-void slt_rack_on_delivered(struct slt_tcp_conn *c, const struct slt_record *record, int64_t end,
+bool slt_rack_on_delivered(struct slt_tcp_conn *c, const struct slt_record *record, int64_t end,
                            const struct slt_tcp_in *in);
 void slt_rack_on_ack(struct slt_tcp_conn *c, bool dsack);
 void slt_rack_on_spurious(struct slt_rack *rack, bool overtaken);
@@ -156,11 +159,13 @@ void slt_newreno_bound(struct slt_newreno *n, int64_t most_bytes);
 void slt_newreno_forget(struct slt_newreno *n);
 
 /* undo.c */
+bool slt_undo_waits(const struct slt_tcp_conn *c, const struct slt_undo *u, int64_t now_ns);
 void slt_undo_begin(const struct slt_tcp_conn *c, struct slt_undo *u);
+void slt_undo_join(const struct slt_tcp_conn *c, struct slt_undo *u);
 void slt_undo_close(struct slt_undo *u);
-void slt_undo_on_resent(const struct slt_tcp_conn *c, struct slt_undo *u, uint32_t bytes,
-                        int64_t now_ns);
-void slt_undo_on_dsack(struct slt_undo *u, uint32_t bytes);
+void slt_undo_on_resent(const struct slt_tcp_conn *c, struct slt_undo *u, int64_t end,
+                        uint32_t bytes, int64_t now_ns);
+void slt_undo_on_delivered(struct slt_undo *u, const struct slt_delivery *d);
 bool slt_undo_is_spurious(const struct slt_tcp_conn *c, const struct slt_tcp_recovery *r,
                           const struct slt_tcp_in *in, const struct slt_delivery *d);
 void slt_undo_frto_begin(struct slt_undo *u);

@@ -26,7 +26,9 @@ static void take_record(struct slt_tcp_conn *c, const struct slt_tcp_in *in,
     int64_t sent_at_ns = record->stamp.sent_at_ns;
 
     slt_rate_on_delivered(&cold->rate, &record->stamp, (uint32_t)(end - record->start), in->now_ns);
-    slt_rack_on_delivered(c, record, end, in);
+    if (slt_rack_on_delivered(c, record, end, in)) {
+        d->early_bytes += (uint32_t)(end - record->start);
+    }
     if (record->flags & SLT_RECORD_RETRANSMITTED) {
         d->resent = true;
         return;

@@ -10,6 +10,11 @@
  *               round trip after the fact, also when the episode is long over.
  * This file keeps the evidence; recovery.c acts on it (RFC 4015: the windows as they were before).
  *
+ * Where segments overtake one another much, the next episode begins before that round trip is over.
+ * If all that was sent again had then been delivered sooner than a copy could have been, only the
+ * reports are missing: both episodes are judged together, and an undo goes back to before the
+ * first.
+ *
  * An episode is only judged while nothing speaks against it: in fast recovery with several
  * segments taken as lost, one that was late does not acquit the others that were sent again and
  * are still out.
@@ -23,28 +28,52 @@ void slt_undo_begin(const struct slt_tcp_conn *c, struct slt_undo *u)
     *u = (struct slt_undo){.from = c->snd.una, .to = c->snd.nxt, .open = true};
 }
 
+/* D-SACKs are still to be expected for the episode before, and will acquit it. Timestamps would
+ * have done so at once. */
+bool slt_undo_waits(const struct slt_tcp_conn *c, const struct slt_undo *u, int64_t now_ns)
+{
+    int64_t patience_us = (int64_t)(c->rtt.srtt8_us >> 3) + c->rtt.rttvar4_us;
+
+    return u->open && u->sent && !slt_tcp_has(c, SLT_CONN_TS_OK) && u->sent_bytes > 0 &&
+           u->doubt_bytes <= 0 && now_ns - u->resent_at_ns <= patience_us * SLT_NS_PER_US;
+}
+
+/* Another episode begins, to be judged with the one before. */
+void slt_undo_join(const struct slt_tcp_conn *c, struct slt_undo *u)
+{
+    u->to = c->snd.nxt;
+    u->sent = false;
+}
+
 void slt_undo_close(struct slt_undo *u)
 {
     *u = (struct slt_undo){.open = false};
 }
 
-void slt_undo_on_resent(const struct slt_tcp_conn *c, struct slt_undo *u, uint32_t bytes,
-                        int64_t now_ns)
+/* Octets left again, up to `end`; some of them may have been new when the episode began. */
+void slt_undo_on_resent(const struct slt_tcp_conn *c, struct slt_undo *u, int64_t end,
+                        uint32_t bytes, int64_t now_ns)
 {
     if (!u->open) {
         return;
     }
     u->sent = true;
     u->sent_bytes += bytes;
+    u->doubt_bytes += bytes;
+    u->resent_at_ns = now_ns;
+    u->to = slt_max64(u->to, end);
     if (!u->stamped) { /* RFC 3522 3.2 step 2 */
         u->stamped = true;
         u->stamp = slt_tcp_ts_now(c, now_ns);
     }
 }
 
-void slt_undo_on_dsack(struct slt_undo *u, uint32_t bytes)
+void slt_undo_on_delivered(struct slt_undo *u, const struct slt_delivery *d)
 {
-    u->sent_bytes -= bytes;
+    if (u->open) {
+        u->sent_bytes -= d->dsack_bytes;
+        u->doubt_bytes -= d->early_bytes;
+    }
 }
 
 /* RFC 3522 3.2 step 4: the echo is older than anything that was sent again. */
@@ -75,7 +104,8 @@ bool slt_undo_is_spurious(const struct slt_tcp_conn *c, const struct slt_tcp_rec
         return false;
     }
     bool over = c->snd.una >= r->recover;
-    if (over && !u->sent) { /* everything came before it could be sent again */
+    if (over && !u->sent &&
+        u->sent_bytes <= 0) { /* everything came before it could be sent again */
         return true;
     }
     return echoes_an_original(c, u, in) && (over || r->records.rtx_bytes == 0);

@@ -278,6 +278,32 @@ static void t_r9438_08_undo(void **ctx)
     assert_true(f.cc.of.cubic.epoch_at_ns == before.of.cubic.epoch_at_ns);
 }
 
+/* Two reductions that are judged together: the undo goes back to before the first. */
+static void t_r9438_08_undo_of_two(void **ctx)
+{
+    struct fixture f;
+
+    (void)ctx;
+    start(&f, 1000 * MSS);
+    lose(&f);
+    for (int i = 0; i < 30; i++) {
+        one_round(&f);
+    }
+    struct slt_tcp_cc before = f.cc;
+    lose(&f);
+    one_round(&f);
+    assert_true(f.cc.cwnd_bytes < before.cwnd_bytes);
+    f.loss.joins = true;
+    slt_cc_on_congestion(&f.cc, &f.loss, SLT_CC_LOSS);
+    f.loss.joins = false;
+    slt_cc_undo(&f.cc, MSS);
+    assert_int_equal(f.cc.cwnd_bytes, before.cwnd_bytes);
+    assert_int_equal(f.cc.ssthresh_bytes, before.ssthresh_bytes);
+    assert_int_equal(f.cc.of.cubic.w_max_bytes, before.of.cubic.w_max_bytes);
+    assert_int_equal(f.cc.of.cubic.w_prior_bytes, before.of.cubic.w_prior_bytes);
+    assert_int_equal(f.cc.of.cubic.k_ms, before.of.cubic.k_ms);
+}
+
 /* R9438-08, R9406-04: a reduction that was spurious did not end the first slow start, which goes on
  * under HyStart++'s eye; one that was not, did. */
 static void t_r9438_08_undo_leaves_the_first_slow_start_watched(void **ctx)
@@ -338,6 +364,7 @@ int main(void)
         cmocka_unit_test(t_r9438_07_timeout),
         cmocka_unit_test(t_r9438_03_idle_time_does_not_count),
         cmocka_unit_test(t_r9438_08_undo),
+        cmocka_unit_test(t_r9438_08_undo_of_two),
         cmocka_unit_test(t_r9438_08_undo_leaves_the_first_slow_start_watched),
         cmocka_unit_test(t_cubic_fills_paths),
     };
