@@ -63,8 +63,10 @@ if(SALUT_PROFILE STREQUAL "generate")
   add_link_options(-fprofile-generate)
 elseif(SALUT_PROFILE STREQUAL "use")
   add_compile_options(-fprofile-use -fprofile-partial-training -fprofile-correction
-                      -Wno-missing-profile -Wno-coverage-mismatch)
-  add_link_options(-fprofile-use -fprofile-partial-training)
+                      -Wno-missing-profile -Wno-coverage-mismatch
+                      --param=hot-bb-count-ws-permille=999)
+  add_link_options(-fprofile-use -fprofile-partial-training
+                   --param=hot-bb-count-ws-permille=999)
   list(APPEND salut_definitions SLT_PROFILED)
 elseif(SALUT_PROFILE)
   message(FATAL_ERROR "SALUT_PROFILE is \"${SALUT_PROFILE}\": generate, use, or nothing")
