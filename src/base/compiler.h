@@ -44,6 +44,19 @@ static inline void slt_prefetch(const void *p)
     __builtin_prefetch(p);
 }
 
+/* A number whose bytes in memory are those of `v` in network order. */
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+static inline uint32_t slt_big_endian_u32(uint32_t v)
+{
+    return __builtin_bswap32(v);
+}
+#else
+static inline uint32_t slt_big_endian_u32(uint32_t v)
+{
+    return v;
+}
+#endif
+
 /* All of an object. */
 static inline void slt_prefetch_all(const void *p, size_t bytes)
 {

@@ -86,7 +86,9 @@ static inline uint8_t *slt_write_room(struct slt_writer *w, uint32_t n)
     return p;
 }
 
-/* Put a number in network order where slt_write_room has made room. */
+/* Put a number in network order where slt_write_room has made room. The four bytes of a word are
+ * one store, said outright: byte by byte, compilers gather those of a whole header in wide
+ * registers, by way of the stack, and wait there for what they have just stored. */
 static inline void slt_put_u16(uint8_t *p, uint16_t v)
 {
     p[0] = (uint8_t)(v >> 8);
@@ -95,10 +97,8 @@ static inline void slt_put_u16(uint8_t *p, uint16_t v)
 
 static inline void slt_put_u32(uint8_t *p, uint32_t v)
 {
-    p[0] = (uint8_t)(v >> 24);
-    p[1] = (uint8_t)(v >> 16);
-    p[2] = (uint8_t)(v >> 8);
-    p[3] = (uint8_t)v;
+    v = slt_big_endian_u32(v);
+    memcpy(p, &v, sizeof(v));
 }
 
 /* Read a number in network order where the bytes are known to be there. */
