@@ -101,11 +101,10 @@ static void write_checksum(const struct salut_stack *stack, const struct slt_fra
         frame->checksum_start = frame->transport_offset;
         frame->checksum_offset = TCP_CHECKSUM_OFFSET;
     } else {
-        sum = slt_checksum_add(sum, tcp, tcp_bytes);
+        sum = slt_checksum_add_tcp(sum, tcp, tcp_bytes);
         field = slt_checksum_finish(sum_pieces(frame, sum));
     }
-    tcp[TCP_CHECKSUM_OFFSET] = (uint8_t)(field >> 8);
-    tcp[TCP_CHECKSUM_OFFSET + 1] = (uint8_t)field;
+    slt_put_u16(tcp + TCP_CHECKSUM_OFFSET, field);
 }
 
 static void clear_frame(struct salut_tx_frame *frame)

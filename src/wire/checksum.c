@@ -246,6 +246,19 @@ uint16_t slt_checksum_ipv4(const uint8_t header[20])
     return (uint16_t)~fold_native(sum);
 }
 
+/* Five words that every header has, three more that timestamps take, and whatever else. */
+uint32_t slt_checksum_add_tcp(uint32_t sum, const uint8_t *header, uint32_t bytes)
+{
+    uint64_t total = (uint64_t)load_u32(header) + load_u32(header + 4) + load_u32(header + 8) +
+                     load_u32(header + 12) + load_u32(header + 16);
+    if (bytes == 32) {
+        total += (uint64_t)load_u32(header + 20) + load_u32(header + 24) + load_u32(header + 28);
+    } else if (bytes > 20) {
+        total = add_round(total, sum_short(header + 20, bytes - 20));
+    }
+    return slt_checksum_add_u16(sum, fold_native(total));
+}
+
 uint16_t slt_checksum_update(uint16_t checksum, uint16_t old_word, uint16_t new_word)
 {
     const uint32_t sum = (uint32_t)(uint16_t)~checksum + (uint16_t)~old_word + new_word;

@@ -55,6 +55,10 @@ uint32_t slt_checksum_pseudo(const uint8_t src[16], const uint8_t dst[16], uint8
  * is zero, and 0 for a header whose checksum is right. */
 uint16_t slt_checksum_ipv4(const uint8_t header[20]);
 
+/* Add a TCP header of `bytes` (at least 20) that has just been written. It is read in the words it
+ * was written in: a longer load would wait until all its parts have reached the cache. */
+uint32_t slt_checksum_add_tcp(uint32_t sum, const uint8_t *header, uint32_t bytes);
+
 /* A checksum after one aligned 16-bit word of the covered bytes changed (RFC 1624 3, eqn. 3). */
 uint16_t slt_checksum_update(uint16_t checksum, uint16_t old_word, uint16_t new_word);
 

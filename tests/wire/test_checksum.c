@@ -47,6 +47,23 @@ static void test_every_length_and_alignment(void **state)
     }
 }
 
+static void test_tcp_headers(void **state)
+{
+    (void)state;
+    uint8_t pattern[64];
+    uint64_t seed = 7;
+    for (uint32_t i = 0; i < 1000; i++) {
+        fill(pattern, sizeof(pattern), &seed);
+        for (uint32_t bytes = 20; bytes <= 60; bytes += 4) {
+            const struct slt_span s = exact_copy(pattern, bytes);
+            const uint32_t sum = (uint32_t)exact_random(&seed);
+            assert_same(slt_checksum_fold(slt_checksum_add_tcp(sum, s.data, bytes)),
+                        slt_checksum_fold(slt_checksum_add(sum, s.data, bytes)));
+            exact_free(s);
+        }
+    }
+}
+
 static void test_random_lengths(void **state)
 {
     (void)state;
@@ -172,6 +189,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_length_and_alignment),
+        cmocka_unit_test(test_tcp_headers),
         cmocka_unit_test(test_random_lengths),
         cmocka_unit_test(test_carries_are_not_lost),
         cmocka_unit_test(test_pieces),
