@@ -74,6 +74,9 @@ static inline struct slt_event *slt_event_place(struct slt_telemetry *t, enum sl
         t->ring_count > 0 ? &t->ring[t->written & (t->ring_count - 1)] : &t->spare;
     t->counters[reason]++;
     t->written++;
+    if (t->ring_count > 0) { /* the ring is larger than the nearest caches */
+        slt_prefetch(&t->ring[t->written & (t->ring_count - 1)]);
+    }
     *place = (struct slt_event){.reason = (uint8_t)reason, .sequence = t->written};
     return place;
 }

@@ -3,29 +3,38 @@
  */
 #include "stack/stack.h"
 
+/* The next event, about no object yet. It is filled in where it lies: one that is made elsewhere
+ * and copied would have to be read back while its parts are still on their way to the cache. */
+static struct slt_event *begin(struct salut_stack *stack, enum slt_event_kind kind,
+                               enum slt_reason why)
+{
+    struct slt_event *e = slt_event_place(stack->telemetry, why);
+    e->at_ns = stack->now_ns;
+    e->object = SLT_NIL;
+    e->kind = (uint8_t)kind;
+    return e;
+}
+
+static void tell_ports(struct slt_event *e, const struct slt_tcp_id *id)
+{
+    e->local_port = id->local_port;
+    e->remote_port = id->remote_port;
+}
+
 void slt_stack_drop(struct salut_stack *stack, enum slt_reason why)
 {
-    struct slt_event event = {.at_ns = stack->now_ns,
-                              .object = SLT_NIL,
-                              .kind = SLT_EVENT_DROPPED,
-                              .reason = (uint8_t)why};
     SLT_ASSERT(why != SLT_PASS);
-    slt_emit(stack->telemetry, &event);
+    begin(stack, SLT_EVENT_DROPPED, why);
 }
 
 void slt_stack_drop_segment(struct salut_stack *stack, const struct slt_rx_item *item,
                             enum slt_reason why)
 {
-    struct slt_event event = {.at_ns = stack->now_ns,
-                              .object = SLT_NIL,
-                              .kind = SLT_EVENT_DROPPED,
-                              .reason = (uint8_t)why,
-                              .flags = (uint8_t)item->seg.flags,
-                              .local_port = item->id.local_port,
-                              .remote_port = item->id.remote_port,
-                              .bytes = item->seg.payload_bytes};
     SLT_ASSERT(why != SLT_PASS);
-    slt_emit(stack->telemetry, &event);
+    struct slt_event *e = begin(stack, SLT_EVENT_DROPPED, why);
+    e->flags = (uint8_t)item->seg.flags;
+    e->bytes = item->seg.payload_bytes;
+    tell_ports(e, &item->id);
 }
 
 void slt_stack_tell_segment(struct salut_stack *stack, const struct slt_rx_item *item,
@@ -57,21 +66,15 @@ void slt_stack_tell(struct salut_stack *stack, enum slt_reason why)
 void slt_stack_emit_half_open(struct salut_stack *stack, uint32_t index, enum salut_state to,
                               enum slt_reason why)
 {
-    enum salut_state from =
-        to == SALUT_STATE_SYN_RECEIVED ? SALUT_STATE_LISTEN : SALUT_STATE_SYN_RECEIVED;
-    const struct slt_tcp_half_open *h = slt_half_open_at(stack, index);
-    struct slt_event event = {.at_ns = stack->now_ns,
-                              .object = index,
-                              .kind = SLT_EVENT_STATE,
-                              .object_kind = SLT_OBJECT_HALF_OPEN,
-                              .reason = (uint8_t)why,
-                              .from = (uint8_t)from,
-                              .to = (uint8_t)to,
-                              .local_port = h->id.local_port,
-                              .remote_port = h->id.remote_port,
-                              .seq_pos = 1,
-                              .ack_pos = 1};
-    slt_emit(stack->telemetry, &event);
+    bool opens = to == SALUT_STATE_SYN_RECEIVED;
+    struct slt_event *e = begin(stack, SLT_EVENT_STATE, why);
+    e->object = index;
+    e->object_kind = SLT_OBJECT_HALF_OPEN;
+    e->from = opens ? SALUT_STATE_LISTEN : SALUT_STATE_SYN_RECEIVED;
+    e->to = (uint8_t)to;
+    e->seq_pos = 1;
+    e->ack_pos = 1;
+    tell_ports(e, &slt_half_open_at(stack, index)->id);
 }
 
 void slt_stack_emit_listener(struct salut_stack *stack, uint32_t index, enum salut_state to,
@@ -79,42 +82,29 @@ void slt_stack_emit_listener(struct salut_stack *stack, uint32_t index, enum sal
 {
     const struct slt_listener *l = slt_listener_at(stack, index);
     bool opens = to == SALUT_STATE_LISTEN;
-    struct slt_event event = {.at_ns = stack->now_ns,
-                              .object = index,
-                              .generation = l->generation,
-                              .kind = SLT_EVENT_STATE,
-                              .object_kind = SLT_OBJECT_LISTENER,
-                              .reason = (uint8_t)why,
-                              .from = opens ? SALUT_STATE_CLOSED : SALUT_STATE_LISTEN,
-                              .to = (uint8_t)to,
-                              .local_port = l->port};
-    slt_emit(stack->telemetry, &event);
+    struct slt_event *e = begin(stack, SLT_EVENT_STATE, why);
+    e->object = index;
+    e->generation = l->generation;
+    e->object_kind = SLT_OBJECT_LISTENER;
+    e->from = opens ? SALUT_STATE_CLOSED : SALUT_STATE_LISTEN;
+    e->to = (uint8_t)to;
+    e->local_port = l->port;
 }
 
 void slt_stack_emit_wait_end(struct salut_stack *stack, uint32_t index, enum slt_reason why)
 {
-    const struct slt_tcp_time_wait *tw = slt_wait_at(stack, index);
-    struct slt_event event = {.at_ns = stack->now_ns,
-                              .object = index,
-                              .kind = SLT_EVENT_STATE,
-                              .object_kind = SLT_OBJECT_TIME_WAIT,
-                              .reason = (uint8_t)why,
-                              .from = SALUT_STATE_TIME_WAIT,
-                              .to = SALUT_STATE_CLOSED,
-                              .local_port = tw->id.local_port,
-                              .remote_port = tw->id.remote_port};
-    slt_emit(stack->telemetry, &event);
+    struct slt_event *e = begin(stack, SLT_EVENT_STATE, why);
+    e->object = index;
+    e->object_kind = SLT_OBJECT_TIME_WAIT;
+    e->from = SALUT_STATE_TIME_WAIT;
+    e->to = SALUT_STATE_CLOSED;
+    tell_ports(e, &slt_wait_at(stack, index)->id);
 }
 
 void slt_stack_emit_reply(struct salut_stack *stack, const struct slt_tcp_reply *reply)
 {
-    struct slt_event event = {.at_ns = stack->now_ns,
-                              .object = SLT_NIL,
-                              .kind = SLT_EVENT_SENT,
-                              .reason = (uint8_t)reply->why,
-                              .flags = (uint8_t)reply->flags,
-                              .local_port = reply->id.local_port,
-                              .remote_port = reply->id.remote_port,
-                              .window = reply->window};
-    slt_emit(stack->telemetry, &event);
+    struct slt_event *e = begin(stack, SLT_EVENT_SENT, reply->why);
+    e->flags = (uint8_t)reply->flags;
+    e->window = reply->window;
+    tell_ports(e, &reply->id);
 }
