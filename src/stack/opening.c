@@ -190,12 +190,16 @@ static enum salut_status choose_local(const struct salut_stack *stack,
     return slt_net_is_ours(stack, id->local) ? SALUT_OK : SALUT_ADDRESS_NOT_AVAILABLE;
 }
 
-/* A tuple to be opened, and its hash (demux.c). */
+/* A tuple to be opened, its hash (demux.c), and where its port comes from when the caller named
+ * none. */
 struct tuple {
     struct slt_tcp_id id;
     uint32_t hash;
+    bool any_port;
+    struct slt_port_search search;
 };
 
+/* All of a tuple, but for whether a port that we propose ourselves is taken. */
 static enum salut_status choose_tuple(struct salut_stack *stack,
                                       const struct salut_connect_params *params, struct tuple *out)
 {
@@ -210,15 +214,28 @@ static enum salut_status choose_tuple(struct salut_stack *stack,
     if (status != SALUT_OK) {
         return status;
     }
-    if (id->local_port == 0) {
-        return slt_ports_choose(stack, id, &out->hash) ? SALUT_OK : SALUT_ADDRESS_NOT_AVAILABLE;
+    out->any_port = id->local_port == 0;
+    if (out->any_port) {
+        slt_ports_search(stack, id, &out->search);
+        bool found = slt_ports_next(stack, &out->search, id, &out->hash);
+        return found ? SALUT_OK : SALUT_ADDRESS_NOT_AVAILABLE;
     }
     out->hash = slt_demux_meet(stack, id);
     return slt_demux_has(stack, out->hash, id) ? SALUT_ADDRESS_IN_USE : SALUT_OK;
 }
 
+/* Go on from the port proposed to one that is free; false when there is none. */
+static bool settle_port(struct salut_stack *stack, struct tuple *tuple)
+{
+    bool found = true;
+    while (found && tuple->any_port && slt_demux_has(stack, tuple->hash, &tuple->id)) {
+        found = slt_ports_next(stack, &tuple->search, &tuple->id, &tuple->hash);
+    }
+    return found;
+}
+
 /* Open on a tuple that nobody has. */
-static enum salut_status open_conn(struct salut_stack *stack, const struct tuple *tuple,
+static enum salut_status open_conn(struct salut_stack *stack, struct tuple *tuple,
                                    const struct slt_listener *from,
                                    const struct salut_connect_params *params, salut_conn *conn)
 {
@@ -227,7 +244,13 @@ static enum salut_status open_conn(struct salut_stack *stack, const struct tuple
     if (index == SLT_NIL) {
         return SALUT_NO_MEMORY;
     }
+    slt_tcp_isn_foresee(&stack->tcp, &tuple->id); /* the flow table is still on its way */
+    if (!settle_port(stack, tuple)) {
+        slt_tcp_conn_give(&stack->tcp, index);
+        return SALUT_ADDRESS_NOT_AVAILABLE;
+    }
     struct slt_tcp_conn *c = slt_tcp_conn_at(&stack->tcp, index);
+    c->id.local_port = tuple->id.local_port;
     enum salut_status status = slt_tcp_open(&stack->tcp, c, stack->now_ns);
     if (status != SALUT_OK) {
         slt_tcp_conn_give(&stack->tcp, index);

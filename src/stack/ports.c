@@ -53,20 +53,29 @@ static uint32_t *start_of(struct salut_stack *stack, const struct slt_tcp_id *id
     return &ports->counters[(hash >> 32) % SLT_PORT_COUNTERS];
 }
 
-bool slt_ports_choose(struct salut_stack *stack, struct slt_tcp_id *id, uint32_t *hash)
+static uint32_t range_of(const struct salut_stack *stack)
 {
-    uint32_t range = (uint32_t)stack->config.port_high - stack->config.port_low + 1;
-    uint32_t offset;
-    uint32_t *counter = start_of(stack, id, &offset);
-    for (uint32_t tries = 0; tries < range; tries++) {
-        uint32_t at = (offset + (*counter)++) % range;
-        id->local_port = (uint16_t)(stack->config.port_low + at);
+    return (uint32_t)stack->config.port_high - stack->config.port_low + 1;
+}
+
+void slt_ports_search(struct salut_stack *stack, const struct slt_tcp_id *id,
+                      struct slt_port_search *search)
+{
+    search->counter = start_of(stack, id, &search->offset);
+    search->left = range_of(stack);
+}
+
+bool slt_ports_next(struct salut_stack *stack, struct slt_port_search *search,
+                    struct slt_tcp_id *id, uint32_t *hash)
+{
+    while (search->left > 0) {
+        uint32_t at = (search->offset + (*search->counter)++) % range_of(stack);
+        search->left--;
         stack->tcp.work++;
-        *hash = slt_demux_meet(stack, id);
-        slt_demux_expect(stack, *hash);
-        slt_tcp_isn_foresee(&stack->tcp, id); /* a hash, taken while the bucket is on its way */
-        if (!slt_listen_owns_port(stack, id->local, id->local_port) &&
-            !slt_demux_has(stack, *hash, id)) {
+        id->local_port = (uint16_t)(stack->config.port_low + at);
+        if (!slt_listen_owns_port(stack, id->local, id->local_port)) {
+            *hash = slt_demux_meet(stack, id);
+            slt_demux_expect(stack, *hash);
             return true;
         }
     }
@@ -77,7 +86,7 @@ bool slt_ports_choose_listener(struct salut_stack *stack, struct slt_listener *w
 {
     struct slt_tcp_id id = {0};
     slt_ip_addr_copy(id.local, wanted->addr);
-    uint32_t range = (uint32_t)stack->config.port_high - stack->config.port_low + 1;
+    uint32_t range = range_of(stack);
     uint32_t offset;
     uint32_t *counter = start_of(stack, &id, &offset);
     for (uint32_t tries = 0; tries < range; tries++) {

@@ -456,9 +456,20 @@ void slt_listen_news(struct salut_stack *stack, uint32_t listener);
 void slt_listen_turn(struct salut_stack *stack);
 uint32_t slt_listen_next_news(struct salut_stack *stack);
 
-/* ports.c: false when no port is left; `hash` is then the tuple's (demux.c) */
+/* ports.c: `search` begins a search for a local port, `next` goes on to one that no listener has
+ * and gives the tuple's hash (demux.c), false when none is left. Whether the tuple is free is the
+ * caller's to ask, a little later: its place in the flow table is on its way from memory. */
+struct slt_port_search {
+    uint32_t *counter;
+    uint32_t offset;
+    uint32_t left; /* ports not yet visited */
+};
+
 void slt_ports_init(struct salut_stack *stack, struct slt_prng_secret *prng);
-bool slt_ports_choose(struct salut_stack *stack, struct slt_tcp_id *id, uint32_t *hash);
+void slt_ports_search(struct salut_stack *stack, const struct slt_tcp_id *id,
+                      struct slt_port_search *search);
+bool slt_ports_next(struct salut_stack *stack, struct slt_port_search *search,
+                    struct slt_tcp_id *id, uint32_t *hash);
 bool slt_ports_choose_listener(struct salut_stack *stack, struct slt_listener *wanted);
 
 /* frame.c */
