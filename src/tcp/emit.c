@@ -4,9 +4,8 @@
  */
 #include "tcp/engine.h"
 
-/* The next event, about this connection as it is now. */
-static struct slt_event *begin(struct slt_tcp *tcp, const struct slt_tcp_conn *c,
-                               enum slt_event_kind kind, enum slt_reason why, int64_t now_ns)
+struct slt_event *slt_tcp_emit_begin(struct slt_tcp *tcp, const struct slt_tcp_conn *c,
+                                     enum slt_event_kind kind, enum slt_reason why, int64_t now_ns)
 {
     struct slt_event *e = slt_event_place(tcp->telemetry, why);
 
@@ -24,28 +23,15 @@ static struct slt_event *begin(struct slt_tcp *tcp, const struct slt_tcp_conn *c
 void slt_tcp_emit_state(struct slt_tcp *tcp, const struct slt_tcp_conn *c, enum salut_state from,
                         enum slt_reason why, int64_t now_ns)
 {
-    struct slt_event *e = begin(tcp, c, SLT_EVENT_STATE, why, now_ns);
+    struct slt_event *e = slt_tcp_emit_begin(tcp, c, SLT_EVENT_STATE, why, now_ns);
 
     e->from = (uint8_t)from;
     e->seq_pos = c->snd.nxt;
     e->ack_pos = c->rcv.nxt;
 }
 
-void slt_tcp_emit_segment(struct slt_tcp *tcp, const struct slt_tcp_conn *c,
-                          const struct slt_event *draft, int64_t now_ns)
-{
-    struct slt_event *e =
-        begin(tcp, c, (enum slt_event_kind)draft->kind, (enum slt_reason)draft->reason, now_ns);
-
-    e->flags = draft->flags;
-    e->bytes = draft->bytes;
-    e->seq_pos = draft->seq_pos;
-    e->ack_pos = draft->ack_pos;
-    e->window = draft->window;
-}
-
 void slt_tcp_emit_note(struct slt_tcp *tcp, const struct slt_tcp_conn *c, enum slt_reason note,
                        int64_t now_ns)
 {
-    begin(tcp, c, SLT_EVENT_NOTE, note, now_ns);
+    slt_tcp_emit_begin(tcp, c, SLT_EVENT_NOTE, note, now_ns);
 }

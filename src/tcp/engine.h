@@ -61,11 +61,12 @@ struct slt_tcp_in {
     struct slt_tcp_ack ack;
 };
 
-/* emit.c: events */
+/* emit.c: events. `begin` takes the next one, about this connection as it is now; the caller fills
+ * in the rest where it lies. */
+struct slt_event *slt_tcp_emit_begin(struct slt_tcp *tcp, const struct slt_tcp_conn *c,
+                                     enum slt_event_kind kind, enum slt_reason why, int64_t now_ns);
 void slt_tcp_emit_state(struct slt_tcp *tcp, const struct slt_tcp_conn *c, enum salut_state from,
                         enum slt_reason why, int64_t now_ns);
-void slt_tcp_emit_segment(struct slt_tcp *tcp, const struct slt_tcp_conn *c,
-                          const struct slt_event *draft, int64_t now_ns);
 void slt_tcp_emit_note(struct slt_tcp *tcp, const struct slt_tcp_conn *c, enum slt_reason note,
                        int64_t now_ns);
 

@@ -131,16 +131,15 @@ static void emit(struct slt_tcp *tcp, const struct slt_tcp_conn *c, const struct
                  enum slt_reason r)
 {
     enum slt_reason_category category = slt_reason_category(r);
-    struct slt_event e = {
-        .kind = category == SLT_CATEGORY_DROP ? SLT_EVENT_DROPPED : SLT_EVENT_TAKEN,
-        .reason = (uint8_t)(category == SLT_CATEGORY_CAUSE ? SLT_NOTE_TCP_ACCEPTED : r),
-        .flags = (uint8_t)in->seg->flags,
-        .bytes = in->seg->payload_bytes,
-        .seq_pos = in->pos,
-        .ack_pos = in->ack_pos,
-        .window = in->seg->window};
+    enum slt_event_kind kind = category == SLT_CATEGORY_DROP ? SLT_EVENT_DROPPED : SLT_EVENT_TAKEN;
+    enum slt_reason why = category == SLT_CATEGORY_CAUSE ? SLT_NOTE_TCP_ACCEPTED : r;
+    struct slt_event *e = slt_tcp_emit_begin(tcp, c, kind, why, in->now_ns);
 
-    slt_tcp_emit_segment(tcp, c, &e, in->now_ns);
+    e->flags = (uint8_t)in->seg->flags;
+    e->bytes = in->seg->payload_bytes;
+    e->seq_pos = in->pos;
+    e->ack_pos = in->ack_pos;
+    e->window = in->seg->window;
 }
 
 enum slt_reason slt_tcp_input(struct slt_tcp *tcp, struct slt_tcp_conn *c,

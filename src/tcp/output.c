@@ -710,15 +710,14 @@ static void watch_limits(struct slt_tcp *tcp, struct slt_tcp_conn *c, bool wants
 static void emit_sent(struct slt_tcp *tcp, const struct slt_tcp_conn *c,
                       const struct slt_tcp_plan *plan, int64_t now_ns)
 {
-    struct slt_event e = {.kind = SLT_EVENT_SENT,
-                          .reason = plan->why,
-                          .flags = (uint8_t)plan->flags,
-                          .bytes = plan->bytes,
-                          .seq_pos = plan->pos,
-                          .ack_pos = c->rcv.nxt,
-                          .window = (uint32_t)slt_max64(plan->edge - c->rcv.nxt, 0)};
+    enum slt_reason why = (enum slt_reason)plan->why;
+    struct slt_event *e = slt_tcp_emit_begin(tcp, c, SLT_EVENT_SENT, why, now_ns);
 
-    slt_tcp_emit_segment(tcp, c, &e, now_ns);
+    e->flags = (uint8_t)plan->flags;
+    e->bytes = plan->bytes;
+    e->seq_pos = plan->pos;
+    e->ack_pos = c->rcv.nxt;
+    e->window = (uint32_t)slt_max64(plan->edge - c->rcv.nxt, 0);
 }
 
 void slt_tcp_commit(struct slt_tcp *tcp, struct slt_tcp_conn *c, const struct slt_tcp_plan *plan,
