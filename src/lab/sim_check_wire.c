@@ -354,6 +354,10 @@ static bool check_sack(struct sim_world *w, const struct sim_host *h, const stru
         int64_t left = slt_tcp_unwrap(c->rcv.nxt, c->rcv.isn, d->sack[i][0]);
         int64_t right = slt_tcp_unwrap(c->rcv.nxt, c->rcv.isn, d->sack[i][1]);
         bool fine = left < right && i == 0 && right <= c->rcv.nxt;
+        if (slt_tcp_holds_fin(c) && right == slt_pos_expand(c->rcv.nxt, c->rcv.fin_low) + 1) {
+            right--; /* the FIN's own number */
+            fine = fine || left == right;
+        }
         slt_sim_checked(w, 15);
         if (c->cold != NULL && left < right) {
             const struct slt_ranges *runs = &c->cold->held.runs;

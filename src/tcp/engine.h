@@ -199,9 +199,16 @@ void slt_tcp_limits_info(const struct slt_tcp_limits *limits, int64_t now_ns,
                          struct salut_info *info);
 
 /* sack.c: SACK and D-SACK blocks */
-static inline bool slt_tcp_sack_waits(const struct slt_tcp_cold *cold)
+static inline bool slt_tcp_holds_fin(const struct slt_tcp_conn *c)
 {
-    return cold->held.runs.count > 0 || cold->held.dup_start != cold->held.dup_end;
+    return (c->flags & (SLT_CONN_FIN_KNOWN | SLT_CONN_FIN_TAKEN)) == SLT_CONN_FIN_KNOWN;
+}
+static inline bool slt_tcp_sack_waits(const struct slt_tcp_conn *c)
+{
+    const struct slt_tcp_cold *cold = c->cold;
+
+    return slt_tcp_holds_fin(c) || (cold != NULL && (cold->held.runs.count > 0 ||
+                                                     cold->held.dup_start != cold->held.dup_end));
 }
 uint32_t slt_tcp_sack_blocks(const struct slt_tcp *tcp, const struct slt_tcp_conn *c,
                              struct slt_tcp_sack_block *out, uint32_t max);

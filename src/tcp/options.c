@@ -105,8 +105,7 @@ void slt_tcp_segment_options(const struct slt_tcp *tcp, const struct slt_tcp_con
         opt->ts_ecr = c->ts.recent;
         max_blocks = 3; /* RFC 2018 3: what fits beside timestamps */
     }
-    if (slt_tcp_has(c, SLT_CONN_SACK_OK) && c->cold != NULL &&
-        slt_tcp_sack_waits(c->cold)) { /* R2018-02, R2018-03 */
+    if (slt_tcp_has(c, SLT_CONN_SACK_OK) && slt_tcp_sack_waits(c)) { /* R2018-02, R2018-03 */
         opt->sack_count = (uint8_t)slt_tcp_sack_blocks(tcp, c, opt->sack, max_blocks);
         if (opt->sack_count > 0) {
             opt->present |= SLT_TCP_OPT_SACK;
@@ -151,7 +150,7 @@ uint32_t slt_tcp_data_mss(const struct slt_tcp *tcp, const struct slt_tcp_conn *
     if (slt_tcp_uto_due(tcp, c)) {
         mss = mss > SLT_TCP_UTO_BYTES + MSS_FLOOR ? mss - SLT_TCP_UTO_BYTES : MSS_FLOOR;
     }
-    if (c->cold == NULL || !slt_tcp_has(c, SLT_CONN_SACK_OK) || !slt_tcp_sack_waits(c->cold)) {
+    if (!slt_tcp_has(c, SLT_CONN_SACK_OK) || !slt_tcp_sack_waits(c)) {
         return mss;
     }
     return beside_sack(tcp, c, mss);

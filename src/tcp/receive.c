@@ -307,6 +307,9 @@ void slt_tcp_rcv_fin_at(struct slt_tcp_conn *c, int64_t fin_pos)
 {
     c->rcv.fin_low = (uint32_t)fin_pos;
     c->flags |= SLT_CONN_FIN_KNOWN;
+    if (c->cold != NULL && c->cold->held.runs.count > 0) {
+        remember_run(&c->cold->held, fin_pos); /* RFC 2018 4: what came last is told first */
+    }
 }
 
 /* RCV.NXT steps over the peer's FIN, once (n20). */
