@@ -91,6 +91,9 @@ struct salut_runner_stack {
     /* A loan (salut_send_lend) has come back; called at the end of the turn in which it did. NULL:
      * the caller asks salut_take_back himself. */
     void (*on_return)(void *ctx, struct salut_stack *stack, const struct salut_loan *loan);
+    /* Something has arrived and is about to be given to the stack: the last moment to tell it what
+     * it judges by. NULL: nothing to tell. */
+    void (*on_input)(void *ctx, struct salut_stack *stack);
 };
 
 /* Run a stack on a link from the next turn on.

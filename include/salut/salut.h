@@ -142,6 +142,12 @@ SALUT_API SALUT_MUST_USE enum salut_status salut_listen(struct salut_stack *stac
 SALUT_API enum salut_status salut_set_backlog(struct salut_stack *stack, salut_listener listener,
                                               uint32_t backlog);
 
+/* So many connections that were taken still wait to be accepted, in a queue of the caller's: they
+ * count towards the backlog like those that wait here. At first there are none.
+ * Returns SALUT_OK, SALUT_STALE. */
+SALUT_API enum salut_status salut_set_offered(struct salut_stack *stack, salut_listener listener,
+                                              uint32_t count);
+
 /* The address and port a listener has. Returns SALUT_OK, SALUT_STALE. */
 SALUT_API enum salut_status salut_listener_local(const struct salut_stack *stack,
                                                  salut_listener listener, salut_addr *local,

@@ -196,6 +196,11 @@ SALUT_API bool salut_sock_blocks(const struct salut_socks *socks, int fd);
 SALUT_API enum salut_status salut_sock_conn(const struct salut_socks *socks, int fd,
                                             salut_conn *conn);
 
+/* The listener a descriptor stands for. Returns SALUT_OK, SALUT_INVALID (it does not listen),
+ * SALUT_STALE. */
+SALUT_API enum salut_status salut_sock_listener(const struct salut_socks *socks, int fd,
+                                                salut_listener *listener);
+
 /* ---- readiness ---------------------------------------------------------------------------- */
 
 /* The poll(2) bits of a descriptor as they are now; POLLNVAL when it is not open. */

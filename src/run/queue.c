@@ -5,11 +5,13 @@
  * and gets it. What the program has not accepted can carry bytes already, in both directions.
  *
  * SOCK-50, 51: a listener holds one more than its backlog. A UNIX listener counts like that, too,
- * and the stack's queue holds at least one: so the UNIX queue gets one less, and the stack's own
- * depth is what the UNIX queue has left. A SYN that comes in the same turn as the last connection
- * that finds room is then judged right. What one queue cannot take waits in the other, and beyond
- * that it is the stack's to drop. Nobody tells when the program accepts, so while less than the
- * whole backlog is free the kernel is asked every few milliseconds.
+ * and gets one less where there is one to spare; the stack counts what was offered there as if it
+ * were in its own queue. So both hold together what the program asked for, and a SYN that comes in
+ * the same turn as the last connection that finds room is judged right. What one queue cannot take
+ * waits in the other, and beyond that it is the stack's to drop. Nobody tells when the program
+ * accepts: so while anything is offered the kernel is asked every few milliseconds, and while the
+ * queue is full before each batch that arrives, lest a SYN is dropped for want of a room that the
+ * program has made.
  */
 #include "run/sockets.h"
 
@@ -27,17 +29,21 @@ static int backlog_of(const struct slt_run_sock *listener)
     return backlog < 0 || backlog > BACKLOG_MAX ? BACKLOG_MAX : backlog;
 }
 
-/* The stack's queue gets what the program's has left. */
-static void set_depth(struct slt_run_sock *listener)
+static bool is_full(const struct slt_run_sock *listener)
+{
+    return listener->queued > 0 && listener->queued >= backlog_of(listener);
+}
+
+/* The stack counts what waits in the program's queue. */
+static void tell_queued(struct slt_run_sock *listener)
 {
     struct slt_supervisor *sup = listener->sup;
-    int backlog = backlog_of(listener);
-    int depth = listener->queued < backlog ? backlog - listener->queued : 0;
-    if (depth != listener->depth) {
-        listener->depth = depth;
-        (void)salut_sock_listen(sup->socks, listener->fd, depth);
+    salut_listener own;
+    if (salut_sock_listener(sup->socks, listener->fd, &own) == SALUT_OK) {
+        (void)salut_set_offered(sup->stack, own, (uint32_t)listener->queued);
     }
-    if (depth < backlog && !sup->retry.armed) {
+    sup->any_full = sup->any_full || is_full(listener);
+    if (listener->queued > 0 && !sup->retry.armed) {
         salut_runner_set_timer(sup->runner, &sup->retry, salut_runner_now(sup->runner) + RETRY_NS);
     }
 }
@@ -50,20 +56,21 @@ static void count_queued(struct slt_run_sock *listener)
         slt_run_diag_one(listener->sup, listener->inode, &seen) == 1) {
         listener->queued = (int)seen.queued;
     }
-    set_depth(listener);
+    tell_queued(listener);
 }
 
 void slt_run_queue_begin(struct slt_run_sock *listener)
 {
-    listener->queued = 0;
-    listener->depth = backlog_of(listener);
-    count_queued(listener);
+    struct slt_run_seen seen;
+    bool known = slt_run_diag_one(listener->sup, listener->inode, &seen) == 1;
+    listener->queued = known ? (int)seen.queued : 0;
+    tell_queued(listener);
 }
 
 void slt_run_queue_left(struct slt_run_sock *listener)
 {
     listener->queued -= listener->queued > 0 ? 1 : 0;
-    set_depth(listener);
+    tell_queued(listener);
 }
 
 /* Connect an end to the program's listener. Returns it, or a negative errno value. */
@@ -163,8 +170,8 @@ void slt_run_queue_serve(struct slt_run_sock *listener)
             return;
         }
         if (end < 0) {
-            listener->queued = backlog_of(listener);
-            set_depth(listener);
+            listener->queued = (int)slt_max32((uint32_t)backlog_of(listener), 1U);
+            tell_queued(listener);
             return;
         }
         struct slt_run_sock *sock = take(listener);
@@ -181,22 +188,35 @@ static void listener_again(struct slt_run_sock *listener)
     struct slt_run_seen seen;
     if (slt_run_diag_one(listener->sup, listener->inode, &seen) == 1) {
         listener->queued = (int)seen.queued;
-        set_depth(listener);
+        tell_queued(listener);
         slt_run_queue_serve(listener);
     } else {
         slt_run_tick_soon(listener->sup, 0);
     }
 }
 
-void slt_run_queue_retry(void *ctx, int64_t now_ns)
+static void look_again(struct slt_supervisor *sup, bool full_alone)
 {
-    struct slt_supervisor *sup = ctx;
     struct slt_run_sock *next;
-    (void)now_ns;
     for (struct slt_run_sock *sock = sup->watched; sock != NULL; sock = next) {
         next = sock->next_watched;
-        if (sock->phase == SLT_RUN_LISTENING && sock->depth < backlog_of(sock)) {
+        if (sock->phase == SLT_RUN_LISTENING && sock->queued > 0 &&
+            (!full_alone || is_full(sock))) {
             listener_again(sock);
         }
+    }
+}
+
+void slt_run_queue_retry(void *ctx, int64_t now_ns)
+{
+    (void)now_ns;
+    look_again(ctx, false);
+}
+
+void slt_run_queue_input(struct slt_supervisor *sup)
+{
+    if (sup->any_full) {
+        sup->any_full = false; /* unless it still is */
+        look_again(sup, true);
     }
 }

@@ -88,7 +88,6 @@ struct slt_run_sock {
     int listener;           /* ... to be accepted from this one */
     uint64_t listener_serial;
     int queued; /* ... connections in the program's queue, by the last count */
-    int depth;  /* ... what the stack's queue may hold */
     salut_conn conn;
     pid_t seen_tid; /* who used it last, and under which number */
     int seen_fd;
@@ -163,6 +162,7 @@ struct slt_supervisor {
     struct slt_run_name private_name;
     int diag_fd;
     bool noted_blind; /* the user knows that resets cannot be shown */
+    bool any_full;    /* a listener's queue in the program was full when last counted */
     uint8_t scratch[65536];
 };
 
@@ -297,6 +297,9 @@ bool slt_run_end_watch(struct slt_run_sock *sock);
 /* Hand connections of the stack's accept queue on to the program's. */
 void slt_run_queue_serve(struct slt_run_sock *listener);
 void slt_run_queue_retry(void *ctx, int64_t now_ns);
+
+/* Something arrived: is what is full still full? */
+void slt_run_queue_input(struct slt_supervisor *sup);
 
 /* A deferred connection has bytes, has ended, or its time is up: offer it. */
 void slt_run_queue_deferred(struct slt_run_sock *sock);

@@ -41,6 +41,12 @@ static void on_event(void *ctx, struct salut_stack *stack, const struct salut_ev
     }
 }
 
+static void on_input(void *ctx, struct salut_stack *stack)
+{
+    (void)stack;
+    slt_run_queue_input(ctx);
+}
+
 static void on_return(void *ctx, struct salut_stack *stack, const struct salut_loan *loan)
 {
     struct slt_supervisor *sup = ctx;
@@ -72,6 +78,7 @@ static bool attach(struct slt_supervisor *sup, const struct slt_supervisor_param
                                         .link = params->link,
                                         .on_event = on_event,
                                         .on_return = on_return,
+                                        .on_input = on_input,
                                         .ctx = sup};
     if (params->config != NULL && params->config->own_traffic) {
         if (slt_detour_open(slt_link_of(params->link), &sup->detour) != SALUT_OK) {

@@ -153,3 +153,17 @@ enum salut_status salut_sock_conn(const struct salut_socks *socks, int fd, salut
     *conn = sock->conn;
     return SALUT_OK;
 }
+
+enum salut_status salut_sock_listener(const struct salut_socks *socks, int fd,
+                                      salut_listener *listener)
+{
+    const struct slt_sock *sock = slt_sock_at(socks, fd);
+    if (sock == NULL) {
+        return SALUT_STALE;
+    }
+    if (sock->phase != SLT_SOCK_LISTENING) {
+        return SALUT_INVALID;
+    }
+    *listener = sock->listener;
+    return SALUT_OK;
+}

@@ -398,6 +398,9 @@ static void receive(struct salut_runner *r, struct unit *u)
         return;
     }
     size_t n = slt_link_receive(u->link, r->rx, BATCH, r->now_ns);
+    if (n > 0 && u->member.on_input != NULL) {
+        u->member.on_input(u->member.ctx, u->member.stack);
+    }
     if (n > 0) {
         salut_input(u->member.stack, r->rx, n, r->now_ns);
     }

@@ -9,7 +9,8 @@
  *
  * RFC 9293 3.10.7.2; the accept queue holds connections from the handshake's end until
  * salut_accept (SOCK-50: the queue is full when it holds more than the backlog, as on Linux; the
- * rfc profile counts to the letter).
+ * rfc profile counts to the letter). What the user took and offers in a queue of its own counts, if
+ * it says so.
  */
 #include "stack/stack.h"
 
@@ -276,11 +277,11 @@ bool slt_listen_owns_port(const struct salut_stack *stack, const uint8_t local[1
 
 bool slt_listen_full(const struct salut_stack *stack, const struct slt_listener *l)
 {
-    uint32_t backlog = l->backlog;
+    uint64_t waiting = (uint64_t)l->queue_count + l->offered;
     if (stack->config.profile == SALUT_PROFILE_LINUX) {
-        return l->queue_count > backlog; /* SOCK-50 */
+        return waiting > l->backlog; /* SOCK-50 */
     }
-    return l->queue_count >= slt_max32(backlog, 1);
+    return waiting >= slt_max32(l->backlog, 1);
 }
 
 void slt_listen_queue(struct salut_stack *stack, uint32_t listener, uint32_t conn)

@@ -76,6 +76,17 @@ enum salut_status salut_set_backlog(struct salut_stack *stack, salut_listener li
     return SALUT_OK;
 }
 
+enum salut_status salut_set_offered(struct salut_stack *stack, salut_listener listener,
+                                    uint32_t count)
+{
+    uint32_t index = find_listener(stack, listener);
+    if (index == SLT_NIL) {
+        return SALUT_STALE;
+    }
+    slt_listener_at(stack, index)->offered = count;
+    return SALUT_OK;
+}
+
 enum salut_status salut_listener_local(const struct salut_stack *stack, salut_listener listener,
                                        salut_addr *local, uint16_t *port)
 {

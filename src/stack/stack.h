@@ -89,7 +89,8 @@ struct slt_listener {
     uint32_t queue_count;
     uint32_t half_open_count; /* entries of the half-open table that are its own */
     uint32_t backlog;
-    uint32_t flags; /* of enum salut_listen_flag */
+    uint32_t offered; /* taken from the queue, and waiting on in one of the user's */
+    uint32_t flags;   /* of enum salut_listen_flag */
     uint32_t zone;
     uint64_t user;
     uint8_t addr[16];

@@ -42,9 +42,6 @@ KNOWN = {
          "TCP says EPIPE"),
     34: (r"bits ", "after connect(AF_UNSPEC) POLLERR is not shown"),
     44: (r"urgent|taken", "with urgent data poll says POLLIN beside POLLPRI"),
-    50: (r"backlog 0",
-         "a backlog of 0 holds two: one with the program, and one that TCP has completed before it "
-         "can be offered there"),
 }
 LIMIT_S = 400
 

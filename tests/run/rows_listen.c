@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #define CALLERS 6
+#define IN_TURN 10
 
 /* Connect one after the other; how many are through, and which is the first that is not. */
 static int call_all(struct world *w, int port, int *pending)
@@ -29,6 +30,24 @@ static int call_all(struct world *w, int port, int *pending)
     return through;
 }
 
+/* A queue of one that is emptied each time keeps nobody waiting: a SYN that is dropped comes again
+ * after a second. */
+static void one_by_one(struct world *w)
+{
+    int port = 0;
+    int in_time = 0;
+    int listener = new_listener(w, 0, &port);
+    for (int i = 0; i < IN_TURN; i++) {
+        long began = now_ms();
+        int far = ask_number(w, "connect %d", port);
+        in_time += now_ms() - began < 800 ? 1 : 0;
+        (void)close(accept(listener, NULL, NULL));
+        (void)ask(w, "close %d", far);
+    }
+    say(w, "backlog 0: of %d one after the other %d are in time", IN_TURN, in_time);
+    (void)close(listener);
+}
+
 static void row_50(struct world *w)
 {
     for (int backlog = 0; backlog <= 3; backlog++) {
@@ -44,6 +63,7 @@ static void row_50(struct world *w)
     int listener = new_listener(w, -1, &port);
     say(w, "backlog -1: of %d connections %d are through", CALLERS, call_all(w, port, &pending));
     (void)close(listener);
+    one_by_one(w);
 }
 
 static void row_51(struct world *w)

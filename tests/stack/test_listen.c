@@ -170,6 +170,33 @@ static void a_full_accept_queue_ignores_or_resets(void **state)
     }
 }
 
+/* SOCK-50: what waits elsewhere counts, even where the backlog is 0. */
+static void offered_connections_count(void **state)
+{
+    (void)state;
+    const enum salut_profile profiles[] = {SALUT_PROFILE_LINUX, SALUT_PROFILE_RFC};
+    for (size_t i = 0; i < sizeof(profiles) / sizeof(profiles[0]); i++) {
+        struct world *world = world_new(profiles[i]);
+        salut_listener listener = world_listen(world, 1, 80, 0, 0);
+        salut_listener none = {SALUT_NO_INDEX, 0};
+        salut_conn server;
+        assert_int_equal(salut_set_offered(world->end[1], none, 1), SALUT_STALE);
+        salut_conn first = world_connect(world, 0, &world->addr4[1], 80);
+        world_settle(world);
+        assert_int_equal(world_state(world, 0, first), SALUT_STATE_ESTABLISHED);
+        assert_int_equal(salut_accept(world->end[1], listener, 0, &server), SALUT_OK);
+        assert_int_equal(salut_set_offered(world->end[1], listener, 1), SALUT_OK);
+        salut_conn second = world_connect(world, 0, &world->addr4[1], 80);
+        world_settle(world);
+        assert_int_equal(world_state(world, 0, second), SALUT_STATE_SYN_SENT);
+        assert_true(world_count(world, 1, SLT_DROP_TCP_BACKLOG_FULL) > 0);
+        assert_int_equal(salut_set_offered(world->end[1], listener, 0), SALUT_OK);
+        world_run(world, 2 * SLT_NS_PER_S); /* the SYN comes again */
+        assert_int_equal(world_state(world, 0, second), SALUT_STATE_ESTABLISHED);
+        world_delete(world);
+    }
+}
+
 static void closing_a_listener_resets_its_children(void **state)
 {
     (void)state;
@@ -265,6 +292,7 @@ int main(void)
         cmocka_unit_test(a_v6_only_listener_refuses_ipv4),
         cmocka_unit_test(a_transparent_listener_takes_every_address_and_port),
         cmocka_unit_test(a_full_accept_queue_ignores_or_resets),
+        cmocka_unit_test(offered_connections_count),
         cmocka_unit_test(closing_a_listener_resets_its_children),
         cmocka_unit_test(early_accept_hands_out_the_connection_at_the_syn),
         cmocka_unit_test(a_listener_may_open_actively),
