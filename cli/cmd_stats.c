@@ -60,7 +60,7 @@ static void on_signal(int number)
 static int take_sample(struct sample *sample, bool stacks)
 {
     struct slt_look look;
-    struct slt_look_ask ask = {.kernel = !stacks, .stacks = stacks, .brief = true};
+    struct slt_look_ask ask = {.kernel = !stacks, .stacks = stacks, .detail = SLT_KERNEL_BRIEF};
     *sample = (struct sample){.states = {0}};
     int result = slt_look_take(&ask, &look);
     for (size_t i = 0; result == 0 && i < look.list.count; i++) {

@@ -11,7 +11,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#define WORDS_MAX 64U
+#define WORDS_MAX    64U
+#define OUTPUT_BYTES (128U * 1024U)
 
 static const char help[] =
     "usage: salut status [options] [FILTER]\n"
@@ -124,6 +125,16 @@ static void print(const struct words *words, const struct slt_look *look)
     (void)fflush(stdout);
 }
 
+/* As much as is shown: the table has neither buffers nor congestion control, which a filter might
+ * ask for. */
+static enum slt_kernel_detail detail_of(const struct words *words)
+{
+    if (words->summary) {
+        return SLT_KERNEL_BRIEF;
+    }
+    return words->json || words->filter_count > 0 ? SLT_KERNEL_FULL : SLT_KERNEL_LEAN;
+}
+
 static int look_once(const struct words *words, const struct slt_filter *filter, bool first)
 {
     struct slt_look look;
@@ -132,7 +143,8 @@ static int look_once(const struct words *words, const struct slt_filter *filter,
                                .stacks = words->sources.stacks,
                                .owners = !words->no_owners && !words->summary,
                                .means = words->means,
-                               .brief = words->summary};
+                               .detail = detail_of(words),
+                               .in_order = true};
     int result = slt_look_take(&ask, &look);
     if (result < 0) {
         slt_look_free(&look);
@@ -195,6 +207,7 @@ static bool parse_means(struct words *words)
 
 static int run(int argc, char **argv)
 {
+    static char output[OUTPUT_BYTES];
     struct words words = {.summary = false};
     char why[200];
     const struct slt_arg options[] = {
@@ -235,6 +248,7 @@ static int run(int argc, char **argv)
         return slt_usage_error(&slt_cli_status, "the filter is wrong %s", why);
     }
     (void)signal(SIGPIPE, SIG_DFL);
+    (void)setvbuf(stdout, output, _IOFBF, sizeof(output)); /* each look ends with a flush */
     result = follow(&words, filter);
     slt_filter_free(filter);
     return result;

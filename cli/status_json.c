@@ -208,7 +208,7 @@ void slt_status_json_record(const struct slt_seen *seen, FILE *to)
 void slt_status_json(const struct slt_look *look, FILE *to)
 {
     for (size_t i = 0; i < look->list.count; i++) {
-        slt_status_json_record(&look->list.items[i], to);
+        slt_status_json_record(slt_look_at(look, i), to);
     }
 }
 

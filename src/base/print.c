@@ -15,12 +15,37 @@ void slt_text_init(struct slt_text *text, char *out, size_t size)
     }
 }
 
+/* Most pieces are a few bytes, for which calling memcpy costs more than copying: both halves are
+ * copied, and overlap where the count is no power of two. */
+static void copy(char *to, const char *from, size_t count)
+{
+    char first[8];
+    char last[8];
+    if (count > 16) {
+        memcpy(to, from, count);
+    } else if (count >= 8) {
+        memcpy(first, from, 8);
+        memcpy(last, from + count - 8, 8);
+        memcpy(to, first, 8);
+        memcpy(to + count - 8, last, 8);
+    } else if (count >= 4) {
+        memcpy(first, from, 4);
+        memcpy(last, from + count - 4, 4);
+        memcpy(to, first, 4);
+        memcpy(to + count - 4, last, 4);
+    } else if (count > 0) {
+        to[0] = from[0];
+        to[count / 2] = from[count / 2];
+        to[count - 1] = from[count - 1];
+    }
+}
+
 static void append(struct slt_text *text, const char *bytes, size_t count)
 {
     if (text->used < text->size) {
         size_t left = text->size - text->used - 1;
         size_t fits = count < left ? count : left;
-        memcpy(text->out + text->used, bytes, fits);
+        copy(text->out + text->used, bytes, fits);
         text->out[text->used + fits] = '\0';
     }
     text->used += count;
@@ -31,9 +56,9 @@ void slt_text_char(struct slt_text *text, char c)
     append(text, &c, 1);
 }
 
-void slt_text_str(struct slt_text *text, const char *str)
+void slt_text_bytes(struct slt_text *text, const char *bytes, size_t count)
 {
-    append(text, str, strlen(str));
+    append(text, bytes, count);
 }
 
 void slt_text_pad(struct slt_text *text, size_t until)

@@ -9,6 +9,8 @@
 
 #include "base/compiler.h"
 
+#include <string.h>
+
 struct slt_text {
     char *out;   /* may be NULL when size is 0 */
     size_t size; /* bytes of `out`, the terminator included */
@@ -17,7 +19,12 @@ struct slt_text {
 
 void slt_text_init(struct slt_text *text, char *out, size_t size);
 void slt_text_char(struct slt_text *text, char c);
-void slt_text_str(struct slt_text *text, const char *str);
+void slt_text_bytes(struct slt_text *text, const char *bytes, size_t count);
+
+static inline void slt_text_str(struct slt_text *text, const char *str)
+{
+    slt_text_bytes(text, str, strlen(str));
+}
 
 /* Spaces until `used` is at least `until`: columns. */
 void slt_text_pad(struct slt_text *text, size_t until);

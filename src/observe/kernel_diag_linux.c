@@ -8,6 +8,7 @@
 #include "base/compiler.h"
 #include "base/time.h"
 #include "observe/diag_format_linux.h"
+#include "observe/kernel_room_linux.h"
 
 #include <errno.h>
 #include <linux/netlink.h>
@@ -21,7 +22,7 @@
 #define ANSWER_BYTES   (256U * 1024U)
 #define RECEIVE_BUFFER (4 * 1024 * 1024)
 
-enum { KERNEL_ESTABLISHED = 1, KERNEL_BOUND = 13, KERNEL_STATES = 14 };
+enum { KERNEL_ESTABLISHED = 1, KERNEL_LISTEN = 10, KERNEL_BOUND = 13, KERNEL_STATES = 14 };
 enum { ATTR_INFO = 2, ATTR_CONG = 4, ATTR_SKMEM = 7, ATTR_SHUTDOWN = 8 };
 enum { SKMEM_RCVBUF = 1, SKMEM_SNDBUF = 3, SKMEM_DROPS = 8 };
 
@@ -371,7 +372,63 @@ struct dump {
     uint8_t *answer; /* ANSWER_BYTES */
     struct slt_seen_list *list;
     uint64_t instance;
+    uint64_t *cookies; /* of those that came, by open addressing, at most half full */
+    size_t mask;
+    size_t count;
 };
+
+/* ---- twins ----------------------------------------------------------------------------------
+ *
+ * A socket that changed its place during the dump comes twice: the second is dropped.
+ */
+
+static uint64_t *place_of(uint64_t *cookies, size_t mask, uint64_t cookie)
+{
+    size_t at = (size_t)(cookie * UINT64_C(0x9e3779b97f4a7c15) >> 32) & mask;
+    while (cookies[at] != 0 && cookies[at] != cookie) {
+        at = (at + 1) & mask;
+    }
+    return &cookies[at];
+}
+
+/* Room for `count` cookies and as many again. */
+static bool open_cookies(struct dump *dump, size_t count)
+{
+    size_t room = 64;
+    while (room < count * 2) {
+        room *= 2;
+    }
+    uint64_t *cookies = calloc(room, sizeof(*cookies));
+    for (size_t i = 0; cookies != NULL && dump->cookies != NULL && i <= dump->mask; i++) {
+        if (dump->cookies[i] != 0) {
+            *place_of(cookies, room - 1, dump->cookies[i]) = dump->cookies[i];
+        }
+    }
+    if (cookies != NULL) {
+        free(dump->cookies);
+        dump->cookies = cookies;
+        dump->mask = room - 1;
+    }
+    return cookies != NULL;
+}
+
+/* 1: it is new, 0: it came before, or a negative errno value. */
+static int note_cookie(struct dump *dump, uint64_t cookie)
+{
+    if (cookie == 0) {
+        return 1;
+    }
+    if (dump->count > dump->mask / 2 && !open_cookies(dump, dump->count + 1)) {
+        return -ENOMEM;
+    }
+    uint64_t *place = place_of(dump->cookies, dump->mask, cookie);
+    bool fresh = *place == 0;
+    *place = cookie;
+    dump->count += fresh;
+    return fresh;
+}
+
+/* ---- requests and answers ------------------------------------------------------------------- */
 
 static uint32_t kernel_states(uint32_t states)
 {
@@ -384,7 +441,21 @@ static uint32_t kernel_states(uint32_t states)
     return mask;
 }
 
-static int send_request(int fd, const struct slt_kernel_ask *ask)
+static uint32_t extensions(enum slt_kernel_detail detail)
+{
+    switch (detail) {
+    case SLT_KERNEL_BRIEF:
+        return 0;
+    case SLT_KERNEL_LEAN:
+        return 1U << (ATTR_INFO - 1);
+    case SLT_KERNEL_FULL:
+        break;
+    }
+    return 1U << (ATTR_INFO - 1) | 1U << (ATTR_CONG - 1) | 1U << (ATTR_SKMEM - 1) |
+           1U << (ATTR_SHUTDOWN - 1);
+}
+
+static int send_request(int fd, uint32_t states, enum slt_kernel_detail detail)
 {
     struct {
         struct nlmsghdr header;
@@ -393,12 +464,8 @@ static int send_request(int fd, const struct slt_kernel_ask *ask)
         .header = {.nlmsg_len = sizeof(message),
                    .nlmsg_type = ALL_FAMILIES,
                    .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP},
-        .request = {.states = kernel_states(ask->states)},
+        .request = {.extensions = (uint8_t)extensions(detail), .states = states},
     };
-    if (!ask->brief) {
-        message.request.extensions = 1U << (ATTR_INFO - 1) | 1U << (ATTR_CONG - 1) |
-                                     1U << (ATTR_SKMEM - 1) | 1U << (ATTR_SHUTDOWN - 1);
-    }
     return send(fd, &message, sizeof(message), 0) == (ssize_t)sizeof(message) ? 0 : -errno;
 }
 
@@ -415,8 +482,10 @@ static int take_message(struct dump *dump, const struct nlmsghdr *header)
     }
     if (header->nlmsg_type == ALL_FAMILIES &&
         slt_kernel_diag_parse(NLMSG_DATA(header), NLMSG_PAYLOAD(header, 0), seen)) {
+        int fresh = note_cookie(dump, seen->key);
         seen->instance = dump->instance;
-        dump->list->count++;
+        dump->list->count += fresh > 0;
+        return fresh < 0 ? fresh : 0;
     }
     return 0;
 }
@@ -442,46 +511,23 @@ static int take_answer(struct dump *dump)
     return 0;
 }
 
-static int dump_all(struct dump *dump, const struct slt_kernel_ask *ask)
+static int dump_states(struct dump *dump, uint32_t states, enum slt_kernel_detail detail)
 {
-    int result = send_request(dump->fd, ask);
+    int result = states == 0 ? 1 : send_request(dump->fd, states, detail);
     while (result == 0) {
         result = take_answer(dump);
     }
     return result > 0 ? 0 : result;
 }
 
-/* A socket that changed its place during the dump came twice: the second is dropped. Cookies are
- * looked up in a table of open addressing that is at most half full. */
-static bool drop_twins(struct slt_seen_list *list, size_t from)
+/* A listener's losses are among what a lean listing leaves out: they are asked for apart, which
+ * costs little, for they have a table of their own. */
+static int dump_all(struct dump *dump, const struct slt_kernel_ask *ask)
 {
-    size_t room = 64;
-    size_t kept = from;
-    while (room < (list->count - from) * 2) {
-        room *= 2;
-    }
-    uint64_t *cookies = calloc(room, sizeof(*cookies));
-    if (cookies == NULL) {
-        return false;
-    }
-    for (size_t i = from; i < list->count; i++) {
-        uint64_t key = list->items[i].key;
-        size_t at = (size_t)(key * UINT64_C(0x9e3779b97f4a7c15) >> 32) & (room - 1);
-        while (cookies[at] != 0 && cookies[at] != key) {
-            at = (at + 1) & (room - 1);
-        }
-        if (key != 0 && cookies[at] == key) {
-            continue;
-        }
-        cookies[at] = key;
-        if (kept != i) {
-            list->items[kept] = list->items[i];
-        }
-        kept++;
-    }
-    list->count = kept;
-    free(cookies);
-    return true;
+    uint32_t states = kernel_states(ask->states);
+    uint32_t listeners = ask->detail == SLT_KERNEL_LEAN ? states & 1U << KERNEL_LISTEN : 0;
+    int result = dump_states(dump, listeners, SLT_KERNEL_FULL);
+    return result == 0 ? dump_states(dump, states & ~listeners, ask->detail) : result;
 }
 
 uint64_t slt_kernel_namespace(void)
@@ -493,7 +539,7 @@ uint64_t slt_kernel_namespace(void)
 int slt_kernel_diag(const struct slt_kernel_ask *ask, struct slt_seen_list *list)
 {
     int bytes = RECEIVE_BUFFER;
-    size_t from = list->count;
+    size_t expected = slt_kernel_socket_count();
     struct dump dump = {.list = list, .instance = slt_kernel_namespace()};
     dump.fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
     if (dump.fd < 0) {
@@ -501,8 +547,11 @@ int slt_kernel_diag(const struct slt_kernel_ask *ask, struct slt_seen_list *list
     }
     (void)setsockopt(dump.fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof(bytes));
     dump.answer = malloc(ANSWER_BYTES);
-    int result = dump.answer == NULL ? -ENOMEM : dump_all(&dump, ask);
+    bool room = open_cookies(&dump, expected) && dump.answer != NULL;
+    slt_kernel_make_room(list, expected);
+    int result = room ? dump_all(&dump, ask) : -ENOMEM;
+    free(dump.cookies);
     free(dump.answer);
     (void)close(dump.fd);
-    return result == 0 && !drop_twins(list, from) ? -ENOMEM : result;
+    return result;
 }

@@ -11,10 +11,17 @@
 
 #include "observe/seen.h"
 
+/* How much of each socket. */
+enum slt_kernel_detail {
+    SLT_KERNEL_FULL,
+    SLT_KERNEL_LEAN, /* of connections without buffers, congestion control and what is shut */
+    SLT_KERNEL_BRIEF /* states and queues alone: half the cost */
+};
+
 /* What to ask for. */
 struct slt_kernel_ask {
     uint32_t states; /* bit 1 << enum salut_state; 0: all */
-    bool brief;      /* without tcp_info and memory: half the cost */
+    enum slt_kernel_detail detail;
 };
 
 /* Add the sockets of this network namespace to `list`, without owners (owner_linux.h). Returns 0

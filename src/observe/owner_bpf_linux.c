@@ -21,6 +21,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -216,36 +217,61 @@ static int open_iterator(int program)
 
 /* ---- where things lie ----------------------------------------------------------------------- */
 
-/* All of a file of /sys, whose size is known. */
-static uint8_t *read_whole(const char *path, size_t *bytes)
+/* The kernel's type information. Before Linux 6.16 it cannot be mapped, and is read. */
+struct types {
+    uint8_t *data;
+    size_t bytes;
+    bool mapped;
+};
+
+static void read_all_of(int fd, struct types *types, size_t bytes)
+{
+    ssize_t got = 1;
+    types->data = malloc(bytes + 1);
+    while (types->data != NULL && types->bytes < bytes && got > 0) {
+        got = read(fd, types->data + types->bytes, bytes - types->bytes);
+        types->bytes += got > 0 ? (size_t)got : 0;
+    }
+}
+
+static void open_types(struct types *types)
 {
     struct stat status;
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd = open("/sys/kernel/btf/vmlinux", O_RDONLY | O_CLOEXEC);
+    *types = (struct types){.data = NULL};
     if (fd < 0) {
-        return NULL;
+        return;
     }
-    uint8_t *data = fstat(fd, &status) == 0 ? malloc((size_t)status.st_size + 1) : NULL;
-    ssize_t got = 1;
-    *bytes = 0;
-    while (data != NULL && *bytes < (size_t)status.st_size && got > 0) {
-        got = read(fd, data + *bytes, (size_t)status.st_size - *bytes);
-        *bytes += got > 0 ? (size_t)got : 0;
+    size_t bytes = fstat(fd, &status) == 0 ? (size_t)status.st_size : 0;
+    void *map = bytes > 0 ? mmap(NULL, bytes, PROT_READ, MAP_PRIVATE, fd, 0) : MAP_FAILED;
+    if (map != MAP_FAILED) {
+        *types = (struct types){map, bytes, true};
+    } else if (bytes > 0) {
+        read_all_of(fd, types, bytes);
     }
     (void)close(fd);
-    return data;
+}
+
+static void close_types(struct types *types)
+{
+    if (types->mapped) {
+        (void)munmap(types->data, types->bytes);
+    } else {
+        free(types->data);
+    }
 }
 
 static bool find_places(struct slt_btf_wish at[WISH_COUNT])
 {
-    size_t bytes = 0;
+    struct types types;
     at[AT_FUNCTION] = (struct slt_btf_wish){.name = "bpf_iter_task_file"};
     at[AT_PID] = (struct slt_btf_wish){.name = "task_struct", .member = "pid"};
     at[AT_TGID] = (struct slt_btf_wish){.name = "task_struct", .member = "tgid"};
     at[AT_INODE] = (struct slt_btf_wish){.name = "file", .member = "f_inode"};
     at[AT_NUMBER] = (struct slt_btf_wish){.name = "inode", .member = "i_ino"};
-    uint8_t *data = read_whole("/sys/kernel/btf/vmlinux", &bytes);
-    bool found = data != NULL && slt_btf_find(data, bytes, at, WISH_COUNT);
-    free(data);
+    open_types(&types);
+    bool found = types.data != NULL && slt_btf_find(types.data, types.bytes, at, WISH_COUNT);
+    close_types(&types);
     return found;
 }
 

@@ -240,7 +240,7 @@ static void take_finals(struct slt_recording *r, bool all, int64_t begun_ns)
 static void learn(struct slt_recording *r)
 {
     struct slt_seen_list list = {.count = 0};
-    struct slt_kernel_ask ask = {.brief = true};
+    struct slt_kernel_ask ask = {.detail = SLT_KERNEL_BRIEF};
     if (slt_kernel_diag(&ask, &list) == 0 && slt_owner_fill(&list, SLT_OWNERS_ANYHOW) == 0) {
         for (size_t i = 0; i < list.count && i < r->ask.room / 2; i++) {
             if (list.items[i].kind != SLT_SEEN_BOUND) {
