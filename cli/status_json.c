@@ -181,6 +181,7 @@ void slt_status_json_record(const struct slt_seen *seen, FILE *to)
     put_span(&o, "lifetime", &seen->lifetime);
     put_span(&o, "idle", &seen->idle);
     put_span(&o, "silent", &seen->silent);
+    put_span(&o, "given", &seen->given);
     put_owner(&o, seen);
     put_number(&o, "unread_bytes", seen->unread);
     put_number(&o, "unacked_bytes", seen->unacked);

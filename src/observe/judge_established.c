@@ -13,6 +13,9 @@
 #define UNREAD_BYTES  8192
 #define FAR_RTT_US    20000
 #define BUSY_US       1000000
+#define LIFE_NS       (5 * SLT_NS_PER_S)
+#define UNASKED_NS    (2 * SLT_NS_PER_S)
+#define TRANSFER_RATE 65536 /* bytes a second: below it nobody waits for a transfer's end */
 #define EXAMINED_MAX  2000U
 
 static bool owes_nothing(const struct slt_seen *seen)
@@ -285,6 +288,39 @@ static void judge_receive_window(const struct slt_case *about, struct slt_hit *h
     slt_hit_tell(hit, "were held up by the peer's window for a third of the time and more");
 }
 
+static int64_t bytes_a_second(const struct slt_seen *seen)
+{
+    return seen->bytes_acked / slt_max64(seen->lifetime.ns / SLT_NS_PER_S, 1);
+}
+
+/* A transfer that goes on, that the peer does not ask for piece by piece, and that has had nothing
+ * to send for most of its life. How long that is the kernel does not tell: a recorder that saw it
+ * being opened does. */
+static bool is_short_of_data(const struct slt_case *about, const struct slt_seen *seen)
+{
+    (void)about;
+    bool goes_on = seen->idle.how == SLT_SPAN_EXACT && seen->idle.ns < SLT_NS_PER_S &&
+                   slt_judge_lasts(&seen->given, UNASKED_NS);
+    return slt_judge_is_open(seen) && goes_on && owes_nothing(seen) &&
+           seen->app_limited == SLT_YES && slt_judge_lasts(&seen->lifetime, LIFE_NS) &&
+           seen->busy_us != SLT_UNKNOWN && seen->busy_us * 2 < seen->lifetime.ns / 1000 &&
+           seen->bytes_acked >= SAMPLE_BYTES && bytes_a_second(seen) >= TRANSFER_RATE;
+}
+
+static void judge_slow_program(const struct slt_case *about, struct slt_hit *hit)
+{
+    char life[SLT_DURATION_MAX];
+    slt_hit_count(about, is_short_of_data, hit);
+    slt_hit_tell(hit, "send as fast as their program gives, not as the network could take");
+    if (hit->count > 0) {
+        const struct slt_seen *worst = hit->worst;
+        int64_t life_us = worst->lifetime.ns / 1000;
+        slt_hit_say(hit, "; nothing to send for %" PRId64 " %% of %s, %" PRId64 " KB a second",
+                    100 - worst->busy_us * 100 / life_us,
+                    slt_print_duration(worst->lifetime.ns, life), bytes_a_second(worst) / 1024);
+    }
+}
+
 const struct slt_judgement slt_judge_established[] = {
     {SLT_FIND_GH_1, judge_idle},
     {SLT_FIND_GH_2, judge_ghosts},
@@ -300,5 +336,6 @@ const struct slt_judgement slt_judge_established[] = {
     {SLT_FIND_ZW_3, judge_lost_with_closed_window},
     {SLT_FIND_BUF_1, judge_send_buffer},
     {SLT_FIND_BUF_2, judge_receive_window},
+    {SLT_FIND_BUF_3, judge_slow_program},
     {SLT_FIND_COUNT, NULL},
 };

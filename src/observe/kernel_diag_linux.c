@@ -206,6 +206,7 @@ static void fill_times(struct slt_seen *seen, const struct kernel_tcp_info *t)
     /* Before the handshake is done the kernel counts these from its own start. */
     if (seen->state != SALUT_STATE_SYN_SENT && seen->state != SALUT_STATE_SYN_RECEIVED) {
         seen->idle = exactly(idle_ms);
+        seen->given = exactly(t->last_data_recv_ms);
         seen->silent = exactly(t->last_ack_recv_ms < t->last_data_recv_ms ? t->last_ack_recv_ms
                                                                           : t->last_data_recv_ms);
     }

@@ -328,7 +328,8 @@ static bool are_truths(const struct slt_seen *s)
 
 static bool are_spans(const struct slt_seen *s)
 {
-    const struct slt_seen_span spans[] = {s->age, s->lifetime, s->idle, s->silent, s->timer_in};
+    const struct slt_seen_span spans[] = {s->age,    s->lifetime, s->idle,
+                                          s->silent, s->timer_in, s->given};
     bool fine = true;
     for (size_t i = 0; i < SLT_ARRAY_COUNT(spans); i++) {
         fine = fine && spans[i].how <= SLT_SPAN_AT_MOST && spans[i].ns >= 0;

@@ -16,7 +16,7 @@
 
 #include "salut/salut.h"
 
-#define SLT_SEEN_VERSION  2
+#define SLT_SEEN_VERSION  3
 #define SLT_UNKNOWN       (-1)
 #define SLT_SEEN_NAME_MAX 24
 #define SLT_SEEN_FINDINGS 2
@@ -141,6 +141,9 @@ struct slt_seen {
     int64_t holes_in; /* segments of the peer's that came with others missing before them */
     int64_t marked;   /* segments of ours that arrived with a congestion mark */
     uint64_t findings[SLT_SEEN_FINDINGS]; /* who looks sets these: a bit for each (concern.h) */
+
+    /* Since version 3. */
+    struct slt_seen_span given; /* since data came from the peer, or the handshake was complete */
 };
 
 /* Where an owner comes from. */

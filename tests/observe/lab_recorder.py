@@ -473,6 +473,84 @@ def check_beside_the_kernel(lab):
         recorder.stop()
 
 
+class Sender:
+    """A program that sends a piece over loopback, computes for a while, and so on; the other end
+    reads all that comes."""
+
+    def __init__(self, pause_s):
+        (self.here, self.there), = pairs(1)
+        self.pause_s = pause_s
+        self.over = False
+        self.threads = [threading.Thread(target=work) for work in (self.send, self.read)]
+        for thread in self.threads:
+            thread.start()
+
+    def send(self):
+        while not self.over:
+            self.here.sendall(bytes(65536))
+            time.sleep(self.pause_s)
+        self.here.shutdown(socket.SHUT_WR)
+
+    def read(self):
+        while self.there.recv(1 << 20):
+            pass
+
+    def close(self):
+        self.over = True
+        for thread in self.threads:
+            thread.join()
+        self.here.close()
+        self.there.close()
+
+
+def check_slow_program(lab):
+    """BUF-3 is judged of open connections, by the lifetime that the recorder knows; a server that
+    answers whoever asks, with pauses as well, is no slow program."""
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["SALUT_RECORDER"] = os.path.join(folder, "recorder")
+        recorder = start_recorder(folder)
+        asked = lab.child(ANSWERER.format(port=7202))
+        sender = Sender(0.1)
+        port = sender.here.getsockname()[1]
+        with connect_to(7202, LOCAL) as client:
+            asker = threading.Thread(target=ask_again_and_again, args=(client, sender))
+            asker.start()
+            try:
+                found = []  # not while a piece is under way, which the network has
+                eventually(lambda: found.append(doctor("--interval", "0").get("BUF-3")) or found[-1],
+                           "BUF-3")
+            finally:
+                sender.close()
+                asker.join()
+        line = found[-1]
+        peers.check(line["count"] == 1 and line["local_port"] == port and
+                    line["pid"] == os.getpid() and "nothing to send" in line["evidence"], line)
+        asked.kill()
+        asked.wait()
+        recorder.stop()
+
+
+ANSWERER = """
+import socket
+s = socket.socket()
+s.bind(("127.0.0.1", {port}))
+s.listen()
+print("ready", flush=True)
+s, _ = s.accept()
+while s.recv(100):
+    s.sendall(bytes(65536))
+"""
+
+
+def ask_again_and_again(client, sender):
+    while not sender.over:
+        client.send(b"more")
+        got = 0
+        while got < 65536:
+            got += len(client.recv(1 << 20))
+        time.sleep(0.1)
+
+
 def inside():
     pattern = sys.argv[1] if len(sys.argv) > 1 else "*"
     failures = 0
@@ -482,6 +560,7 @@ def inside():
     peers.run(["ip", "link", "set", "peer0", "up"])
     lab.peer.start()
     check_beside_the_kernel(lab)
+    check_slow_program(lab)
     for finding, beside, options, function in CASES:
         if not fnmatch.fnmatch(finding or "healthy", pattern):
             continue

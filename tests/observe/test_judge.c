@@ -226,6 +226,54 @@ static void test_since(void **state)
     assert_int_equal(now.interface_missed, SLT_UNKNOWN);
 }
 
+/* ---- a program that gives slowly ------------------------------------------------------------- */
+
+static struct slt_seen_span exactly(int64_t ns)
+{
+    return (struct slt_seen_span){ns, SLT_SPAN_EXACT};
+}
+
+/* Ten megabytes in ten seconds, which the network would have taken in one. */
+static struct slt_seen *begin_slow_program(struct world *w)
+{
+    begin(w);
+    struct slt_seen *seen = add(w, SLT_SEEN_CONN, SALUT_STATE_ESTABLISHED, 8080);
+    seen->unread = seen->unacked = seen->unsent = 0;
+    seen->app_limited = SLT_YES;
+    seen->lifetime = exactly(10 * SLT_NS_PER_S);
+    seen->idle = exactly(SLT_NS_PER_S / 10);
+    seen->given = exactly(10 * SLT_NS_PER_S);
+    seen->busy_us = 1000000;
+    seen->bytes_acked = 10 * 1024 * 1024;
+    return seen;
+}
+
+static void test_slow_program(void **state)
+{
+    (void)state;
+    struct world w;
+    (void)begin_slow_program(&w);
+    holds(&w, SLT_FIND_BUF_3, "nothing to send for 90 % of 10 s, 1024 KB a second");
+    begin_slow_program(&w)->lifetime.how = SLT_SPAN_UNKNOWN; /* no recorder */
+    does_not_hold(&w, SLT_FIND_BUF_3);
+    begin_slow_program(&w)->busy_us = 5000000; /* half of the time */
+    does_not_hold(&w, SLT_FIND_BUF_3);
+    begin_slow_program(&w)->given = exactly(SLT_NS_PER_S); /* the peer asks for it */
+    does_not_hold(&w, SLT_FIND_BUF_3);
+    begin_slow_program(&w)->idle = exactly(2 * SLT_NS_PER_S); /* it is over */
+    does_not_hold(&w, SLT_FIND_BUF_3);
+    begin_slow_program(&w)->unsent = 1; /* the network is behind */
+    does_not_hold(&w, SLT_FIND_BUF_3);
+    begin_slow_program(&w)->app_limited = SLT_NO;
+    does_not_hold(&w, SLT_FIND_BUF_3);
+    begin_slow_program(&w)->lifetime.ns = 1000 * SLT_NS_PER_S; /* a heartbeat, a log: no transfer */
+    does_not_hold(&w, SLT_FIND_BUF_3);
+    begin_slow_program(&w)->state = SALUT_STATE_FIN_WAIT_1;
+    does_not_hold(&w, SLT_FIND_BUF_3);
+}
+
+/* ---- replayed -------------------------------------------------------------------------------- */
+
 /* tcp_mem is the machine's alone: filling a sixteenth of its memory is no test's business. */
 static void replay_BUF_5(void **state)
 {
@@ -582,6 +630,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(replay_LOSS_6_interface),
         cmocka_unit_test(test_interfaces_are_read),
         cmocka_unit_test(test_since),
+        cmocka_unit_test(test_slow_program),
         cmocka_unit_test(replay_BUF_5),
         cmocka_unit_test(replay_OR_1),
         cmocka_unit_test(replay_CPU_1),
