@@ -1,6 +1,7 @@
 /* See explain.h. */
 #include "observe/explain.h"
 
+#include "observe/explain_astray.h"
 #include "observe/explain_copy.h"
 #include "observe/explain_mark.h"
 #include "observe/explain_track.h"
@@ -127,4 +128,5 @@ void slt_explain_finish(struct slt_explain *explain)
         slt_explain_flow_settle(f);
         f->watched_until_ns = slt_max64(explain->last_at_ns, f->last_at_ns);
     }
+    slt_explain_find_astray(&explain->flows);
 }

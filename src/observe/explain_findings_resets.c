@@ -4,7 +4,9 @@
  * the connection (RST-3). One with acknowledgement is a program's: it stands behind all that was
  * sent, and follows data that nobody answered (RST-1: likely unread) or not (RST-2). One whose
  * time-to-live is not its sender's, or after which its sender goes on as if nothing were, was made
- * by somebody else (RST-5). Those that were not in place were answered by challenge ACKs (RST-9).
+ * by somebody else (RST-5). A bare one in answer to a segment whose numbers are another
+ * connection's was provoked by a translation that failed (RST-6). Those that were not in place were
+ * answered by challenge ACKs (RST-9).
  */
 #include "observe/explain_rules.h"
 
@@ -168,7 +170,7 @@ static bool knows_nothing(const struct slt_explain_case *c, uint8_t end,
                           struct slt_explain_clue *clue)
 {
     const struct slt_explain_flow *f = c->flow;
-    clue->until = find_own(c, end, false);
+    clue->until = f->meant == NULL ? find_own(c, end, false) : SLT_NO_STEP;
     if (clue->until == SLT_NO_STEP || clue->until == 0 || !has_known(f, end)) {
         return false;
     }
@@ -179,6 +181,19 @@ static bool knows_nothing(const struct slt_explain_case *c, uint8_t end,
     clue->ns = clue->at == 0 ? 0 : slt_explain_between(f, clue->at - 1, clue->at);
     return asked->from != end && (asked->flags & SLT_TCP_ACK) != 0 && asked->ack == rst->seq &&
            rst->at_ns - asked->at_ns <= 2 * way_ns + ANSWER_NS;
+}
+
+/* The end that resets is the one that opened the connection which was meant. */
+static bool is_astray(const struct slt_explain_case *c, uint8_t end, struct slt_explain_clue *clue)
+{
+    const struct slt_explain_flow *f = c->flow;
+    clue->until = slt_explain_first(f, end, slt_explain_is_rst);
+    if (f->meant == NULL || clue->until == SLT_NO_STEP || clue->until == 0) {
+        return false;
+    }
+    clue->at = clue->until - 1;
+    clue->n = f->meant->id;
+    return f->steps[clue->at].from != end;
 }
 
 static bool has_text(const struct slt_explain_case *c, uint8_t end, struct slt_explain_clue *clue)
@@ -220,6 +235,9 @@ const struct slt_explain_rule slt_explain_rules_resets[] = {
     {SLT_FIND_RST_3, 'B', 150, knows_nothing,
      "{who} answered packet {at} with a bare RST (packet {until}): it does not know the "
      "connection; nobody had spoken for {time} before"},
+    {SLT_FIND_RST_6, 'B', 150, is_astray,
+     "{who} answered packet {at} with a bare RST (packet {until}), though that has the numbers of "
+     "connection #{n}: its source address was not translated on the way"},
     {SLT_FIND_RST_9, 'B', 50, is_challenged,
      "{n} segments that do not fit were answered by challenge ACKs of {who} within {time} (packets "
      "{at} to {until})"},

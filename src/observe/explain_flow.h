@@ -163,6 +163,7 @@ enum slt_explain_bucket {
 struct slt_explain_flow {
     struct slt_explain_flow *before;  /* the last incarnation of the four-tuple; NULL: none */
     struct slt_explain_flow *younger; /* in the order of birth */
+    struct slt_explain_flow *meant;   /* whose segments came here untranslated; NULL: nobody's */
     uint32_t id;                      /* from 1 */
     uint32_t incarnation;             /* from 1 */
     uint32_t hash;

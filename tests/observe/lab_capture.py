@@ -30,6 +30,7 @@ from fake_peer import ACK, FIN, RST, SYN  # noqa: E402
 
 peers = capture_lab.peers
 PATTERN = sys.argv[1] if len(sys.argv) > 1 and not sys.argv[1].startswith("--") else "*"
+BEHIND = "10.55.9.7"  # who answers behind HOST's address, where that is translated
 STORIES = []
 SCRIPTS = []
 NETWORKS = []
@@ -469,6 +470,20 @@ def peer_has_forgotten(lab):
     return port
 
 
+@story("RST-6")
+def not_translated(lab):
+    """The service's address is its gateway's; one segment comes with that of who really sent it."""
+    here, flow, port = lab.connected()
+    here.send(b"question")
+    wait_for(lambda: lab.peer.heard(port, data=True) >= 1, "data")
+    lab.stay(0.2)
+    lab.peer.send(Segment(BEHIND, KERNEL, port, flow.key[2], flow.nxt, flow.expected, ACK,
+                          data=b"late"))
+    lab.stay(0.3)
+    lab.hold(here)
+    return port
+
+
 @story("RST-5")
 def injected(lab):
     here, flow, port = lab.connected()
@@ -706,7 +721,7 @@ class Teller(threading.Thread):
 
 def hits_of(objects, port):
     """The findings of the port's connections, and of all of them together."""
-    ends = (f"127.0.0.1:{port}", f"{HOST}:{port}")
+    ends = [f"{address}:{port}" for address in ("127.0.0.1", HOST, BEHIND)]
     flows = [o for o in objects[1:] if any(o[end]["end"] in ends for end in ("client", "server"))]
     mine = {flow["connection"] for flow in flows}
     hits = [hit for flow in flows for hit in flow["findings"]]

@@ -25,7 +25,9 @@
 #define R  SLT_TCP_RST
 #define MS 1000000LL
 
-enum { CLIENT, SERVER };
+/* The last two are for what is not translated: from the client to whoever answers behind the
+ * server's address, and from there. They have the numbers of the client and of the server. */
+enum { CLIENT, SERVER, TO_BACKEND, BACKEND };
 
 /* A packet: numbers count from each side's SYN at 0. */
 struct row {
@@ -81,12 +83,15 @@ static void take(const struct row *row)
     slt_put_u16(ip + 4, ip_id);
     ip[8] = row->ttl == 0 ? 64 : row->ttl;
     ip[9] = 6;
-    memcpy(ip + 12, row->from == CLIENT ? "\x0a\0\0\x01\x0a\0\0\x02" : "\x0a\0\0\x02\x0a\0\0\x01",
-           8);
-    slt_put_u16(ip + 20, row->from == CLIENT ? client_port : 80);
-    slt_put_u16(ip + 22, row->from == CLIENT ? 80 : client_port);
-    slt_put_u32(ip + 24, isns[row->from] + row->seq);
-    slt_put_u32(ip + 28, (row->flags & A) != 0 ? isns[1 - row->from] + row->ack : 0);
+    bool from_client = (row->from & 1) == CLIENT;
+    memcpy(ip + 12, from_client ? "\x0a\0\0\x01\x0a\0\0\x02" : "\x0a\0\0\x02\x0a\0\0\x01", 8);
+    if (row->from >= TO_BACKEND) {
+        ip[from_client ? 19 : 15] = 3;
+    }
+    slt_put_u16(ip + 20, from_client ? client_port : 80);
+    slt_put_u16(ip + 22, from_client ? 80 : client_port);
+    slt_put_u32(ip + 24, isns[row->from & 1] + row->seq);
+    slt_put_u32(ip + 28, (row->flags & A) != 0 ? isns[1 - (row->from & 1)] + row->ack : 0);
     ip[32] = (uint8_t)((20 + options) / 4 << 4);
     ip[33] = (uint8_t)row->flags;
     slt_put_u16(ip + 34, row->window);
@@ -324,6 +329,31 @@ static void resets(void **state)
     SHOWS("RST-2 RST-10", HANDSHAKE, TALK, SV(80, R | A, 51, 101, 7));
 }
 
+#define BE(at, flags, seq, ack, bytes)                                                             \
+    {                                                                                              \
+        at, BACKEND, flags, seq, ack, bytes, 1000, 0, 0, 0                                         \
+    }
+#define TO_BE(at, flags, seq)                                                                      \
+    {                                                                                              \
+        at, TO_BACKEND, flags, seq, 0, 0, 1000, 0, 0, 0                                            \
+    }
+
+/* A segment of the connection that comes under another address. */
+static void not_translated(void **state)
+{
+    (void)state;
+    SHOWS("RST-6", HANDSHAKE, TALK, BE(60, A, 51, 101, 10), TO_BE(61, R, 101));
+    assert_string_equal(evidence,
+                        "the client answered packet 7 with a bare RST (packet 8), though that has "
+                        "the numbers of connection #1: its source address was not translated on "
+                        "the way");
+    /* Numbers of nobody's: beyond what was sent, far from what the server is at, or before. */
+    SHOWS("RST-3", HANDSHAKE, TALK, BE(60, A, 51, 5000, 10), TO_BE(61, R, 5000));
+    SHOWS("RST-3", HANDSHAKE, TALK, BE(60, A, 1U << 25, 101, 10), TO_BE(61, R, 101));
+    /* It is a connection of its own. */
+    SHOWS("", HANDSHAKE, TALK, TO_BE(55, S, 0), BE(60, A | S, 0, 1, 0), TO_BE(61, R, 1));
+}
+
 static void options(void **state)
 {
     (void)state;
@@ -415,11 +445,13 @@ static void short_ones(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(opening),    cmocka_unit_test(half_open), cmocka_unit_test(unanswered),
-        cmocka_unit_test(silence),    cmocka_unit_test(windows),   cmocka_unit_test(nagle),
-        cmocka_unit_test(closing),    cmocka_unit_test(resets),    cmocka_unit_test(options),
-        cmocka_unit_test(overtaken),  cmocka_unit_test(too_large), cmocka_unit_test(the_capture),
-        cmocka_unit_test(short_ones),
+        cmocka_unit_test(opening),        cmocka_unit_test(half_open),
+        cmocka_unit_test(unanswered),     cmocka_unit_test(silence),
+        cmocka_unit_test(windows),        cmocka_unit_test(nagle),
+        cmocka_unit_test(closing),        cmocka_unit_test(resets),
+        cmocka_unit_test(not_translated), cmocka_unit_test(options),
+        cmocka_unit_test(overtaken),      cmocka_unit_test(too_large),
+        cmocka_unit_test(the_capture),    cmocka_unit_test(short_ones),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
