@@ -6,6 +6,7 @@
 In a network namespace of its own, as status.py. Needs root or user namespaces, and /dev/net/tun;
 without, it says so and exits 77.
 """
+import contextlib
 import errno
 import json
 import os
@@ -461,6 +462,31 @@ def probe_gone(lab_):
     except ConnectionResetError:
         pass
     s.close()
+
+
+@case
+def probe_by_finding(_lab):
+    """What is not read is a part of a finding, and its neighbour, as open as it, is not."""
+    clients, servers = zip(*(pair() for _ in range(2)))
+    full = servers[0]
+    full.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16384)
+    clients[0].setblocking(False)
+    with contextlib.suppress(BlockingIOError):
+        while clients[0].send(bytes(8192)):
+            pass
+    ports = ["sport", "=", f":{full.getsockname()[1]}", "or", "sport", "=",
+             f":{servers[1].getsockname()[1]}"]
+
+    def found(finding):
+        got = salut("probe", "--dry-run", "finding", "=", finding, "and", "(", *ports, ")")
+        return int(re.search(r"(\d+) connections? to probe", got.stderr).group(1))
+    soon(lambda: peers.check(found("ZW-2") == 1, found("ZW-2")))
+    peers.check(found("CW-1") == 0, "no connection of these is in CLOSE-WAIT")
+    got = salut("probe", "--yes", "--json", "finding = ZW-2", *ports[:3])
+    line, = map(json.loads, got.stdout.splitlines())
+    is_so(line, verdict="alive", remote="%s:%d" % full.getpeername(), pid=os.getpid())
+    for s in clients + servers:
+        s.close()
 
 
 @case

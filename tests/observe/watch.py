@@ -430,6 +430,22 @@ def findings():
 
 
 @case
+def filter_by_finding():
+    """Connections become a part of a finding, and cease to be one, while watch looks."""
+    with service() as s:
+        _, accepted = s.connect()
+        clients = [socket.create_connection(("127.0.0.1", s.port)) for _ in range(4)]
+        with watch(f"finding = HS-1 and sport = :{s.port}") as t:
+            t.wait_for("4 connections")
+            press(t, "\\\x15finding = CW-1 and sport = :%d\r" % s.port, "0 connections")
+            press(t, "\\\x15finding and sport = :%d\r" % s.port, "4 connections")
+            taken = [s.listener.accept()[0] for _ in clients]
+            t.wait_for("0 connections")
+        for each in clients + taken + [accepted]:
+            each.close()
+
+
+@case
 def kill_and_probe():
     """They are programs of their own, which ask; the screen comes back."""
     with service() as s:
