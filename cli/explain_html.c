@@ -1,7 +1,9 @@
-/* The data of salut explain --html; the page itself is explain_page.c. See explain_show.h. */
+/* The data of salut explain --html; what becomes of it is cli/page/explain.js. See explain_show.h.
+ */
 #include "cli/explain_show.h"
 
 #include "cli/explain_page.h"
+#include "cli/finding_page.h"
 #include "cli/json_text.h"
 #include "observe/explain_mark.h"
 #include "observe/explain_track.h"
@@ -22,23 +24,24 @@ static uint32_t relative_sack(const struct slt_explain_flow *f, const struct slt
     return step->sack_left == step->sack_right ? 0 : number - f->end[1 - step->from].isn;
 }
 
+/* A row a packet; unpackStep() of explain.js names its places. */
 static void put_steps(const struct slt_explained *e, FILE *to)
 {
     const struct slt_explain_flow *f = e->flow;
     struct slt_explain_cursor cursor;
     char text[160];
     slt_explain_cursor_init(&cursor, &e->states);
-    (void)fputs(",\"steps\":[", to);
+    (void)fprintf(to, ",\"packets\":%u,\"steps\":[", f->step_count);
     for (uint32_t i = 0; i < f->step_count && i < PAGE_STEPS_MAX; i++) {
         const struct slt_explain_step *s = &f->steps[i];
         slt_explain_cursor_move(&cursor, &e->states, i);
-        (void)fprintf(to, "%s[%u,%.3f,%u,%u,%u,%lld,%u,%u,", i > 0 ? ",\n" : "", s->number,
+        (void)fprintf(to, "%s[%u,%.3f,%u,%u,%u,%lld,%u,\"%s\",", i > 0 ? ",\n" : "", s->number,
                       (double)(s->at_ns - f->first_at_ns) / 1e3, s->from,
                       slt_explain_relative_seq(f, s), s->bytes,
                       (s->flags & SLT_TCP_ACK) != 0 && (s->flags & SLT_TCP_RST) == 0
                           ? (long long)slt_explain_relative_ack(f, s)
                           : -1LL,
-                      s->window, s->mark);
+                      s->window, slt_explain_mark_name(s->mark));
         slt_put_json_text(slt_explain_step_text(f, s, text, sizeof(text)), to);
         (void)fputc(',', to);
         slt_put_json_text(slt_explain_remark(s, text, sizeof(text)), to);
@@ -50,6 +53,7 @@ static void put_steps(const struct slt_explained *e, FILE *to)
     (void)fputc(']', to);
 }
 
+/* Likewise; unpackChange(). */
 static void put_changes(const struct slt_explained *e, FILE *to)
 {
     const struct slt_explain_states *s = &e->states;
@@ -79,6 +83,20 @@ static void put_changes(const struct slt_explained *e, FILE *to)
     (void)fputc(']', to);
 }
 
+static void put_findings(const struct slt_verdict *verdict, FILE *to)
+{
+    (void)fputs(",\"findings\":[", to);
+    for (uint32_t i = 0; i < verdict->hit_count; i++) {
+        const struct slt_explain_hit *hit = &verdict->hits[i];
+        const struct slt_finding *row = slt_finding_row((enum slt_finding_id)hit->id);
+        (void)fprintf(to, "%s[\"%s\",\"%s\",", i > 0 ? "," : "", row->id,
+                      slt_finding_severity(row->severity));
+        slt_put_json_text(hit->evidence, to);
+        (void)fputc(']', to);
+    }
+    (void)fputc(']', to);
+}
+
 static void put_flow(const struct slt_explain_flow *flow, FILE *to)
 {
     struct slt_explained e;
@@ -89,16 +107,8 @@ static void put_flow(const struct slt_explain_flow *flow, FILE *to)
     slt_put_json_member("server", slt_explain_end_text(&flow->end[1], name, sizeof(name)), to);
     slt_put_json_member("ended", slt_explain_ended_text(e.verdict.ended), to);
     slt_put_json_member("verdict", e.verdict.text, to);
-    (void)fputs(",\"findings\":[", to);
-    for (uint32_t i = 0; i < e.verdict.hit_count; i++) {
-        const struct slt_explain_hit *hit = &e.verdict.hits[i];
-        char text[SLT_HIT_EVIDENCE_MAX + 16];
-        (void)snprintf(text, sizeof(text), "%s: %s",
-                       slt_finding_row((enum slt_finding_id)hit->id)->id, hit->evidence);
-        (void)fputs(i > 0 ? "," : "", to);
-        slt_put_json_text(text, to);
-    }
-    (void)fputs("],\"time\":[", to);
+    put_findings(&e.verdict, to);
+    (void)fputs(",\"time\":[", to);
     for (uint32_t i = 0; i < SLT_BUCKET_COUNT; i++) {
         (void)fprintf(to, "%s[\"%s\",%.3f]", i > 0 ? "," : "",
                       slt_explain_bucket_text((enum slt_explain_bucket)i),

@@ -130,7 +130,17 @@ salut_library(salut-run STATIC "${run_sources}")
 salut_library(salut-lab STATIC "${lab_sources}")
 salut_glob(bench_sources bench)
 salut_library(salut-bench STATIC "${bench_sources}")
-salut_library(salut-commands STATIC "${command_sources}")
+
+# The page of `salut explain --html`, put together of its three files.
+set(explain_page ${CMAKE_CURRENT_BINARY_DIR}/explain_page_bytes.c)
+set(explain_page_from cli/page/explain.html cli/page/explain.css cli/page/explain.js
+                      cmake/embed.cmake)
+list(TRANSFORM explain_page_from PREPEND ${salut_root}/)
+add_custom_command(OUTPUT ${explain_page} DEPENDS ${explain_page_from} VERBATIM
+  COMMAND ${CMAKE_COMMAND} -D PAGE=${salut_root}/cli/page/explain.html -D OUT=${explain_page}
+          -P ${salut_root}/cmake/embed.cmake)
+
+salut_library(salut-commands STATIC "${command_sources};${explain_page}")
 salut_link(salut-observe salut-static)
 salut_link(salut-run salut-observe)
 if(SALUT_HAS_RUN)

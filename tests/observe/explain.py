@@ -171,7 +171,7 @@ def try_views(work, path):
         html = f.read()
     check(html.startswith("<!doctype html>") and "http://" not in html.replace(
         "http://www.w3.org/2000/svg", ""), "a page that needs nothing from elsewhere")
-    embedded = html[html.index("const D=") + 8:]
+    embedded = html[html.index("const DATA = ") + 13:]
     json.JSONDecoder().raw_decode(embedded.lstrip())
 
 
