@@ -59,12 +59,11 @@ void slt_tcp_note_duplicate(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t
     held->dup_end = end;
 }
 
-/* The run that holds `pos` grew: it comes first, and stands there once. A run that grows segment by
- * segment must not push out the others: they are told of again for whoever missed it (R2018-05). */
-static void remember_run(struct slt_tcp *tcp, struct slt_tcp_held *held, int64_t pos)
+/* What lies at `pos`, between `start` and `end`, grew: it comes first, and stands there once. A run
+ * that grows segment by segment must not push out the others: they are told of again for whoever
+ * missed it (R2018-05). */
+static void remember_run(struct slt_tcp_held *held, int64_t pos, int64_t start, int64_t end)
 {
-    uint32_t index = slt_ranges_floor(&held->runs, &tcp->ranges, pos);
-    const struct slt_range *run = slt_pool_at(&tcp->ranges, index);
     int64_t before[RECENT_COUNT];
     int count = 1;
 
@@ -72,10 +71,18 @@ static void remember_run(struct slt_tcp *tcp, struct slt_tcp_held *held, int64_t
     memset(held->recent, 0, sizeof(held->recent));
     held->recent[0] = pos;
     for (int i = 0; i < RECENT_COUNT && count < RECENT_COUNT; i++) {
-        if (before[i] < run->start || before[i] >= run->end) {
+        if (before[i] < start || before[i] >= end) {
             held->recent[count++] = before[i];
         }
     }
+}
+
+static void remember_text(struct slt_tcp *tcp, struct slt_tcp_held *held, int64_t pos)
+{
+    uint32_t index = slt_ranges_floor(&held->runs, &tcp->ranges, pos);
+    const struct slt_range *run = slt_pool_at(&tcp->ranges, index);
+
+    remember_run(held, pos, run->start, run->end);
 }
 
 /* ---- text above a gap ----------------------------------------------------------------------- */
@@ -174,7 +181,7 @@ static enum slt_reason hold_text(struct slt_tcp *tcp, struct slt_tcp_conn *c, st
         pos = until;
     }
     if (grew) {
-        remember_run(tcp, held, in->text_pos);
+        remember_text(tcp, held, in->text_pos);
         in->out_of_order = true;
     }
     return grew ? SLT_PASS : SLT_DROP_TCP_DUPLICATE;
@@ -308,7 +315,8 @@ void slt_tcp_rcv_fin_at(struct slt_tcp_conn *c, int64_t fin_pos)
     c->rcv.fin_low = (uint32_t)fin_pos;
     c->flags |= SLT_CONN_FIN_KNOWN;
     if (c->cold != NULL && c->cold->held.runs.count > 0) {
-        remember_run(&c->cold->held, fin_pos); /* RFC 2018 4: what came last is told first */
+        remember_run(&c->cold->held, fin_pos, fin_pos,
+                     fin_pos + 1); /* RFC 2018 4: what came last is told first */
     }
 }
 
