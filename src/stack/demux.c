@@ -109,6 +109,15 @@ static const struct slt_tcp_id *id_of(const struct salut_stack *stack, slt_flow_
     SLT_UNREACHABLE("a flow reference of no kind");
 }
 
+/* The bucket has come: have the processor fetch the first object of its chain. */
+void slt_demux_approach(const struct salut_stack *stack, uint32_t hash)
+{
+    slt_flow_ref ref = slt_flow_first(&stack->flow, hash);
+    if (ref != SLT_FLOW_NONE) {
+        slt_prefetch(id_of(stack, ref));
+    }
+}
+
 slt_flow_ref slt_demux_find(const struct salut_stack *stack, uint32_t hash,
                             const struct slt_tcp_id *id, uint32_t *probes)
 {

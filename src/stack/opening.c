@@ -242,6 +242,9 @@ static bool settle_port(struct salut_stack *stack, struct tuple *tuple)
     while (found && tuple->any_port && slt_demux_has(stack, tuple->hash, &tuple->id)) {
         found = slt_ports_next(stack, &tuple->search, &tuple->id, &tuple->hash);
     }
+    if (found && tuple->any_port) {
+        slt_ports_foresee(stack, &tuple->id);
+    }
     return found;
 }
 
@@ -255,7 +258,7 @@ static enum salut_status open_conn(struct salut_stack *stack, struct tuple *tupl
     if (index == SLT_NIL) {
         return SALUT_NO_MEMORY;
     }
-    slt_tcp_isn_foresee(&stack->tcp, &tuple->id); /* the flow table is still on its way */
+    slt_tcp_isn_foresee(&stack->tcp, &tuple->id); /* while the flow table is on its way */
     if (!settle_port(stack, tuple)) {
         slt_tcp_conn_give(&stack->tcp, index);
         return SALUT_ADDRESS_NOT_AVAILABLE;

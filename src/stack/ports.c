@@ -75,11 +75,22 @@ bool slt_ports_next(struct salut_stack *stack, struct slt_port_search *search,
         id->local_port = (uint16_t)(stack->config.port_low + at);
         if (!slt_listen_owns_port(stack, id->local, id->local_port)) {
             *hash = slt_demux_meet(stack, id);
-            slt_demux_expect(stack, *hash);
+            slt_demux_approach(stack, *hash);
             return true;
         }
     }
     return false;
+}
+
+void slt_ports_foresee(struct salut_stack *stack, const struct slt_tcp_id *id)
+{
+    if (slt_tcp_id_is_v4(id)) { /* whose hashes are remembered */
+        struct slt_tcp_id next = *id;
+        next.local_port = id->local_port == stack->config.port_high
+                              ? stack->config.port_low
+                              : (uint16_t)(id->local_port + 1);
+        slt_demux_expect(stack, slt_demux_meet(stack, &next));
+    }
 }
 
 bool slt_ports_choose_listener(struct salut_stack *stack, struct slt_listener *wanted)

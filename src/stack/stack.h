@@ -57,7 +57,7 @@ enum slt_flow_object { SLT_FLOW_CONN, SLT_FLOW_HALF_OPEN, SLT_FLOW_TIME_WAIT };
 #define SLT_TX_SHARE 16U
 
 /* RFC 6056 3.3.4: entries of the table of counters. */
-#define SLT_PORT_COUNTERS 64U
+#define SLT_PORT_COUNTERS 512U
 
 /* What this floor keeps in slt_tcp_place.marks. */
 enum slt_stack_mark {
@@ -407,6 +407,7 @@ uint32_t slt_demux_hash(const struct salut_stack *stack, const struct slt_tcp_id
 /* The same, remembered from now on: the tuple will be asked for again. */
 uint32_t slt_demux_meet(struct salut_stack *stack, const struct slt_tcp_id *id);
 void slt_demux_expect(const struct salut_stack *stack, uint32_t hash);
+void slt_demux_approach(const struct salut_stack *stack, uint32_t hash);
 slt_flow_ref slt_demux_find(const struct salut_stack *stack, uint32_t hash,
                             const struct slt_tcp_id *id, uint32_t *probes);
 bool slt_demux_has(const struct salut_stack *stack, uint32_t hash, const struct slt_tcp_id *id);
@@ -459,7 +460,8 @@ uint32_t slt_listen_next_news(struct salut_stack *stack);
 
 /* ports.c: `search` begins a search for a local port, `next` goes on to one that no listener has
  * and gives the tuple's hash (demux.c), false when none is left. Whether the tuple is free is the
- * caller's to ask, a little later: its place in the flow table is on its way from memory. */
+ * caller's to ask, a little later: what it will look at is on its way from memory. `foresee`, with
+ * the tuple that was taken, sends for the place of the one that the next search will find. */
 struct slt_port_search {
     uint32_t *counter;
     uint32_t offset;
@@ -471,6 +473,7 @@ void slt_ports_search(struct salut_stack *stack, const struct slt_tcp_id *id,
                       struct slt_port_search *search);
 bool slt_ports_next(struct salut_stack *stack, struct slt_port_search *search,
                     struct slt_tcp_id *id, uint32_t *hash);
+void slt_ports_foresee(struct salut_stack *stack, const struct slt_tcp_id *id);
 bool slt_ports_choose_listener(struct salut_stack *stack, struct slt_listener *wanted);
 
 /* frame.c */
