@@ -8,8 +8,8 @@
  *
  * A listener on the wildcard is reached both ways. It stays the stack's; beside it the supervisor
  * listens on the kernel's loopback at the same port, where it is free, and joins what comes there
- * with a new end to the program's own queue. Who asks for the names of such a connection gets the
- * kernel's.
+ * with a new end to the program's own queue; while that is full it lets them wait. Who asks for the
+ * names of such a connection gets the kernel's.
  */
 #include "run/sockets.h"
 
@@ -29,6 +29,7 @@
 #define ACCEPTS_MAX 16
 #define BACKLOG_MAX 4096
 #define V4_IN_V6    12
+#define RETRY_NS    (2 * SLT_NS_PER_MS)
 
 /* One connection from the kernel's side. */
 struct slt_run_joint {
@@ -174,32 +175,50 @@ static void join(struct slt_run_sock *listener, int end, int kernel_fd)
     slt_splice_begin(&joint->splice, &sup->poller, fds, false);
 }
 
-/* First a place in the program's queue, then the connection: so none is lost when it is full. */
+/* The program's queue is full: one is held until there is room, and the kernel's queue holds the
+ * others. */
+static void hold(struct slt_run_door *door, int fd)
+{
+    struct slt_supervisor *sup = door->listener->sup;
+    door->held = fd;
+    (void)slt_poller_watch(&sup->poller, &door->polled, 0);
+    salut_runner_set_timer(sup->runner, &door->retry, salut_runner_now(sup->runner) + RETRY_NS);
+}
+
 static void listener_ready(void *ctx, uint32_t events)
 {
     struct slt_run_door *door = ctx;
     struct slt_run_sock *listener = door->listener;
     (void)events;
     for (int i = 0; i < ACCEPTS_MAX; i++) {
-        struct sockaddr_storage peer;
-        socklen_t bytes = sizeof(peer);
-        int fd = accept4(door->polled.fd, (struct sockaddr *)&peer, &bytes,
-                         SOCK_NONBLOCK | SOCK_CLOEXEC);
+        int fd = door->held;
+        door->held = -1;
+        if (fd < 0) {
+            fd = accept4(door->polled.fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        }
         if (fd < 0) {
             return;
         }
         int end = slt_run_queue_offer(listener);
-        if (end >= 0) {
-            join(listener, end, fd);
-            continue;
-        }
-        /* The queue is full: as in a network, the peer finds out by itself. */
-        (void)close(fd);
         if (end == -ECONNREFUSED || end == -ENOENT) {
+            (void)close(fd);
             slt_run_tick_soon(listener->sup, 0);
             return;
         }
+        if (end < 0) {
+            hold(door, fd);
+            return;
+        }
+        join(listener, end, fd);
     }
+}
+
+static void on_retry(void *ctx, int64_t now_ns)
+{
+    struct slt_run_door *door = ctx;
+    (void)now_ns;
+    (void)slt_poller_watch(&door->listener->sup->poller, &door->polled, EPOLLIN);
+    listener_ready(door, EPOLLIN);
 }
 
 static int open_door(const struct sockaddr *addr, socklen_t bytes, int backlog)
@@ -240,7 +259,9 @@ static void add_door(struct slt_run_sock *sock, const struct sockaddr *addr, soc
     }
     *door = (struct slt_run_door){.polled = {.fd = fd, .on_ready = listener_ready, .ctx = door},
                                   .listener = sock,
-                                  .next = sock->doors};
+                                  .next = sock->doors,
+                                  .held = -1,
+                                  .retry = {.on_due = on_retry, .ctx = door}};
     sock->doors = door;
     (void)slt_poller_watch(&sock->sup->poller, &door->polled, EPOLLIN);
 }

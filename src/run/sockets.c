@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 static struct slt_run_sock **bucket_of(const struct slt_supervisor *sup, uint64_t inode)
 {
@@ -158,6 +159,10 @@ void slt_run_close_doors(struct slt_run_sock *sock)
         struct slt_run_door *door = sock->doors;
         sock->doors = door->next;
         slt_poller_drop(&sock->sup->poller, &door->polled);
+        salut_runner_set_timer(sock->sup->runner, &door->retry, SLT_NEVER);
+        if (door->held >= 0) {
+            (void)close(door->held);
+        }
         free(door);
     }
 }

@@ -325,6 +325,8 @@ struct slt_run_door {
     struct slt_polled polled;
     struct slt_run_sock *listener;
     struct slt_run_door *next;
+    int held; /* accepted there, and not offered yet: the program's queue is full; -1: none */
+    struct salut_runner_timer retry; /* when it is offered again */
 };
 
 bool slt_run_is_loopback(const struct sockaddr_storage *addr);

@@ -24,6 +24,7 @@ import time
 PORT = 9100
 LIMIT_S = 60
 BULK_BYTES = 8 << 20
+CROWD = 4
 PIDFD_GETFD = 438  # the system call, of all architectures
 
 
@@ -156,6 +157,7 @@ PROGRAM_SEES = [
 LOCAL_SEES = [
     "interrupted connect: EINTR", "writable before it is connected: no",
     "loopback: 200000 bytes, then the end, names agree",
+    "a crowd on loopback: [0, 1, 2, 3] heard",
     "own address: 200000 bytes, then the end, names agree",
     "watched before: writable, then readable", "nobody on loopback: ECONNREFUSED",
     "bound to loopback: 127.0.0.1"]
@@ -220,8 +222,27 @@ def watched_before():
     say("watched before", "writable, then readable" if fine else f"{first} {second}")
 
 
+def crowd():
+    """More come over the loopback than the listener has room for: they wait, and none is lost."""
+    listener = socket.create_server(("0.0.0.0", 0), backlog=1)
+    listener.settimeout(5)
+    clients = [socket.create_connection(("127.0.0.1", listener.getsockname()[1]), 5)
+               for _ in range(CROWD)]
+    for number, client in enumerate(clients):
+        client.sendall(bytes([number]))
+    time.sleep(0.1)
+    heard = []
+    try:
+        while len(heard) < CROWD:
+            heard += listener.accept()[0].recv(1)
+    except TimeoutError:
+        pass
+    say("a crowd on loopback", f"{heard} heard")
+
+
 def local():
     exchange("loopback", "127.0.0.1")
+    crowd()
     exchange("own address", sys.argv[4])
     watched_before()
     try:
