@@ -120,6 +120,11 @@ static void messages(void **state)
     assert_int_equal(salut_sock_conn(w->socks[SERVER], t.server, &conn), SALUT_OK);
     assert_int_equal(salut_sock_conn(w->socks[SERVER], t.listener, &conn), SALUT_NOT_CONNECTED);
     assert_int_equal(salut_sock_conn(w->socks[SERVER], 999, &conn), SALUT_STALE);
+    salut_listener listener;
+    assert_int_equal(salut_sock_listener(w->socks[SERVER], t.listener, &listener), SALUT_OK);
+    assert_int_equal(salut_accept(w->stacks[SERVER], listener, 0, &conn), SALUT_WOULD_BLOCK);
+    assert_int_equal(salut_sock_listener(w->socks[SERVER], t.server, &listener), SALUT_INVALID);
+    assert_int_equal(salut_sock_listener(w->socks[SERVER], 999, &listener), SALUT_STALE);
 }
 
 /* SOCK-70: what does not fit is not taken; nothing is lost, and the order is kept. */

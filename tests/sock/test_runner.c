@@ -161,6 +161,7 @@ struct pair {
     bool ended;
     unsigned lent;     /* loans taken */
     unsigned returned; /* ... and given back */
+    unsigned inputs;   /* batches that arrived at the second stack */
 };
 
 /* What every position of the stream holds: it repeats every 2048 bytes, so that one piece of memory
@@ -193,6 +194,18 @@ static void on_return(void *ctx, struct salut_stack *stack, const struct salut_l
     assert_ptr_equal(stack, p->stacks[0]);
     assert_true(loan->user < p->lent);
     p->returned++;
+}
+
+/* It comes before what arrived: the first time the stack knows of no connection yet. */
+static void on_input(void *ctx, struct salut_stack *stack)
+{
+    struct pair *p = ctx;
+    uint64_t cursor = 0;
+    struct salut_info info;
+    while (p->inputs == 0 && salut_next_info(stack, &cursor, &info)) {
+        assert_int_equal(info.state, SALUT_STATE_LISTEN);
+    }
+    p->inputs++;
 }
 
 static void send_more(struct pair *p, salut_conn conn)
@@ -259,7 +272,8 @@ static void set_up(struct pair *p, const char *const addresses[2])
                                             .link = slt_link_public(p->links[i]),
                                             .on_event = on_event,
                                             .ctx = p,
-                                            .on_return = on_return};
+                                            .on_return = on_return,
+                                            .on_input = i == 1 ? on_input : NULL};
         assert_int_equal(salut_runner_add_stack(p->runner, &member), SALUT_OK);
         assert_int_equal(salut_runner_add_stack(p->runner, &member), SALUT_INVALID);
     }
@@ -299,6 +313,7 @@ static void two_stacks_talk(void **state)
         (void)salut_runner_turn(p.runner, SLT_NS_PER_MS);
     }
     assert_true(p.lent > 10);
+    assert_true(p.inputs > 10);
     assert_int_equal(p.returned, p.lent);
     int64_t from_ns = cpu_ns();
     int64_t now_ns = salut_runner_now(p.runner);
