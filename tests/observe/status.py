@@ -395,14 +395,15 @@ def closed_meanwhile(_lab):
         while not over.is_set():
             made = [socket.create_connection(("127.0.0.1", port)) for _ in range(100)]
             accepted = [listener.accept()[0] for _ in made]
-            for s in made + accepted:
+            for s in made + accepted:  # with RST: ports do not run out
+                s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
                 s.close()
 
     thread = threading.Thread(target=churn)
     thread.start()
     owners = []
     try:
-        for means in ("proc", "bpf", "proc", "bpf") * 3:
+        for means in ("proc", "bpf") * 4:
             got = subprocess.run([peers.SALUT, "status", "--json", "--owners", means, f":{port}"],
                                  capture_output=True, text=True, check=False)
             owners += [json.loads(line)["owner"] for line in got.stdout.splitlines()]
