@@ -474,8 +474,6 @@ def peer_has_forgotten(lab):
 def not_translated(lab):
     """The service's address is its gateway's; one segment comes with that of who really sent it."""
     here, flow, port = lab.connected()
-    here.send(b"question")
-    wait_for(lambda: lab.peer.heard(port, data=True) >= 1, "data")
     lab.stay(0.2)
     lab.peer.send(Segment(BEHIND, KERNEL, port, flow.key[2], flow.nxt, flow.expected, ACK,
                           data=b"late"))
