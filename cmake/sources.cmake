@@ -131,12 +131,12 @@ salut_library(salut-lab STATIC "${lab_sources}")
 salut_glob(bench_sources bench)
 salut_library(salut-bench STATIC "${bench_sources}")
 
-# The page of `salut explain --html`, put together of its three files.
+# The page of `salut explain --html`, put together of its parts.
 set(explain_page ${CMAKE_CURRENT_BINARY_DIR}/explain_page_bytes.c)
-set(explain_page_from cli/page/explain.html cli/page/explain.css cli/page/explain.js
-                      cmake/embed.cmake)
-list(TRANSFORM explain_page_from PREPEND ${salut_root}/)
-add_custom_command(OUTPUT ${explain_page} DEPENDS ${explain_page_from} VERBATIM
+file(GLOB explain_page_parts CONFIGURE_DEPENDS ${salut_root}/cli/page/explain.*
+     ${salut_root}/cli/page/*.js)
+add_custom_command(OUTPUT ${explain_page} VERBATIM
+  DEPENDS ${explain_page_parts} ${salut_root}/cmake/embed.cmake
   COMMAND ${CMAKE_COMMAND} -D PAGE=${salut_root}/cli/page/explain.html -D OUT=${explain_page}
           -P ${salut_root}/cmake/embed.cmake)
 

@@ -15,7 +15,7 @@ FREESTANDING_TOP = 4  # floors 0 to this one know no operating system
 # Folders whose files are read, and the names in them that count as sources.
 FOLDERS = ["include", "src", "cli", "tests", "tools", "bench", "examples", "cmake", ".ci"]
 C_SUFFIXES = (".c", ".h")
-SUFFIXES = C_SUFFIXES + (".py", ".sh", ".cc", ".def")
+SUFFIXES = C_SUFFIXES + (".py", ".sh", ".cc", ".def", ".html", ".css", ".js")
 
 _NOISE = re.compile(
     r"//[^\n]*|/\*.*?\*/|\"(?:\\.|[^\\\"\n])*\"|'(?:\\.|[^\\'\n])*'", re.DOTALL)

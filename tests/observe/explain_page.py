@@ -53,8 +53,8 @@ CONTRASTS = """(() => {
     const text = e instanceof SVGElement ? style.fill : style.color;
     const [a, b] = [text, behind(e)].map(c => light(numbers(c)));
     const contrast = (Math.max(a, b) + .05) / (Math.min(a, b) + .05);
-    const name = e.localName + '.' + (e.getAttribute('class') ?? e.id) + ' ' + text + ' on ' + behind(e);
-    worst[name] = contrast;
+    const name = e.localName + '.' + (e.getAttribute('class') ?? e.id);
+    worst[`${name} ${text} on ${behind(e)}`] = contrast;
   }
   return worst;
 })()"""
@@ -162,8 +162,8 @@ def check_complaints(page, name, path):
 
 def axis(page):
     """What is written along the axes, and where."""
-    return page.ask("[...document.querySelectorAll('#graph .axis')].map(e => e.textContent + "
-                    "` at ${Math.round(e.x.baseVal[0].value)},${Math.round(e.y.baseVal[0].value)}`)")
+    return page.ask("""[...document.querySelectorAll('#graph .axis')].map(e =>
+      [e.textContent, ...[e.x, e.y].map(at => Math.round(at.baseVal[0].value))].join(' '))""")
 
 
 def middle_of_graph(page):
@@ -189,8 +189,11 @@ def check_hover(page, name):
         page.mouse("mouseMoved", x, y)
         check(segment in tip(page), f"{name}: hovering over {number}{segment} says {tip(page)!r}")
     page.click(*places[-1][:2])
-    check(page.ask("document.querySelector('.chosen')?.textContent ?? ''").count(places[-1][2]) == 1,
-          f"{name}: a pressed segment is found in the ladder")
+    chosen = page.ask("document.querySelector('.chosen')?.textContent ?? ''")
+    check(chosen.count(places[-1][2]) == 1, f"{name}: a pressed segment is found in the ladder")
+    heads = page.ask("""['.head', '#ladder'].map(e =>
+      document.querySelector(e).getBoundingClientRect().top)""")
+    check(abs(heads[0] - heads[1]) < 3, f"{name}: who is who stays above the ladder")
     page.mouse("mouseMoved", 2, 2)
     check(tip(page) == "", f"{name}: no words where nothing is")
 
@@ -333,11 +336,14 @@ def main():
     with tempfile.TemporaryDirectory(dir="/tmp") as work, browser.Browser(path) as page:
         page.size(1200)
         captures = make_captures(work)
-        for name, (html, connections) in captures.items():
-            try_page(page, name, html, connections)
-        check(len(captures["several"][1]) > 1, "several connections")
-        check_focus(page)
-        check_print(page, "several")
+        try:
+            for name, (html, connections) in captures.items():
+                try_page(page, name, html, connections)
+            check(len(captures["several"][1]) > 1, "several connections")
+            check_focus(page)
+            check_print(page, "several")
+        except browser.BrowserError as e:
+            check(False, f"{e}; the page complains: {page.complaints[:3]}")
     print("explain's page: " + (f"{len(failures)} failures" if failures else
                                 f"all right; pictures in {PICTURES}"))
     return 1 if failures else 0
