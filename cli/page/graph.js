@@ -103,7 +103,7 @@ function tickText(us, step) {
 
 function drawAxes(graph, scale) {
   const {left, right, top, bottom} = scale;
-  const timeStep = niceStep(view.t1 - view.t0, (right - left) / 130);
+  const timeStep = niceStep(view.t1 - view.t0, (right - left) / 110);
   for (const at of ticks(view.t0, view.t1, timeStep)) {
     const x = scale.x(at);
     addLine(graph, x, top, x, bottom, 'grid');
@@ -210,7 +210,8 @@ function drawLabels(plot, scale) {
   const taken = new Set();
   for (const {x, top, bottom, step} of strokes) {
     const text = step.again ? 'R' : step.probe ? 'P' : step.control;
-    const y = step.again || step.probe ? top - 2 : bottom + 11;
+    const above = step.again || step.probe || bottom + 11 > scale.bottom;
+    const y = above ? top - 2 : bottom + 11;
     const cell = text + Math.round(x / 9) + ',' + Math.round(y / 10);
     if (text && !taken.has(cell)) {
       taken.add(cell);

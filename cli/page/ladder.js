@@ -6,7 +6,7 @@
  */
 'use strict';
 
-const LADDER = {width: 1140, row: 28, slant: 15, head: 32, client: 330, server: 870, sheet: 25};
+const LADDER = {width: 1140, row: 28, slant: 15, head: 32, client: 330, server: 870, sheet: 15};
 /* Characters between the ends, and between an end and the edge: of 7.3 pixels. */
 const ROOM = {says: 72, states: [24, 34]};
 

@@ -192,8 +192,12 @@ class Browser:
         self.settle()
 
     def picture(self, path):
+        """The whole page, not only what is in the window."""
+        size = self.call("Page.getLayoutMetrics")["cssContentSize"]
+        got = self.call("Page.captureScreenshot", format="png", captureBeyondViewport=True,
+                        clip={**size, "scale": 1})
         with open(path, "wb") as f:
-            f.write(base64.b64decode(self.call("Page.captureScreenshot", format="png")["data"]))
+            f.write(base64.b64decode(got["data"]))
 
     def printed(self):
         got = self.call("Page.printToPDF", printBackground=True, paperWidth=8.27, paperHeight=11.69)

@@ -248,17 +248,19 @@ def check_focus(page):
 
 # ---- how it looks ----------------------------------------------------------------------------
 
+def from_the_top(page):
+    page.ask("scrollTo(0, 0); byId('ladder').scrollTop = 0; document.activeElement.blur()")
+    page.settle()
+
+
 def check_schemes(page, name):
+    from_the_top(page)
     for scheme in ("light", "dark"):
         page.media(scheme=scheme)
         contrasts = page.ask(CONTRASTS)
         low = {what: round(c, 2) for what, c in contrasts.items() if c < CONTRAST_LEAST}
         check(len(contrasts) > 8 and not low, f"{name}, {scheme}: hard to read: {low}")
-        page.ask("scrollTo(0, 0)")
         page.picture(os.path.join(PICTURES, f"{name}-{scheme}.png"))
-        page.ask("byId('ladder').scrollIntoView()")
-        page.settle()
-        page.picture(os.path.join(PICTURES, f"{name}-{scheme}-ladder.png"))
     page.media()
 
 
@@ -271,7 +273,6 @@ def check_widths(page, name):
         least = page.ask("Math.min(...[...document.querySelectorAll('#graph .axis, .says')]"
                          ".slice(0, 40).map(e => e.getBoundingClientRect().height))")
         check(least >= 9, f"{name}: letters of {least} pixels at {width}")
-        page.ask("scrollTo(0, 0)")
         page.picture(os.path.join(PICTURES, f"{name}-{width}.png"))
     page.size(1200)
 
