@@ -224,6 +224,7 @@ function begin() {
   });
   if (DATA.flows.length === 0) {
     byId('verdict').textContent = 'There is no TCP connection in it.';
+    document.body.classList.add('empty');
     return;
   }
   byId('connection').addEventListener('change', event => show(event.target.value));

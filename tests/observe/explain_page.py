@@ -328,6 +328,16 @@ def try_page(page, name, path, connections):
     check_complaints(page, name, path)
 
 
+def try_empty(page, capture):
+    """A page of no connection says so, and shows nothing else."""
+    html = capture + ".none.html"
+    run(SALUT, "explain", "--html", html, capture, "port", "1")
+    page.open(html)
+    shown = page.ask("[...document.body.children].filter(e => e.offsetHeight).map(e => e.id)")
+    check(shown == ["", "verdict"], f"without a connection: {shown}")
+    check_complaints(page, "empty", html)
+
+
 def main():
     path = browser.find()
     if path is None:
@@ -343,6 +353,7 @@ def main():
             check(len(captures["several"][1]) > 1, "several connections")
             check_focus(page)
             check_print(page, "several")
+            try_empty(page, captures["reset"][0].removesuffix(".html"))
         except browser.BrowserError as e:
             check(False, f"{e}; the page complains: {page.complaints[:3]}")
     print("explain's page: " + (f"{len(failures)} failures" if failures else
