@@ -33,13 +33,19 @@ static bool is_same_end(const struct slt_explain_end *a, const struct slt_explai
     return a->port == b->port && memcmp(a->addr, b->addr, sizeof(a->addr)) == 0;
 }
 
+/* Those that nobody would look at are left out, so that a port used a million times costs no more
+ * than others. */
 static void add_opener(struct openers *openers, struct slt_explain_flow *f)
 {
     uint32_t at = hash_of(&f->end[0]) & openers->mask;
-    while (openers->places[at] != NULL) {
+    uint32_t younger = 0;
+    while (openers->places[at] != NULL && younger < LOOKED_AT_MAX) {
+        younger += is_same_end(&openers->places[at]->end[0], &f->end[0]) ? 1 : 0;
         at = (at + 1) & openers->mask;
     }
-    openers->places[at] = f;
+    if (younger < LOOKED_AT_MAX) {
+        openers->places[at] = f;
+    }
 }
 
 /* The youngest are put in first, and so are met first. */
