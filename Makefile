@@ -21,7 +21,7 @@ all: ## release build in build/
 	@tools/deps need build
 	@tools/build release
 
-profiled: ## release build guided by a training run, in build-profiled/ (gcc, two minutes)
+profiled: ## release build guided by a training run, for this processor, in build-profiled/ (gcc)
 	@tools/deps need build
 	@tools/build profiled
 

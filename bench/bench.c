@@ -20,7 +20,7 @@
 #include <unistd.h>
 
 #ifdef SLT_PROFILED
-#define BUILT "guided by a training run"
+#define BUILT "guided by a training run, for this processor"
 #else
 #define BUILT "built without a profile"
 #endif

@@ -57,15 +57,17 @@ endfunction()
 
 # Profile-guided builds (tools/build profiled). Samples of the benchmark are processes of their own
 # and one thread each, so plain counters do; a file or function that the training did not reach is
-# compiled as if there were no profile.
+# compiled as if there were no profile. Who trains on a machine runs on it: the result is for its
+# processor, and may not run on an older one.
 if(SALUT_PROFILE STREQUAL "generate")
   add_compile_options(-fprofile-generate -fprofile-update=single)
   add_link_options(-fprofile-generate)
 elseif(SALUT_PROFILE STREQUAL "use")
-  add_compile_options(-fprofile-use -fprofile-partial-training -fprofile-correction
+  add_compile_options(-march=native
+                      -fprofile-use -fprofile-partial-training -fprofile-correction
                       -Wno-missing-profile -Wno-coverage-mismatch
                       --param=hot-bb-count-ws-permille=999)
-  add_link_options(-fprofile-use -fprofile-partial-training
+  add_link_options(-march=native -fprofile-use -fprofile-partial-training
                    --param=hot-bb-count-ws-permille=999)
   list(APPEND salut_definitions SLT_PROFILED)
 elseif(SALUT_PROFILE)
