@@ -6,6 +6,7 @@
 #include "cli/doctor_capture.h"
 #include "cli/finding_page.h"
 #include "cli/json_text.h"
+#include "cli/status_print.h"
 #include "observe/counters_stack.h"
 #include "observe/findings.h"
 #include "observe/kernel_diag_linux.h"
@@ -252,14 +253,8 @@ static uint64_t tell(const struct words *words, const struct slt_case *about, bo
 
 static void say_what_is_hidden(const struct examination *e)
 {
-    uint32_t hidden = e->looks[0].hidden;
     uint32_t mute = e->looks[1].mute;
-    if (hidden > 0) {
-        (void)fprintf(stderr,
-                      "salut doctor: %u owner%s hidden: another user's sockets (root, or "
-                      "CAP_SYS_PTRACE, sees them)\n",
-                      hidden, hidden == 1 ? " is" : "s are");
-    }
+    slt_status_say_hidden("doctor", e->looks[0].hidden);
     if (mute > 0) {
         (void)fprintf(stderr,
                       "salut doctor: %u instance%s of salut did not answer, process %d for one\n",

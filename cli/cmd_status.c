@@ -93,12 +93,7 @@ static int take_habits(int argc, char **argv, struct words *words)
 
 static void say_what_is_hidden(const struct slt_look *look)
 {
-    if (look->hidden > 0) {
-        (void)fprintf(stderr,
-                      "salut status: %u owner%s hidden: another user's sockets (root, or "
-                      "CAP_SYS_PTRACE, sees them)\n",
-                      look->hidden, look->hidden == 1 ? " is" : "s are");
-    }
+    slt_status_say_hidden("status", look->hidden);
     if (look->mute > 0) {
         (void)fprintf(stderr,
                       "salut status: %u instance%s of salut did not answer, process %d for one\n",

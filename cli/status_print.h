@@ -33,4 +33,7 @@ const char *slt_status_source(const struct slt_seen *seen);
 #define SLT_OWNER_TEXT_MAX 48
 const char *slt_status_owner(const struct slt_seen *seen, char out[SLT_OWNER_TEXT_MAX]);
 
+/* Say on stderr, for `verb`, how many owners could not be seen, and who would see them. */
+void slt_status_say_hidden(const char *verb, uint32_t hidden);
+
 #endif

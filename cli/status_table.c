@@ -11,6 +11,7 @@
 
 #include <stddef.h>
 #include <string.h>
+#include <unistd.h>
 
 #define AHEAD         4U
 #define WIDE          150U
@@ -23,6 +24,19 @@
 #define SOURCE_WIDTH  7
 #define WHY_MAX       400
 #define ROW_MAX       (WHY_MAX + 400)
+
+/* Root without CAP_SYS_PTRACE, or beside processes of an outer container, is told no less. */
+void slt_status_say_hidden(const char *verb, uint32_t hidden)
+{
+    const char *who = geteuid() == 0
+                          ? "processes that this one may not look into (CAP_SYS_PTRACE "
+                            "where they run, outside a container, sees them)"
+                          : "another user's sockets (root, or CAP_SYS_PTRACE, sees them)";
+    if (hidden > 0) {
+        (void)fprintf(stderr, "salut %s: %u owner%s hidden: %s\n", verb, hidden,
+                      hidden == 1 ? " is" : "s are", who);
+    }
+}
 
 const char *slt_status_owner(const struct slt_seen *seen, char out[SLT_OWNER_TEXT_MAX])
 {

@@ -86,15 +86,16 @@ static void say_truth(struct text *text, uint8_t truth, const char *yes, const c
 static void write_owner(struct slt_page *page, const struct slt_seen *seen)
 {
     static const char *const how[] = {"", "it was, when last seen", "nobody can have it any more",
-                                      "another user's: root, or CAP_SYS_PTRACE, sees it"};
+                                      "another user's: root, or CAP_SYS_PTRACE, sees it",
+                                      "it closed while this was listed"};
     struct text text = {.used = 0};
     char owner[SLT_OWNER_TEXT_MAX];
     if (seen->pid != SLT_UNKNOWN) {
         say(&text, "%s (program/pid:descriptor)", slt_status_owner(seen, owner));
     }
-    if (how[seen->owner % 4][0] != '\0') {
+    if (how[seen->owner % SLT_OWNER_HOW_COUNT][0] != '\0') {
         sep(&text);
-        say(&text, "%s", how[seen->owner % 4]);
+        say(&text, "%s", how[seen->owner % SLT_OWNER_HOW_COUNT]);
     }
     if (seen->uid != SLT_UNKNOWN) {
         sep(&text);
