@@ -83,13 +83,12 @@ static void parse_fast_open(struct slt_reader *body, struct slt_tcp_options *out
 }
 
 /* RFC 9768 3.2.3: up to three counters of 24 bits, those at the end may be missing. The other
- * kind has them the other way round. */
+ * kind has them the other way round. Of any other length, what is whole counts, and the rest is
+ * padding. */
 static void parse_accecn(uint8_t kind, struct slt_reader *body, struct slt_tcp_options *out)
 {
-    const uint32_t count = slt_reader_left(body) / 3;
-    if (slt_reader_left(body) % 3 != 0 || count > 3) {
-        return;
-    }
+    const uint32_t whole = slt_reader_left(body) / 3;
+    const uint32_t count = whole < 3 ? whole : 3;
     struct slt_tcp_accecn_option *a = &out->accecn;
     a->order = kind == KIND_ACCECN1;
     a->count = (uint8_t)count;

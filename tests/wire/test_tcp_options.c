@@ -202,9 +202,24 @@ static void test_r9768_08_accurate_ecn(void **state)
     opt.accecn = (struct slt_tcp_accecn_option){.ceb = 7, .e1b = 0xffffff, .count = 2, .order = 1};
     assert_emits(&opt, turned, sizeof(turned), "accecn1 e1b 16777215 ceb 7");
 
-    static const uint8_t odd[] = {172, 4, 1, 2, 174, 14, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12};
-    assert_int_equal(slt_tcp_options_parse((struct slt_span){odd, sizeof(odd)}, &opt), SLT_PASS);
-    assert_int_equal(opt.present, 0);
+    static const uint8_t shorter[] = {172, 6, 0, 0, 9, 1};
+    assert_int_equal(slt_tcp_options_parse((struct slt_span){shorter, sizeof(shorter)}, &opt),
+                     SLT_PASS);
+    assert_int_equal(opt.present, SLT_TCP_OPT_ACCECN);
+    assert_int_equal(opt.accecn.count, 1);
+    assert_int_equal(opt.accecn.e0b, 9);
+    static const uint8_t longer[] = {174, 14, 0, 0, 3, 0, 0, 2, 0, 0, 1, 7, 7, 7};
+    assert_int_equal(slt_tcp_options_parse((struct slt_span){longer, sizeof(longer)}, &opt),
+                     SLT_PASS);
+    assert_int_equal(opt.accecn.count, 3);
+    assert_int_equal(opt.accecn.order, 1);
+    assert_int_equal(opt.accecn.e1b, 3);
+    assert_int_equal(opt.accecn.ceb, 2);
+    assert_int_equal(opt.accecn.e0b, 1);
+    static const uint8_t empty[] = {172, 4, 1, 2};
+    assert_int_equal(slt_tcp_options_parse((struct slt_span){empty, sizeof(empty)}, &opt),
+                     SLT_PASS);
+    assert_int_equal(opt.accecn.count, 0);
 }
 
 /* Every combination of options that fits comes back as it was. */
