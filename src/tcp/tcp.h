@@ -318,7 +318,9 @@ enum slt_half_open_flag {
     SLT_HALF_DEFERRED = 512   /* a bare ACK came, and the listener wants data */
 };
 
-#define SLT_HALF_ARRIVED_SHIFT 9U
+#define SLT_HALF_ARRIVED_SHIFT 10U
+_Static_assert(SLT_HALF_DEFERRED < (1 << SLT_HALF_ARRIVED_SHIFT),
+               "the code point's two bits are nobody else's");
 
 /* A passive connection in SYN-RECEIVED, before it is a connection. */
 struct slt_tcp_half_open {
