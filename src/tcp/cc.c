@@ -75,7 +75,9 @@ void slt_cc_switch(struct slt_tcp_cc *cc, const struct salut_config *config, uin
     cc->used_bytes = old.used_bytes;
     cc->used_until = old.used_until;
     cc->limited = old.limited;
-    cc->episode = old.episode;
+    cc->episode = old.episode; /* one that runs ends, and is undone, as it began */
+    cc->undo_cwnd_bytes = old.undo_cwnd_bytes;
+    cc->undo_ssthresh_bytes = old.undo_ssthresh_bytes;
 }
 
 /* RFC 5681 3.1, softened by RFC 6928 2: more than one SYN was lost. */

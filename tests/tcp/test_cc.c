@@ -291,6 +291,26 @@ static void t_a_switch_keeps_the_window(void **ctx)
     assert_int_equal(f.cc.ssthresh_bytes, 20000);
 }
 
+/* R9937-05: an episode that runs ends at its threshold, whoever set it. */
+static void t_a_switch_keeps_the_episode(void **ctx)
+{
+    struct fixture f;
+
+    (void)ctx;
+    start(&f, SALUT_CC_CUBIC, SALUT_PROFILE_LINUX);
+    f.cc.cwnd_bytes = 30000;
+    f.loss.flight_bytes = 30000;
+    f.loss.nxt = 30001;
+    slt_cc_on_congestion(&f.cc, &f.loss, SLT_CC_LOSS);
+    uint32_t ssthresh = f.cc.ssthresh_bytes;
+    assert_in_range(ssthresh, 2 * MSS, 29999);
+    slt_cc_switch(&f.cc, &f.config, SALUT_CC_NEWRENO, MSS, SLT_NS_PER_S);
+    slt_cc_on_recovered(&f.cc, &f.ack);
+    assert_int_equal(f.cc.cwnd_bytes, ssthresh);
+    slt_cc_undo(&f.cc, MSS);
+    assert_int_equal(f.cc.cwnd_bytes, 30000);
+}
+
 /* Two losses in two windows are two reductions (R5681-13); the sawtooth fills the path. */
 static void t_r5681_13_newreno_fills_a_path(void **ctx)
 {
@@ -340,6 +360,7 @@ int main(void)
         cmocka_unit_test(t_every_algorithm_folds),
         cmocka_unit_test(t_names),
         cmocka_unit_test(t_a_switch_keeps_the_window),
+        cmocka_unit_test(t_a_switch_keeps_the_episode),
         cmocka_unit_test(t_r5681_13_newreno_fills_a_path),
     };
 
