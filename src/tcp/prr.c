@@ -8,6 +8,16 @@
  *
  * Without SACK each duplicate ACK counts as a segment delivered (R9937-06); newreno.c sees to it.
  * Pure arithmetic: recovery.c asks and sets the window.
+ *
+ * All of sections 5 and 6 is done, with these differences, each on the cautious side or a matter
+ * of whole segments. An acknowledgement that delivers nothing is not skipped (6.2): the losses it
+ * finds would otherwise leave room for as many octets at once. The forced retransmission has its
+ * whole segment, too, when the share of the first acknowledgement is a part of one, and the window
+ * is never less than one. RecoverFS leaves out what was SACKed before and is now acknowledged and,
+ * without SACK, what the first two duplicate ACKs told of (6.1): neither is delivered again. A
+ * partial ACK without SACK takes back no more than it acknowledges. The window of the end is
+ * ssthresh, but never more than that of the beginning (6.4). What is lost within an episode, sent
+ * in it or not, begins no other one; marks and losses of one round trip are one.
  */
 #include "tcp/engine.h"
 

@@ -157,6 +157,14 @@ static void hear(struct slt_tcp *tcp, struct slt_tcp_conn *c, const struct slt_t
     }
 }
 
+/* How many of the `above` octets duplicate ACKs may tell of. In an episode no more than was out as
+ * it began, or a peer could make them up and be sent a segment for each (RFC 9937 6.2, R9937-06):
+ * RecoverFS, and what the two before the third had told of. */
+static int64_t believable(const struct slt_prr *prr, int64_t above, uint32_t mss)
+{
+    return prr->flight_bytes > 0 ? slt_min64(above, prr->flight_bytes + 2 * (int64_t)mss) : above;
+}
+
 /* Duplicate ACKs, for who has nothing better (RFC 6582). */
 static void detect_by_duplicates(struct slt_tcp *tcp, struct slt_tcp_conn *c,
                                  const struct slt_tcp_in *in, struct slt_delivery *d)
@@ -172,7 +180,7 @@ static void detect_by_duplicates(struct slt_tcp *tcp, struct slt_tcp_conn *c,
         loses =
             r->ca_state == SALUT_CA_RECOVERY && c->snd.una < r->recover && !again; /* R6582-02 */
     } else if (in->ack.duplicate && (r->ca_state != SALUT_CA_LOSS || c->snd.nxt > r->recover)) {
-        bool third = slt_newreno_on_duplicate(&r->newreno, d, above, mss);
+        bool third = slt_newreno_on_duplicate(&r->newreno, d, believable(&r->prr, above, mss), mss);
         loses = third && !in_episode(r) && c->snd.una > r->recover; /* R6582-01, R6582-04 */
     }
     if (loses) {
