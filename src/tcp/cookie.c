@@ -4,7 +4,8 @@
  * bits of SipHash-2-4 over the tuple, the peer's ISN, the full clock and the class. An ACK brings
  * it back; a guess is right with a chance of 2^-28 (two ticks of 32 are valid). The peer's window
  * scale, SACK permission and ECN travel in the low six bits of our timestamp, if he uses them;
- * forging those bits hurts only the forger. Comparison is of one integer, in constant time.
+ * forging those bits hurts only the forger. That AccECN was granted, the ACK tells by itself (RFC
+ * 9768 5.1). Comparison is of one integer, in constant time.
  */
 #include "tcp/engine.h"
 
@@ -52,10 +53,8 @@ void slt_tcp_cookie_make(struct slt_tcp *tcp, struct slt_tcp_half_open *h, int64
     }
     if (!(h->flags & SLT_HALF_TS_OK)) { /* nothing carries these (R4987-02) */
         h->flags &= (uint16_t) ~(SLT_HALF_WSCALE_OK | SLT_HALF_SACK_OK | SLT_HALF_ECN);
-    } else if (h->flags & SLT_HALF_ACCECN) { /* one bit cannot hold it; RFC 3168 can be granted */
-        h->flags |= SLT_HALF_ECN;
     }
-    h->flags &= (uint16_t) ~(SLT_HALF_ACCECN | SLT_HALF_FAST_OPEN);
+    h->flags &= (uint16_t) ~(unsigned)SLT_HALF_FAST_OPEN;
     h->isn = make_isn(tcp, &h->id, h->irs, tick(tcp, now_ns), class_index);
 }
 
@@ -119,6 +118,9 @@ bool slt_tcp_cookie_check(struct slt_tcp *tcp, const struct slt_tcp_id *id,
     h->retries = 1; /* not timed: how long ago the SYN,ACK left is not known */
     if (tcp->config->timestamps) {
         restore_options(tcp, h, seg);
+    }
+    if (!(h->flags & SLT_HALF_ECN)) {
+        h->flags |= slt_tcp_ecn_cookie(tcp->config, seg);
     }
     return true;
 }

@@ -4,8 +4,10 @@
  * The handshake agrees on one of three modes, which never changes afterwards (R9768-05): none,
  * RFC 3168, AccECN. A SYN asks with ECE and CWR (AccECN: AE too), a SYN,ACK agrees with ECE alone
  * (AccECN: with the encoding of the SYN's code point). As some paths drop such a SYN, the SYN that
- * is sent again asks for less and in the end for nothing (R3168-03, R9768-04), and what a later
- * SYN,ACK then says is not believed: who has sent one SYN without must send no ECT (6.1.1).
+ * is sent again asks for less and in the end for nothing (R3168-03, R9768-04). A SYN,ACK of RFC
+ * 3168 that comes after that is not believed: who has sent one SYN without must send no ECT
+ * (6.1.1). One of AccECN is, as it says that the server is in that mode (R9768-05); and it is the
+ * server who sends no ECT once a SYN or a SYN,ACK went without (RFC 9768 3.1.5).
  *
  * As receiver: a CE mark on data is echoed as ECE on every segment until the sender says CWR. As
  * sender: ECE means one reduction of the window in each round trip (recovery.c), and the next new
@@ -103,11 +105,14 @@ static void take_accurate_answer(struct slt_tcp *tcp, struct slt_tcp_conn *c,
         return;
     }
     if (ace == 1) {
-        set_bits(c, SLT_ECN_OK);
+        if (c->cold->opening.ecn_said != SLT_ECN_ASK_NOT) { /* R3168-02 */
+            set_bits(c, SLT_ECN_OK);
+        }
         return;
     }
     start_accurate(c);
     struct slt_tcp_accecn *a = &c->cold->accecn;
+    a->flags |= SLT_ACCECN_CHANGED; /* R9768-08: the first acknowledgement carries the option */
     a->shake = (uint8_t)slt_accecn_tell(seg->ecn);
     a->r_cep += seg->ecn == SLT_ECN_CE ? 1U : 0U;
     slt_accecn_heard(a, &seg->opt);
@@ -121,25 +126,55 @@ void slt_tcp_ecn_take_syn(struct slt_tcp *tcp, struct slt_tcp_conn *c, const str
 {
     struct slt_tcp_opening *o = &c->cold->opening;
     const struct slt_tcp_segment *seg = in->seg;
-    bool ece = (seg->flags & SLT_TCP_ECE) != 0;
-    bool cwr = (seg->flags & SLT_TCP_CWR) != 0;
+    bool ack = (seg->flags & SLT_TCP_ACK) != 0;
+    bool agrees = (seg->flags & SLT_TCP_ECE) && !(seg->flags & SLT_TCP_CWR);
 
     o->ecn_arrived = seg->ecn;
+    if (ack && o->ecn_asked == SLT_ECN_ASK_ACCURATE) {
+        take_accurate_answer(tcp, c, seg); /* even late: the server is in that mode (R9768-05) */
+        return;
+    }
     if (o->ecn_said == SLT_ECN_ASK_NOT) {
         return; /* 6.1.1 (R3168-02): we have sent a SYN that did not ask */
     }
-    if (seg->flags & SLT_TCP_ACK) {
-        if (o->ecn_said == SLT_ECN_ASK_ACCURATE) {
-            take_accurate_answer(tcp, c, seg);
-        } else if (ece && !cwr) {
-            set_bits(c, SLT_ECN_OK);
-        }
-    } else if (ece && cwr) { /* simultaneous open: both have asked */
-        if (o->ecn_said == SLT_ECN_ASK_ACCURATE && (seg->flags & SLT_TCP_AE)) {
-            start_accurate(c);
-        } else {
-            set_bits(c, SLT_ECN_OK);
-        }
+    /* Simultaneous open: what a listener would grant (RFC 9768 3.1.2). */
+    uint16_t granted = ack ? 0 : slt_tcp_ecn_half_open(tcp->config, seg);
+    if (granted & SLT_HALF_ACCECN) {
+        start_accurate(c);
+    } else if ((granted & SLT_HALF_ECN) || (ack && agrees)) {
+        set_bits(c, SLT_ECN_OK);
+    }
+}
+
+/* The peer's SYN came again while a full connection waits for its acknowledgement. */
+void slt_tcp_ecn_take_syn_again(struct slt_tcp_conn *c, const struct slt_tcp_segment *seg)
+{
+    if (!speaks(c, SLT_ECN_ACCURATE)) {
+        return;
+    }
+    c->cold->opening.ecn_arrived = seg->ecn; /* RFC 9768 3.1.5 (R9768-05): the latest is told of */
+    if (slt_accecn_of_flags(seg->flags) == 0 && slt_tcp_has(c, SLT_CONN_PASSIVE)) {
+        set_bits(c, SLT_ECN_MUTE);
+    }
+}
+
+/* A SYN,ACK that agreed to AccECN came again and is to be acknowledged: the server may not have
+ * heard how it arrived, and tells its mode by that (RFC 9768 3.2.2.1, R9768-06). Of marked ones,
+ * one counts (3.2.2.2). */
+void slt_tcp_ecn_take_syn_ack_again(struct slt_tcp_conn *c, const struct slt_tcp_in *in)
+{
+    const struct slt_tcp_segment *seg = in->seg;
+    uint32_t ace = slt_accecn_of_flags(seg->flags);
+    bool syn_ack = (seg->flags & (SLT_TCP_SYN | SLT_TCP_ACK)) == (SLT_TCP_SYN | SLT_TCP_ACK);
+
+    if (!speaks(c, SLT_ECN_ACCURATE) || slt_tcp_has(c, SLT_CONN_PASSIVE) || in->pos != 0 ||
+        !syn_ack || ace < 2 || ace == 7 || c->cold == NULL || !(c->due & SLT_DUE_ACK)) {
+        return;
+    }
+    struct slt_tcp_accecn *a = &c->cold->accecn;
+    a->shake = (uint8_t)slt_accecn_tell(seg->ecn);
+    if (seg->ecn == SLT_ECN_CE && a->r_cep == SLT_ACCECN_START) {
+        a->r_cep++;
     }
 }
 
@@ -174,24 +209,73 @@ uint16_t slt_tcp_ecn_half_open(const struct salut_config *config, const struct s
     return (uint16_t)(SLT_HALF_ACCECN | (unsigned)(syn->ecn & 3U) << SLT_HALF_ARRIVED_SHIFT);
 }
 
-/* ECE, CWR and AE of an entry's SYN,ACK. */
-uint16_t slt_tcp_ecn_half_open_flags(uint16_t flags)
+/* The SYN of an entry came again. What was agreed stays (RFC 9768 3.1.5, R9768-05), but the SYN,ACK
+ * tells how the latest SYN arrived, and who may have fallen back is sent nothing as ECT. False: one
+ * SYN asked for RFC 3168 and another for AccECN, and nobody can know which of them the peer goes
+ * by: reset. */
+bool slt_tcp_ecn_half_open_again(const struct salut_config *config, struct slt_tcp_half_open *h,
+                                 const struct slt_tcp_segment *syn)
 {
-    if (flags & SLT_HALF_ACCECN) {
-        uint8_t arrived = (uint8_t)(flags >> SLT_HALF_ARRIVED_SHIFT & 3U);
+    uint32_t ace = slt_accecn_of_flags(syn->flags);
+    uint32_t arrived = (uint32_t)(syn->ecn & 3U) << SLT_HALF_ARRIVED_SHIFT;
+    bool both =
+        ((h->flags & SLT_HALF_ACCECN) && ace == 3) || ((h->flags & SLT_HALF_ECN) && ace == 7);
+
+    if (both && config->ecn == SALUT_ECN_ACCURATE) {
+        return false;
+    }
+    if ((ace & 3U) == 0) {
+        h->flags &= (uint16_t)~SLT_HALF_ECN; /* R3168-02: he has fallen back, so do we */
+    }
+    if (h->flags & SLT_HALF_ACCECN) {
+        uint32_t kept = h->flags & ~(UINT32_C(3) << SLT_HALF_ARRIVED_SHIFT);
+        uint32_t silent = ace == 0 ? (uint32_t)SLT_HALF_MUTE : 0;
+        h->flags = (uint16_t)(kept | arrived | silent | (uint32_t)SLT_HALF_PLAIN);
+    }
+    return true;
+}
+
+/* True while an entry's SYN,ACK agrees to AccECN. One that had to go out three times does not, as
+ * the path may drop those that do (RFC 9768 3.2.3.2.2); the mode stays what it is. */
+bool slt_tcp_ecn_half_open_is_accurate(const struct salut_config *config,
+                                       const struct slt_tcp_half_open *h)
+{
+    return (h->flags & SLT_HALF_ACCECN) && !(h->retries > 1 && config->ecn_fallback);
+}
+
+/* ECE, CWR and AE of an entry's SYN,ACK. */
+uint16_t slt_tcp_ecn_half_open_flags(const struct salut_config *config,
+                                     const struct slt_tcp_half_open *h)
+{
+    if (slt_tcp_ecn_half_open_is_accurate(config, h)) {
+        uint8_t arrived = (uint8_t)(h->flags >> SLT_HALF_ARRIVED_SHIFT & 3U);
         return slt_accecn_to_flags(slt_accecn_tell(arrived));
     }
-    return (flags & SLT_HALF_ECN) ? SLT_TCP_ECE : 0;
+    return (h->flags & SLT_HALF_ECN) ? SLT_TCP_ECE : 0;
+}
+
+/* What the ACK of a cookie tells of the handshake that nobody remembers (RFC 9768 5.1): a bare one
+ * with 2 to 7 in its field, or any with AE, comes from a client that was granted AccECN. */
+uint16_t slt_tcp_ecn_cookie(const struct salut_config *config, const struct slt_tcp_segment *seg)
+{
+    bool bare = seg->payload_bytes == 0 && !(seg->flags & SLT_TCP_FIN);
+    bool accurate = slt_accecn_of_flags(seg->flags) >= (bare ? 2U : 4U);
+
+    return config->ecn == SALUT_ECN_ACCURATE && accurate ? SLT_HALF_ACCECN : 0;
 }
 
 /* The connection of an entry takes over what was agreed. */
-void slt_tcp_ecn_open_passive(struct slt_tcp_conn *c, const struct slt_tcp_half_open *h)
+void slt_tcp_ecn_open_passive(const struct salut_config *config, struct slt_tcp_conn *c,
+                              const struct slt_tcp_half_open *h)
 {
     struct slt_tcp_cold *cold = c->cold;
 
     cold->opening.ecn_arrived = (uint8_t)(h->flags >> SLT_HALF_ARRIVED_SHIFT & 3U);
     if (h->flags & SLT_HALF_ACCECN) {
         start_accurate(c);
+        if ((h->flags & SLT_HALF_MUTE) || !slt_tcp_ecn_half_open_is_accurate(config, h)) {
+            set_bits(c, SLT_ECN_MUTE); /* RFC 9768 3.1.5: the client may not be in that mode */
+        }
     } else if (h->flags & SLT_HALF_ECN) {
         set_bits(c, SLT_ECN_OK);
     }
@@ -287,7 +371,8 @@ uint16_t slt_tcp_ecn_flags(const struct slt_tcp_conn *c, const struct slt_tcp_pl
     }
     if (speaks(c, SLT_ECN_ACCURATE)) {
         const struct slt_tcp_accecn *a = &c->cold->accecn;
-        bool pure = plan->bytes == 0 && !(plan->flags & SLT_TCP_FIN);
+        bool sacks = slt_tcp_has(c, SLT_CONN_SACK_OK) && slt_tcp_sack_waits(c);
+        bool pure = plan->bytes == 0 && !(plan->flags & SLT_TCP_FIN) && !sacks;
         return slt_accecn_to_flags(a->shake != 0 && pure ? a->shake : a->r_cep);
     }
     return speaks(c, SLT_ECN_ECE_DUE) ? SLT_TCP_ECE : 0;

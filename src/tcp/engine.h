@@ -135,10 +135,19 @@ void slt_tcp_ecn_open(const struct slt_tcp *tcp, struct slt_tcp_conn *c);
 void slt_tcp_ecn_on_syn_again(struct slt_tcp *tcp, struct slt_tcp_conn *c);
 void slt_tcp_ecn_take_syn(struct slt_tcp *tcp, struct slt_tcp_conn *c, const struct slt_tcp_in *in);
 void slt_tcp_ecn_take_crossing(struct slt_tcp_conn *c, const struct slt_tcp_segment *seg);
+void slt_tcp_ecn_take_syn_again(struct slt_tcp_conn *c, const struct slt_tcp_segment *seg);
+void slt_tcp_ecn_take_syn_ack_again(struct slt_tcp_conn *c, const struct slt_tcp_in *in);
 uint16_t slt_tcp_ecn_half_open(const struct salut_config *config,
                                const struct slt_tcp_segment *syn);
-uint16_t slt_tcp_ecn_half_open_flags(uint16_t half_open_flags);
-void slt_tcp_ecn_open_passive(struct slt_tcp_conn *c, const struct slt_tcp_half_open *h);
+bool slt_tcp_ecn_half_open_again(const struct salut_config *config, struct slt_tcp_half_open *h,
+                                 const struct slt_tcp_segment *syn);
+bool slt_tcp_ecn_half_open_is_accurate(const struct salut_config *config,
+                                       const struct slt_tcp_half_open *h);
+uint16_t slt_tcp_ecn_half_open_flags(const struct salut_config *config,
+                                     const struct slt_tcp_half_open *h);
+uint16_t slt_tcp_ecn_cookie(const struct salut_config *config, const struct slt_tcp_segment *seg);
+void slt_tcp_ecn_open_passive(const struct salut_config *config, struct slt_tcp_conn *c,
+                              const struct slt_tcp_half_open *h);
 void slt_tcp_ecn_on_segment(struct slt_tcp *tcp, struct slt_tcp_conn *c, struct slt_tcp_in *in);
 /* The congestion window was reduced, for whatever reason: the next new data says so (RFC 3168
  * 6.1.2, R3168-04). */

@@ -129,13 +129,15 @@ static void on_reset(const struct slt_tcp *tcp, struct slt_tcp_half_open *h, int
 }
 
 /* A segment that repeats the peer's SYN (SEQ = IRS). */
-static void on_own_syn(struct slt_tcp_half_open *h, const struct slt_tcp_segment *seg,
-                       int64_t ack_pos, struct slt_tcp_verdict *v)
+static void on_own_syn(const struct slt_tcp *tcp, struct slt_tcp_half_open *h,
+                       const struct slt_tcp_segment *seg, int64_t ack_pos,
+                       struct slt_tcp_verdict *v)
 {
     if (!(seg->flags & SLT_TCP_ACK)) {
         judge(v, SLT_VERDICT_SYN_ACK, SLT_NOTE_TCP_ACCEPTED); /* n1 */
-        if ((seg->flags & (SLT_TCP_ECE | SLT_TCP_CWR)) == 0) {
-            h->flags &= (uint16_t)~SLT_HALF_ECN; /* R3168-02: he has fallen back, so do we */
+        if (!slt_tcp_ecn_half_open_again(tcp->config, h, seg)) {
+            refuse(h, seg, v);
+            v->kind = SLT_VERDICT_REMOVE;
         }
     } else if (ack_pos == 1) {
         judge(v, SLT_VERDICT_COMPLETE, SLT_NOTE_TCP_ACCEPTED); /* n3 */
@@ -157,7 +159,7 @@ void slt_tcp_half_open_input(struct slt_tcp *tcp, struct slt_tcp_half_open *h,
         return;
     }
     if ((seg->flags & (SLT_TCP_SYN | SLT_TCP_RST)) == SLT_TCP_SYN && pos == 0) {
-        on_own_syn(h, seg, ack_pos, v);
+        on_own_syn(tcp, h, seg, ack_pos, v);
     } else if (!slt_tcp_acceptable(pos, slt_tcp_seg_len(seg), 1, offered_edge(tcp))) {
         judge(v, SLT_VERDICT_REPLY,
               (seg->flags & SLT_TCP_RST) ? SLT_DROP_TCP_RST_OUT_OF_WINDOW
@@ -191,7 +193,7 @@ void slt_tcp_half_open_syn_ack(const struct slt_tcp *tcp, const struct slt_tcp_h
     reply->seq = h->isn;
     reply->ack = h->irs + 1;
     reply->flags = SLT_TCP_SYN | SLT_TCP_ACK;
-    reply->flags |= slt_tcp_ecn_half_open_flags(h->flags);
+    reply->flags |= slt_tcp_ecn_half_open_flags(config, h);
     reply->window = (uint16_t)slt_min32(defaults->recv_buffer_max, 65535);
     reply->why = h->retries > 0 ? SLT_SEND_SYN_RETRANSMIT : SLT_SEND_SYN_ACK;
     opt->present = SLT_TCP_OPT_MSS; /* MUST-14 */
@@ -214,7 +216,8 @@ void slt_tcp_half_open_syn_ack(const struct slt_tcp *tcp, const struct slt_tcp_h
     if ((h->flags & SLT_HALF_FAST_OPEN) && h->retries == 0) { /* R7413-08: not when sent again */
         slt_tcp_fast_open_cookie(tcp, &h->id, now_ns, opt);
     }
-    if ((h->flags & SLT_HALF_ACCECN) && h->retries == 0) { /* R9768-08 */
+    bool first = h->retries == 0 && !(h->flags & SLT_HALF_PLAIN);
+    if (first && slt_tcp_ecn_half_open_is_accurate(config, h)) { /* R9768-08 */
         slt_accecn_start_option(opt);
     }
     slt_tcp_uto_on_syn(tcp, defaults->opts.user_timeout_ms, opt);

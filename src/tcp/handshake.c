@@ -159,6 +159,7 @@ enum slt_reason slt_tcp_syn_received_syn(struct slt_tcp *tcp, struct slt_tcp_con
                                          struct slt_tcp_in *in)
 {
     if (!(in->seg->flags & SLT_TCP_ACK)) {
+        slt_tcp_ecn_take_syn_again(c, in->seg);
         c->due |= SLT_DUE_SYN;
         return SLT_NOTE_TCP_ACCEPTED;
     }
@@ -192,7 +193,7 @@ bool slt_tcp_open_passive(struct slt_tcp *tcp, struct slt_tcp_conn *c,
     if (!slt_tcp_cold_get(tcp, c, now_ns)) { /* congestion control starts by the peer's MSS */
         return false;
     }
-    slt_tcp_ecn_open_passive(c, h);
+    slt_tcp_ecn_open_passive(tcp->config, c, h);
     slt_tcp_snd_window(c, h->window, 0, 0);
     slt_tcp_window_start(c, h->irs,
                          slt_tcp_has(c, SLT_CONN_WSCALE_OK)

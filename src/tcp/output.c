@@ -431,6 +431,16 @@ static bool text_waits(const struct slt_tcp_conn *c, int64_t nxt, bool fin_sent)
             (slt_tcp_has(c, SLT_CONN_FIN_QUEUED) && !fin_sent) || slt_tcp_resend_waits(c));
 }
 
+/* The acknowledgement of a SYN,ACK goes alone before data that waits, as nothing else tells the
+ * server how the SYN,ACK arrived (RFC 9768 3.2.2.1, R9768-06). */
+static bool plan_shake(const struct slt_tcp_conn *c, struct slt_tcp_burst *b,
+                       struct slt_tcp_plan *plan)
+{
+    bool due = (b->due & SLT_DUE_ACK) && (c->ecn & SLT_ECN_ACCURATE) && c->cold != NULL;
+
+    return due && c->cold->accecn.shake != 0 && plan_ack(c, b, plan);
+}
+
 /* Climb the ladder. */
 static SLT_APART bool climb(const struct slt_tcp *tcp, const struct slt_tcp_conn *c,
                             struct slt_tcp_burst *b, struct slt_tcp_plan *plan)
@@ -442,9 +452,9 @@ static SLT_APART bool climb(const struct slt_tcp *tcp, const struct slt_tcp_conn
         plan->edge = c->rcv.edge;
         return any;
     }
-    bool any = plan_reset(c, b, plan) || plan_syn(tcp, c, b, plan) || plan_again(tcp, c, b, plan) ||
-               plan_probe(tcp, c, b, plan) || plan_keepalive(c, b, plan) ||
-               plan_new(tcp, c, b, plan) || plan_ack(c, b, plan);
+    bool any = plan_reset(c, b, plan) || plan_syn(tcp, c, b, plan) || plan_shake(c, b, plan) ||
+               plan_again(tcp, c, b, plan) || plan_probe(tcp, c, b, plan) ||
+               plan_keepalive(c, b, plan) || plan_new(tcp, c, b, plan) || plan_ack(c, b, plan);
     if (!any) {
         return false;
     }

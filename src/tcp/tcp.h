@@ -315,12 +315,15 @@ enum slt_half_open_flag {
     SLT_HALF_ECN = 64,        /* RFC 3168 is agreed */
     SLT_HALF_ACCECN = 128,    /* RFC 9768 is agreed; the SYN's code point stands in two bits */
     SLT_HALF_FAST_OPEN = 256, /* the first SYN,ACK hands out a fast open cookie */
-    SLT_HALF_DEFERRED = 512   /* a bare ACK came, and the listener wants data */
+    SLT_HALF_DEFERRED = 512,  /* a bare ACK came, and the listener wants data */
+    SLT_HALF_MUTE = 4096,     /* RFC 9768: a SYN came that asked for nothing, so nothing is ECT */
+    SLT_HALF_PLAIN = 8192     /* the SYN came again: the SYN,ACK goes without AccECN's option */
 };
 
 #define SLT_HALF_ARRIVED_SHIFT 10U
-_Static_assert(SLT_HALF_DEFERRED < (1 << SLT_HALF_ARRIVED_SHIFT),
-               "the code point's two bits are nobody else's");
+_Static_assert(
+    SLT_HALF_DEFERRED<(1 << SLT_HALF_ARRIVED_SHIFT) && SLT_HALF_MUTE>(3 << SLT_HALF_ARRIVED_SHIFT),
+    "the code point's two bits are nobody else's");
 
 /* A passive connection in SYN-RECEIVED, before it is a connection. */
 struct slt_tcp_half_open {

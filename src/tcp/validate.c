@@ -126,6 +126,7 @@ static enum slt_reason unacceptable(struct slt_tcp *tcp, struct slt_tcp_conn *c,
         slt_tcp_timers_on_time_wait_again(tcp, c, in->now_ns); /* n16: as Linux does */
     }
     answer_unacceptable(tcp, c, in, SLT_SEND_ACK_INVALID);
+    slt_tcp_ecn_take_syn_ack_again(c, in);
     return SLT_DROP_TCP_OUT_OF_WINDOW;
 }
 
