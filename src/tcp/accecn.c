@@ -6,19 +6,32 @@
  * eight marks, so an acknowledgement of many packets is ambiguous; then as many marks are assumed
  * as can be (3.2.2.5), unless the AccECN option counts octets (3.2.3). Both directions are
  * independent and start with the handshake, whose three segments tell in ACE with which code point
- * the SYN and the SYN,ACK arrived, so that a path that changes those bits is found out (3.2.2.3,
- * 3.2.2.4): then nothing is sent as ECN-capable, but feedback goes on.
+ * the SYN and the SYN,ACK arrived, so that a path that changes those bits is found out (3.2.2.3):
+ * then nothing is sent as ECN-capable, but feedback goes on and is answered.
  *
  * This file is arithmetic over struct slt_tcp_accecn; it writes that group alone, and ecn.c says
  * when. The option is sent on pure acknowledgements, where it costs no payload, and only where
  * timestamps and SACK blocks leave room (3.2.3.3).
+ *
+ * Not done, of what the RFC says SHOULD or MUST of: the option never stands on data, so not on the
+ * first segment of it either (3.2.3.2.1, 3.2.3.3), all SACK blocks go before it and not two alone,
+ * and whether it is what makes packets be lost is not watched but on SYN,ACKs (3.2.3.2.2). What an
+ * acknowledgement that does not move SND.UNA tells waits for the next that does (3.2.2.2). As SYN
+ * and SYN,ACK never leave as ECT, CE told of one of them is the path's meddling and not answered as
+ * congestion (3.2.2.2). Octets that rise without packets are taken for a field that has come round,
+ * as how many packets were acknowledged is an estimate, and do not end the use of ECT (3.2.3.2.5).
+ * That a server did not answer a SYN with AccECN is not remembered (3.1.4.1), payload of a SYN,ACK
+ * is not counted (3.2), and TIME-WAIT entries leave the field empty (3.2.2). An acknowledgement is
+ * sent when marks end, too, which nobody asks for (3.2.2.5.1).
  */
 #include "tcp/engine.h"
 
 #include "wire/ipv4.h"
 
-#define ACE_MASK    7U
-#define OCTETS_MASK UINT32_C(0xffffff)
+#define ACE_MASK      7U
+#define OCTETS_MASK   UINT32_C(0xffffff)
+#define ROUNDS_TESTED 3U
+#define ROUNDS_MIXED  255U /* a packet came unmarked */
 
 /* Handshake encoding of the code point with which a SYN or SYN,ACK came (tables 2 and 3). */
 #define TELL_NOT_ECT 2U
@@ -66,12 +79,14 @@ void slt_accecn_start(struct slt_tcp_accecn *a)
     a->told_cep = SLT_ACCECN_START;
 }
 
-/* Put the option on `opt` if all of it fits: SACK and timestamps come first (3.2.3.3). */
-static void put_option(const struct slt_tcp_accecn_option *option, struct slt_tcp_options *opt)
+/* Put the option on `opt`, with its first `least` counters at the least, if they fit: SACK and
+ * timestamps come first (3.2.3.3). */
+static void put_option(const struct slt_tcp_accecn_option *option, uint8_t least,
+                       struct slt_tcp_options *opt)
 {
     opt->accecn = *option;
     opt->present |= SLT_TCP_OPT_ACCECN;
-    while (slt_tcp_options_bytes(opt) > SLT_TCP_OPTIONS_MAX && opt->accecn.count > 1) {
+    while (slt_tcp_options_bytes(opt) > SLT_TCP_OPTIONS_MAX && opt->accecn.count > least) {
         opt->accecn.count--;
     }
     if (slt_tcp_options_bytes(opt) > SLT_TCP_OPTIONS_MAX) {
@@ -84,23 +99,25 @@ void slt_accecn_start_option(struct slt_tcp_options *opt)
 {
     const struct slt_tcp_accecn_option option = {.e0b = 1, .e1b = 1, .count = 3};
 
-    put_option(&option, opt);
+    put_option(&option, 1, opt);
 }
 
-/* The option of a pure acknowledgement; ECT(0) first, as that is what we are sent. */
+/* The option of a pure acknowledgement; ECT(0) first, as that is what we are sent. None at all
+ * rather than one without a counter that has moved (3.2.3.3, R9768-08). */
 void slt_accecn_option(const struct slt_tcp_accecn *a, struct slt_tcp_options *opt)
 {
     const struct slt_tcp_accecn_option option = {
         .e0b = a->r_e0b, .ceb = a->r_ceb, .e1b = a->r_e1b, .count = 3};
+    uint8_t least = a->r_ceb != 0 ? 2 : 1;
 
     if (a->flags & SLT_ACCECN_CHANGED) {
-        put_option(&option, opt);
+        put_option(&option, a->r_e1b != 1 ? 3 : least, opt);
     }
 }
 
-/* Take the peer's octet counters from a SYN,ACK or an acknowledgement. One that started at 1 and
- * is 0 in the first option was zeroed on the way: the field alone is believed from then on
- * (3.2.3.2.4, R9768-09). */
+/* Take the peer's octet counters from a SYN,ACK or an acknowledgement. One of the two that do not
+ * start at 0 and is 0 in the first option was zeroed on the way: the field alone is believed from
+ * then on (3.2.3.2.4, R9768-09). */
 void slt_accecn_heard(struct slt_tcp_accecn *a, const struct slt_tcp_options *opt)
 {
     const struct slt_tcp_accecn_option *o = &opt->accecn;
@@ -108,8 +125,9 @@ void slt_accecn_heard(struct slt_tcp_accecn *a, const struct slt_tcp_options *op
     if (!(opt->present & SLT_TCP_OPT_ACCECN) || o->count == 0 || (a->flags & SLT_ACCECN_DEAF)) {
         return;
     }
-    uint32_t first = o->order ? o->e1b : o->e0b;
-    if (!(a->flags & SLT_ACCECN_HEARD) && first == 0) {
+    bool first_zero = (o->order ? o->e1b : o->e0b) == 0;
+    bool last_zero = o->count > 2 && (o->order ? o->e0b : o->e1b) == 0;
+    if (!(a->flags & SLT_ACCECN_HEARD) && (first_zero || last_zero)) {
         a->flags |= SLT_ACCECN_DEAF;
         return;
     }
@@ -125,17 +143,40 @@ void slt_accecn_heard(struct slt_tcp_accecn *a, const struct slt_tcp_options *op
     }
 }
 
-/* The peer's first segment without SYN. Its counter starts at 5, so 0 means that the field was
- * zeroed on the way (3.2.2.4). A client's first pure acknowledgement `shakes`: it tells how our
- * SYN,ACK arrived (table 4), which we sent without ECT. True when the bits cannot be trusted. */
-bool slt_accecn_first(struct slt_tcp_accecn *a, uint32_t ace, bool shakes)
+/* A client's first pure acknowledgement tells how our SYN,ACK arrived (table 4), which we sent
+ * without ECT; 0 says that he is not in this mode, or that the field is zeroed on the way, and then
+ * nothing that it tells is answered (note 1). True when the bits cannot be trusted. Later segments
+ * are not tested for 0: the counter may have come round (3.2.2.4). */
+bool slt_accecn_shaken(struct slt_tcp_accecn *a, uint32_t ace)
 {
-    a->flags &= (uint8_t) ~(unsigned)SLT_ACCECN_FIRST;
-    if (!shakes) {
-        return ace == 0;
-    }
     a->s_cep = ace == TELL_CE ? SLT_ACCECN_START + 1 : SLT_ACCECN_START;
+    if (ace == 0) {
+        a->flags |= SLT_ACCECN_VOID;
+    }
     return ace == 0 || ace == TELL_ECT1 || ace == TELL_ECT0 || ace == TELL_CE;
+}
+
+/* Every packet of the first rounds was told as marked: something on the path marks them all, and
+ * what it says of congestion is nothing (3.2.2.3). True once, when that is found out: after three
+ * whole rounds. One packet that came unmarked ends the test for good. */
+bool slt_accecn_drowned(struct slt_tcp_accecn *a, bool all_marked, bool round_begins)
+{
+    if (a->rounds == ROUNDS_MIXED) {
+        return false;
+    }
+    if (!all_marked) {
+        a->rounds = ROUNDS_MIXED;
+        return false;
+    }
+    if (round_begins) {
+        a->rounds++;
+    }
+    if (a->rounds <= ROUNDS_TESTED) {
+        return false;
+    }
+    a->rounds = ROUNDS_MIXED;
+    a->flags |= SLT_ACCECN_VOID;
+    return true;
 }
 
 /* A packet of the peer's was acceptable: count it (3.2.2, 3.2.3). True when it is to be told at
@@ -180,6 +221,24 @@ static bool octets_told(struct slt_tcp_accecn *a, const struct slt_tcp_options *
     return true;
 }
 
+/* Field and option tell of the same packets (3.2.3.2.5). Octets without packets were told of by a
+ * field that came without the option, or the field has come round; packets without octets are
+ * control packets, which we never send as ECT. */
+static uint32_t reconcile(struct slt_tcp_accecn *a, uint32_t marks, uint32_t *ce_bytes)
+{
+    bool owed = (a->flags & SLT_ACCECN_OWED) != 0;
+
+    a->flags &= (uint8_t) ~(unsigned)SLT_ACCECN_OWED;
+    if (*ce_bytes == 0) {
+        return 0;
+    }
+    if (marks == 0 && owed) {
+        *ce_bytes = 0;
+        return 0;
+    }
+    return marks == 0 ? ACE_MASK + 1 : marks;
+}
+
 /* An acknowledgement of `acked_bytes` new octets came: how many packets it tells were marked, and
  * how many octets. Three bits cannot tell 1 from 9; without the option as many are assumed as the
  * acknowledged packets allow (3.2.2.5.2). */
@@ -191,14 +250,15 @@ uint32_t slt_accecn_told(struct slt_tcp_accecn *a, const struct slt_tcp_segment 
 
     *ce_bytes = 0;
     if (octets_told(a, &seg->opt, ce_bytes)) {
-        if (*ce_bytes == 0) {
-            marks = 0; /* nothing but control packets can have been marked */
-        }
+        marks = reconcile(a, marks, ce_bytes);
     } else {
         if (marks > 0 && packets > marks) { /* none at all is likelier than a whole cycle */
             marks = packets - ((packets - marks) & ACE_MASK);
         }
         *ce_bytes = slt_min32(marks * mss, acked_bytes);
+        if (marks > 0) {
+            a->flags |= SLT_ACCECN_OWED;
+        }
     }
     a->s_cep += ((slt_accecn_of_flags(seg->flags) - a->s_cep) & ACE_MASK);
     return marks;

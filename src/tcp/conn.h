@@ -157,7 +157,8 @@ enum slt_tcp_ecn_bit {
     SLT_ECN_ACCURATE = 2, /* both ends speak RFC 9768; excludes SLT_ECN_OK */
     SLT_ECN_ECE_DUE = 4,  /* RFC 3168: marks came, and the peer has not said CWR yet */
     SLT_ECN_CWR_DUE = 8,  /* RFC 3168: our window fell; the next new data says so */
-    SLT_ECN_MUTE = 16     /* nothing is sent as ECT: the path or the peer is not to be trusted */
+    SLT_ECN_MUTE = 16     /* nothing is sent as ECT: the path or the peer is not to be trusted;
+                             what the peer tells of marks counts all the same */
 };
 
 /* send.c: the bytes the user gave us, and where their sending stands. */
@@ -363,6 +364,7 @@ struct slt_tcp_accecn {
     uint8_t shake;          /* ACE of our first pure ACK: how the SYN,ACK arrived; 0: none due */
     uint8_t told_cep;       /* low bits of r_cep when an acknowledgement last left */
     uint8_t last_codepoint; /* of the packet before (enum slt_ecn): a change is told at once */
+    uint8_t rounds;         /* begun, with every packet told as marked so far; or ROUNDS_MIXED */
     uint8_t flags;          /* of enum slt_tcp_accecn_flag */
 };
 
@@ -370,7 +372,9 @@ enum slt_tcp_accecn_flag {
     SLT_ACCECN_HEARD = 1,   /* the peer's option was seen: its octet counters are valid */
     SLT_ACCECN_DEAF = 2,    /* its option was zeroed or lost: the ACE field alone counts */
     SLT_ACCECN_CHANGED = 4, /* octet counters moved since our option last left */
-    SLT_ACCECN_FIRST = 8    /* no segment without SYN was seen from the peer yet */
+    SLT_ACCECN_FIRST = 8,   /* no segment without SYN was seen from the peer yet */
+    SLT_ACCECN_OWED = 16,   /* ACE told of marks whose octets no option has told of yet */
+    SLT_ACCECN_VOID = 32    /* the peer's ACE field means nothing: it is not answered */
 };
 
 /* ecn.c, fastopen.c: what only a handshake needs. */

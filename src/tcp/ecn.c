@@ -34,7 +34,7 @@ static void clear_bits(struct slt_tcp_conn *c, unsigned bits)
     c->ecn = (uint8_t)(c->ecn & ~bits);
 }
 
-/* The path or the peer changes the bits: feedback goes on, but nothing of ours is ECT. */
+/* The path or the peer changes the bits: feedback goes on both ways, but nothing of ours is ECT. */
 static void mute(struct slt_tcp *tcp, struct slt_tcp_conn *c)
 {
     set_bits(c, SLT_ECN_MUTE);
@@ -304,26 +304,45 @@ static void receive_classic(struct slt_tcp *tcp, struct slt_tcp_conn *c,
     }
 }
 
+/* The first segment without SYN that a server gets, when it is bare: its field tells how our
+ * SYN,ACK arrived (RFC 9768 3.2.2.1). False: the field is a counter. */
+static bool takes_shake(struct slt_tcp *tcp, struct slt_tcp_conn *c, const struct slt_tcp_in *in)
+{
+    struct slt_tcp_accecn *a = &c->cold->accecn;
+    const struct slt_tcp_segment *seg = in->seg;
+    bool first = (a->flags & SLT_ACCECN_FIRST) && slt_tcp_has(c, SLT_CONN_PASSIVE);
+    bool pure = seg->payload_bytes == 0 && !(seg->flags & SLT_TCP_FIN);
+
+    a->flags &= (uint8_t) ~(unsigned)SLT_ACCECN_FIRST;
+    if (!first || !pure || (seg->opt.present & SLT_TCP_OPT_SACK)) {
+        return false;
+    }
+    slt_accecn_heard(a, &seg->opt);
+    if (slt_accecn_shaken(a, slt_accecn_of_flags(seg->flags))) {
+        mute(tcp, c);
+    }
+    return true;
+}
+
 /* The peer's field and option, on an acknowledgement of something new: in one that repeats the
- * number the field may be older than what we know. */
+ * number the field may be older than what we know. Marks count even when nothing of ours is ECT, as
+ * the path may change that (RFC 9768 3.1.5); but where every packet comes marked from the beginning
+ * on, it is not congestion that marks them (3.2.2.3). */
 static void told_accurate(struct slt_tcp *tcp, struct slt_tcp_conn *c, struct slt_tcp_in *in)
 {
     struct slt_tcp_accecn *a = &c->cold->accecn;
-    bool pure = in->seg->payload_bytes == 0 && !(in->seg->flags & SLT_TCP_FIN);
+    uint32_t mss = slt_tcp_full_mss(tcp, c);
 
-    if (a->flags & SLT_ACCECN_FIRST) {
-        bool shakes = pure && slt_tcp_has(c, SLT_CONN_PASSIVE);
-        slt_accecn_heard(a, &in->seg->opt);
-        if (slt_accecn_first(a, slt_accecn_of_flags(in->seg->flags), shakes)) {
-            mute(tcp, c);
-        }
+    if (takes_shake(tcp, c, in) || !in->ack.advanced || (a->flags & SLT_ACCECN_VOID)) {
         return;
     }
-    if (!in->ack.advanced || speaks(c, SLT_ECN_MUTE)) {
+    uint32_t marks = slt_accecn_told(a, in->seg, in->ack.acked_bytes, mss, &in->ack.ce_bytes);
+    bool all = marks > 0 && in->ack.ce_bytes >= in->ack.acked_bytes;
+    if (slt_accecn_drowned(a, all, c->snd.una >= c->cold->recovery.recover)) {
+        in->ack.ce_bytes = 0;
+        mute(tcp, c);
         return;
     }
-    uint32_t marks = slt_accecn_told(a, in->seg, in->ack.acked_bytes, slt_tcp_full_mss(tcp, c),
-                                     &in->ack.ce_bytes);
     in->ack.ece = marks > 0;
 }
 

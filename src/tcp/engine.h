@@ -169,7 +169,8 @@ uint32_t slt_accecn_tell(uint8_t codepoint);
 void slt_accecn_start(struct slt_tcp_accecn *a);
 void slt_accecn_start_option(struct slt_tcp_options *opt);
 void slt_accecn_heard(struct slt_tcp_accecn *a, const struct slt_tcp_options *opt);
-bool slt_accecn_first(struct slt_tcp_accecn *a, uint32_t ace, bool shakes);
+bool slt_accecn_shaken(struct slt_tcp_accecn *a, uint32_t ace);
+bool slt_accecn_drowned(struct slt_tcp_accecn *a, bool all_marked, bool round_begins);
 bool slt_accecn_received(struct slt_tcp_accecn *a, const struct slt_tcp_segment *seg,
                          uint32_t packets);
 uint32_t slt_accecn_told(struct slt_tcp_accecn *a, const struct slt_tcp_segment *seg,

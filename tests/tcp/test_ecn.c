@@ -103,6 +103,98 @@ static void t_r9768_09_a_zeroed_option_is_never_believed_again(void **ctx)
     assert_int_equal(ce_bytes, 1000);
 }
 
+/* 3.2.3.2.4: either of the two that start at 1. */
+static void t_r9768_09_either_counter_may_be_the_zeroed_one(void **ctx)
+{
+    (void)ctx;
+    for (uint8_t order = 0; order < 2; order++) {
+        for (uint8_t which = 0; which < 2; which++) {
+            struct slt_tcp_accecn a;
+            struct slt_tcp_options opt = {.present = SLT_TCP_OPT_ACCECN};
+            slt_accecn_start(&a);
+            opt.accecn = (struct slt_tcp_accecn_option){
+                .e0b = which, .e1b = 1U - which, .count = 3, .order = order};
+            slt_accecn_heard(&a, &opt);
+            assert_true(a.flags & SLT_ACCECN_DEAF);
+        }
+    }
+}
+
+static struct slt_tcp_segment telling(uint32_t ace, uint32_t ceb)
+{
+    struct slt_tcp_segment seg = acking(ace);
+
+    seg.opt.present = SLT_TCP_OPT_ACCECN;
+    seg.opt.accecn = (struct slt_tcp_accecn_option){.e0b = 1, .ceb = ceb, .e1b = 1, .count = 3};
+    return seg;
+}
+
+/* 3.2.3.2.5: octets without packets are old news, or a field that has come round. */
+static void t_r9768_09_field_and_option_are_reconciled(void **ctx)
+{
+    (void)ctx;
+    struct slt_tcp_accecn a;
+    uint32_t ce_bytes;
+    slt_accecn_start(&a);
+    struct slt_tcp_segment seg = acking(6);
+    assert_int_equal(slt_accecn_told(&a, &seg, 1000, 1000, &ce_bytes), 1);
+    seg = telling(6, 1000); /* the octets of that mark */
+    assert_int_equal(slt_accecn_told(&a, &seg, 1000, 1000, &ce_bytes), 0);
+    assert_int_equal(ce_bytes, 0);
+    seg = telling(6, 9000);
+    assert_int_equal(slt_accecn_told(&a, &seg, 8000, 1000, &ce_bytes), 8);
+    assert_int_equal(ce_bytes, 8000);
+    seg = telling(7, 9000); /* a control packet */
+    assert_int_equal(slt_accecn_told(&a, &seg, 1000, 1000, &ce_bytes), 0);
+}
+
+/* 3.2.3.3: an option that leaves out what has moved is none. */
+static void t_r9768_08_no_option_without_what_has_moved(void **ctx)
+{
+    (void)ctx;
+    struct slt_tcp_accecn a;
+    struct slt_tcp_options opt;
+    slt_accecn_start(&a);
+    a.flags |= SLT_ACCECN_CHANGED;
+    for (uint32_t moved = 0; moved < 3; moved++) {
+        a.r_ceb = moved > 0 ? 100 : 0;
+        a.r_e1b = moved > 1 ? 101 : 1;
+        for (uint8_t blocks = 0; blocks < 4; blocks++) {
+            memset(&opt, 0, sizeof(opt));
+            opt.present = SLT_TCP_OPT_TIMESTAMPS;
+            if (blocks > 0) {
+                opt.present |= SLT_TCP_OPT_SACK;
+            }
+            opt.sack_count = blocks;
+            slt_accecn_option(&a, &opt);
+            bool there = (opt.present & SLT_TCP_OPT_ACCECN) != 0;
+            assert_int_equal(there, blocks < 2 || (blocks == 2 && moved < 2));
+            assert_true(!there || opt.accecn.count > moved);
+            assert_true(slt_tcp_options_bytes(&opt) <= SLT_TCP_OPTIONS_MAX);
+        }
+    }
+}
+
+/* 3.2.2.3: three whole rounds of nothing but marks, from the first acknowledgement on. */
+static void t_r9768_06_a_path_that_marks_everything_is_found_out(void **ctx)
+{
+    (void)ctx;
+    struct slt_tcp_accecn a;
+    slt_accecn_start(&a);
+    for (uint32_t n = 0; n < 9; n++) {
+        assert_false(slt_accecn_drowned(&a, true, n % 3 == 0));
+    }
+    assert_true(slt_accecn_drowned(&a, true, true));
+    assert_true(a.flags & SLT_ACCECN_VOID);
+    slt_accecn_start(&a);
+    assert_false(slt_accecn_drowned(&a, true, true));
+    assert_false(slt_accecn_drowned(&a, false, false));
+    for (uint32_t n = 0; n < 600; n++) {
+        assert_false(slt_accecn_drowned(&a, true, true));
+    }
+    assert_false(a.flags & SLT_ACCECN_VOID);
+}
+
 /* Received marks: counted by packets and octets, told when they begin, end, or gather. */
 static void t_r9768_07_marks_are_told_in_time(void **ctx)
 {
@@ -180,6 +272,10 @@ int main(void)
         cmocka_unit_test(t_r9768_09_a_large_ack_is_taken_for_the_worst),
         cmocka_unit_test(t_r9768_08_the_option_tells_octets),
         cmocka_unit_test(t_r9768_09_a_zeroed_option_is_never_believed_again),
+        cmocka_unit_test(t_r9768_09_either_counter_may_be_the_zeroed_one),
+        cmocka_unit_test(t_r9768_09_field_and_option_are_reconciled),
+        cmocka_unit_test(t_r9768_08_no_option_without_what_has_moved),
+        cmocka_unit_test(t_r9768_06_a_path_that_marks_everything_is_found_out),
         cmocka_unit_test(t_r9768_07_marks_are_told_in_time),
         cmocka_unit_test(t_r7413_03_a_cookie_is_good_for_two_periods),
     };
