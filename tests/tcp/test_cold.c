@@ -32,6 +32,14 @@ static void read_app(struct path *path, void *ctx)
     }
 }
 
+/* A path of that delay, connected, whose server reads all that comes. */
+static void open_path(struct path *path, int64_t delay_ns)
+{
+    path_init(path, INT64_C(10000000), delay_ns, 500000);
+    path->app = read_app;
+    path_connect(path);
+}
+
 static void info_of(struct path *path, struct salut_info *info)
 {
     struct pair *pair = &path->pair;
@@ -57,9 +65,7 @@ static void t_totals_span_busy_periods(void **ctx)
     struct salut_info later;
 
     (void)ctx;
-    path_init(&path, INT64_C(10000000), 100 * SLT_NS_PER_MS, 500000);
-    path.app = read_app;
-    path_connect(&path);
+    open_path(&path, 100 * SLT_NS_PER_MS);
     talk(&path, &first);
     assert_int_equal(first.delivered, 50000);
     assert_true(first.busy_ns > 200 * SLT_NS_PER_MS && first.busy_ns < SLT_NS_PER_S);
@@ -88,9 +94,7 @@ static void t_percentiles_span_busy_periods(void **ctx)
     struct salut_info info;
 
     (void)ctx;
-    path_init(&path, INT64_C(10000000), 20 * SLT_NS_PER_MS, 500000);
-    path.app = read_app;
-    path_connect(&path);
+    open_path(&path, 20 * SLT_NS_PER_MS);
     talk(&path, &info);
     talk(&path, &info);
     uint32_t before_us = info.rtt_p99_us;
@@ -109,9 +113,7 @@ static void t_r8985_05_reordering_outlives_an_idle_time(void **ctx)
     struct salut_info info;
 
     (void)ctx;
-    path_init(&path, INT64_C(10000000), 20 * SLT_NS_PER_MS, 500000);
-    path.app = read_app;
-    path_connect(&path);
+    open_path(&path, 20 * SLT_NS_PER_MS);
     talk(&path, &info);
     struct slt_tcp_conn *c = pair_conn(&path.pair, 0);
     struct slt_tcp *tcp = &path.pair.side[0].tcp;
@@ -137,9 +139,7 @@ static void t_r8985_03_an_old_minimum_is_forgotten(void **ctx)
     struct salut_info info;
 
     (void)ctx;
-    path_init(&path, INT64_C(10000000), 20 * SLT_NS_PER_MS, 500000);
-    path.app = read_app;
-    path_connect(&path);
+    open_path(&path, 20 * SLT_NS_PER_MS);
     talk(&path, &info);
     assert_true(info.rtt_min_us < 30000);
     path.way[0].delay_ns += 100 * SLT_NS_PER_MS;
@@ -158,9 +158,7 @@ static void t_another_algorithm_begins_anew(void **ctx)
     struct salut_info info;
 
     (void)ctx;
-    path_init(&path, INT64_C(10000000), 20 * SLT_NS_PER_MS, 500000);
-    path.app = read_app;
-    path_connect(&path);
+    open_path(&path, 20 * SLT_NS_PER_MS);
     talk(&path, &info);
     struct slt_tcp_conn *c = pair_conn(&path.pair, 0);
     c->cc_fold.word = 12345;
