@@ -321,9 +321,8 @@ enum slt_half_open_flag {
 };
 
 #define SLT_HALF_ARRIVED_SHIFT 10U
-_Static_assert(
-    SLT_HALF_DEFERRED<(1 << SLT_HALF_ARRIVED_SHIFT) && SLT_HALF_MUTE>(3 << SLT_HALF_ARRIVED_SHIFT),
-    "the code point's two bits are nobody else's");
+_Static_assert((3U << SLT_HALF_ARRIVED_SHIFT & (SLT_HALF_DEFERRED | SLT_HALF_MUTE)) == 0,
+               "the code point's two bits are nobody else's");
 
 /* A passive connection in SYN-RECEIVED, before it is a connection. */
 struct slt_tcp_half_open {
