@@ -32,10 +32,10 @@ static void read_app(struct path *path, void *ctx)
     }
 }
 
-/* A path of that delay, connected, whose server reads all that comes. */
-static void open_path(struct path *path, int64_t delay_ns)
+/* A path of that round trip, connected, whose server reads all that comes. */
+static void open_path(struct path *path, int64_t rtt_ns)
 {
-    path_init(path, INT64_C(10000000), delay_ns, 500000);
+    path_init(path, INT64_C(10000000), rtt_ns, 500000);
     path->app = read_app;
     path_connect(path);
 }
