@@ -125,9 +125,9 @@ struct slt_cc_bbr {
     uint8_t rounds_since_probe;
     uint8_t probe_up_rounds;
     uint8_t extra_rounds;
-    uint8_t drain_rounds;
-    uint8_t loss_events; /* acknowledgements of this round that told of a loss */
-    uint8_t cycle;       /* which of max_bw is being filled */
+    uint8_t drain_rounds; /* since Startup or Up ended */
+    uint8_t loss_events;  /* acknowledgements of this round that told of a loss */
+    uint8_t cycle;        /* which of max_bw is being filled */
 };
 
 enum slt_cc_episode { SLT_CC_NO_EPISODE, SLT_CC_REDUCING, SLT_CC_TIMED_OUT };

@@ -42,6 +42,9 @@ static void start_down(struct slt_cc_bbr *b, const struct slt_cc_ack *ack, uint3
     b->cycle_at_ms = now_ms;
     b->ack_phase = BBR_ACKS_PROBE_STOPPING;
     bbr_start_round(b, ack);
+    if (b->phase == BBR_UP) {
+        b->drain_rounds = 0;
+    }
     b->phase = BBR_DOWN;
 }
 

@@ -8,7 +8,10 @@
  *
  * The draft lowers the short-term bounds after any round with a loss. Here it takes a round that
  * lost more than two per cent, as in a probe: with one per cent of random losses every round of a
- * fast flow has some, and the bounds would end far below what the path carries.
+ * fast flow has some, and the bounds would end far below what the path carries. Nor are the rounds
+ * heard in which a probe's own losses come back, after the bound for the long term has answered
+ * them and while the flight drains: what was delivered then is little because little was sent, and
+ * the bounds would keep the path a sixth empty until the next probe.
  */
 #include "tcp/cc_bbr.h"
 
@@ -17,7 +20,8 @@
 #define EXTRA_ROUNDS       5 /* half of the ten rounds extra_acked remembers */
 #define HEADROOM_PERCENT   85
 #define BORNE_PERCENT      97 /* one per cent of pacing margin, two of losses */
-#define CHANCE_SEGS        3  /* so few lost segments say nothing about a rate */
+#define ECHO_ROUNDS        2 /* one until the probe's last losses are known, one that counts them */
+#define CHANCE_SEGS        3 /* so few lost segments say nothing about a rate */
 #define CHANCE_SHARE       8
 #define MIN_RTT_WINDOW_MS  10000 /* BBR-06 */
 #define PROBE_RTT_EVERY_MS 5000  /* BBR-06 */
@@ -136,7 +140,8 @@ static void adapt_lower_bounds(struct slt_tcp_cc *cc)
     struct slt_cc_bbr *b = &cc->of.bbr;
 
     if (b->phase == BBR_STARTUP || b->phase == BBR_REFILL || b->phase == BBR_UP ||
-        !bbr_has(b, BBR_HEAVY_IN_ROUND) || bbr_has(b, BBR_AFTER_REST)) {
+        !bbr_has(b, BBR_HEAVY_IN_ROUND) || bbr_has(b, BBR_AFTER_REST) ||
+        b->drain_rounds <= ECHO_ROUNDS) {
         return;
     }
     if (b->bw_shortterm == BBR_NO_BOUND) {

@@ -263,6 +263,34 @@ static void t_bbr_09_marks(void **ctx)
     cc_path_free(path);
 }
 
+static void watch_shortterm(struct cc_path *path)
+{
+    uint32_t *rounds = path->ctx; /* acknowledgements with a short-term bound, in Down and Cruise */
+    const struct slt_cc_bbr *b = &path->cc.of.bbr;
+
+    *rounds += (b->phase == BBR_DOWN || b->phase == BBR_CRUISE) && b->bw_shortterm != BBR_NO_BOUND;
+}
+
+/* What a probe itself lost is answered by the long-term bound alone, at whatever point of a round
+ * Startup met the end of the queue; later losses are heard. */
+static void t_bbr_08_a_probes_own_losses_leave_no_short_bound(void **ctx)
+{
+    (void)ctx;
+    for (int64_t rtt_ms = 20; rtt_ms < 60; rtt_ms += 3) {
+        struct cc_path *path = make(25000000, rtt_ms, 25);
+        uint32_t bounded = 0;
+        path->on_ack = watch_shortterm;
+        path->ctx = &bounded;
+        cc_path_run(path, 2 * SLT_NS_PER_S);
+        assert_true(path->drops > 0);
+        assert_int_equal(bounded, 0);
+        path->loss_per_million = 60000;
+        cc_path_run(path, SLT_NS_PER_S);
+        assert_true(bounded > 0);
+        cc_path_free(path);
+    }
+}
+
 /* BBR-10: bounds that spurious losses taught are unlearnt, and Startup goes on. */
 static void t_bbr_10_undo(void **ctx)
 {
@@ -324,6 +352,7 @@ int main(void)
         cmocka_unit_test(t_bbr_08_application_limited),
         cmocka_unit_test(t_bbr_follows_the_path),
         cmocka_unit_test(t_bbr_09_marks),
+        cmocka_unit_test(t_bbr_08_a_probes_own_losses_leave_no_short_bound),
         cmocka_unit_test(t_bbr_10_undo),
         cmocka_unit_test(t_bbr_folds_its_bandwidth),
     };
