@@ -68,6 +68,12 @@ def command_of(name, folder):
     return servers(folder)["nginx" if name == "accept" else name.split("-")[0]]
 
 
+def use_cubic(other):
+    """Both kernels, as salut does: what they use otherwise is up to their machine."""
+    for inside in ([], other.enter):
+        runs.run(inside + ["sh", "-c", "echo cubic > /proc/sys/net/ipv4/tcp_congestion_control"])
+
+
 def sample_line(name, measure, sides, arguments):
     """{side: samples}; both servers run all the while, and what is not asked does nothing."""
     samples = {side: [] for side in sides}
@@ -108,6 +114,7 @@ def body():
     parser.add_argument("--slack", type=float, default=1)
     arguments = parser.parse_args()
     sides = {"salut": None, "kernel": runs.Other(apart=True)}
+    use_cubic(sides["kernel"])
     version = runs.run([runs.SALUT, "version"]).split("\n")[0]
     lines = [f"{version}, {platform.system()} {platform.release()}, {os.cpu_count()} processors",
              f"{arguments.pairs} alternated pairs of {arguments.seconds} s, medians "
