@@ -21,10 +21,12 @@
  * pool, and when the pool is nearly used up a window is offered only up to the configured
  * minimum (window.c).
  *
- * Sending. The user must be able to queue what is in flight and as much again, so that there is
- * always something to send when an acknowledgement comes: twice the congestion window. Where the
- * window is not reduced in recovery (BBR) a third one goes out while a lost segment is sent again
- * and nothing leaves the buffer: three times, as Linux does.
+ * Sending. What a lost segment holds back stays in the buffer until its retransmission is
+ * acknowledged, and new text goes on leaving meanwhile: a window until the loss is noticed, up to
+ * another while the reordering window waits (RFC 8985), most of one more until the retransmission
+ * is answered. Three windows, or four where recovery does not reduce the window (BBR); with fewer
+ * the sender falls silent in recovery, and sends a whole window in one burst when the hole closes.
+ * Linux counts two and three, but of memory with its overhead, which is half as much again.
  *
  * A size that the user has set (SO_RCVBUF, SO_SNDBUF) is his: that side is not tuned.
  * RFC 7323 2.3 bounds what a window can say; RFC 9293 3.8.6 (REC-1).
@@ -33,6 +35,8 @@
 
 #define PRESS_SHARE   4 /* a step takes at most this fraction of the free pool */
 #define PRESS_RESERVE 8 /* below this fraction free the pool is nearly used up */
+#define WINDOWS       3
+#define OWNER_WINDOWS 4
 #define WINDOW_MAX    65535
 #define SLACK_BYTES   23360 /* sixteen usual segments: a reader takes uneven bites */
 #define SAMPLE_MAX_US (INT64_C(60) * 1000 * 1000)
@@ -211,7 +215,7 @@ void slt_tcp_tune_on_timer(struct slt_tcp_conn *c, int64_t now_ns)
 void slt_tcp_tune_on_acked(struct slt_tcp *tcp, struct slt_tcp_conn *c)
 {
     const struct slt_tcp_cold *cold = c->cold;
-    int64_t windows = slt_cc_owns_window(&cold->cc) ? 3 : 2;
+    int64_t windows = slt_cc_owns_window(&cold->cc) ? OWNER_WINDOWS : WINDOWS;
     int64_t wanted = windows * cold->cc.cwnd_bytes;
 
     if (!tcp->config->tune_send_buffer || slt_tcp_has(c, SLT_CONN_SNDBUF_SET) ||
