@@ -4,14 +4,16 @@ Two kernels, each in a network namespace of its own (paths_host.py), are joined 
 data goes from host A to host B. The wire reports how late it was itself: a run with a 99th
 percentile above LATE_MAX_US says nothing about the peers, is void and is repeated.
 
-Everything that a measurement starts runs at the lowest real-time priority (go_first), so that a
-build beside it does not disturb; the wire goes before that. What no priority helps against is a
-virtual machine whose host takes the processors away (steal): that is said beside a void run.
+Everything that a measurement starts runs at the lowest real-time priority (go_first), in turns of a
+millisecond, so that a build beside it does not disturb; the wire goes before that. What no priority
+helps against is a virtual machine whose host takes the processors away (steal): that is said beside
+a void run.
 
 Several runs share the machine, each with two hosts and a wire of its own: `jobs` of those that move
 few packets, or a quarter as many of the busy ones, which fill 100 or 200 Mb/s. All kinds that are
 compared run under that same load.
 """
+import atexit
 import concurrent.futures
 import json
 import os
@@ -34,6 +36,7 @@ SKIPPED = 77
 LATE_MAX_US = 500
 TRIES = 8
 REALTIME_PRIORITY = 1
+TIMESLICE = "/proc/sys/kernel/sched_rr_timeslice_ms"
 BUSY_RUN = 4  # the runs that move few packets and load the machine as much
 CLEAN_BACK = ["--back-loss", "0%", "--back-burst-loss", "0%,1", "--back-reorder", "0%",
               "--back-queue", "100000p"]
@@ -169,6 +172,17 @@ def go_first():
         os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(REALTIME_PRIORITY))
     except PermissionError:
         print("no real-time priority (CAP_SYS_NICE): what else runs here will disturb", flush=True)
+        return
+    with open(TIMESLICE, encoding="ascii") as file:
+        atexit.register(take_turns_of, file.read())
+    take_turns_of("1")
+
+
+def take_turns_of(milliseconds):
+    """How long one real-time process may keep another one waiting. Usually that is 100 ms, which a
+    stack that is a process feels and the kernel's, at work in interrupts, does not."""
+    with open(TIMESLICE, "w", encoding="ascii") as file:
+        file.write(milliseconds)
 
 
 def need_congestion(name):
