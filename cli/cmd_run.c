@@ -16,6 +16,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -166,6 +167,17 @@ static void raise_descriptor_limit(void)
     }
 }
 
+/* The program, once woken, is to do all it can before we have the processor again: a supervisor
+ * that took it at each wake-up would serve requests one by one (SCHED_BATCH, sched(7)). Who has
+ * chosen another policy keeps it. */
+static void give_way(void)
+{
+    const struct sched_param none = {0};
+    if (sched_getscheduler(0) == SCHED_OTHER) {
+        (void)sched_setscheduler(0, SCHED_BATCH, &none);
+    }
+}
+
 static int start_program(char **argv)
 {
     char why[256] = "";
@@ -175,6 +187,7 @@ static int start_program(char **argv)
         return slt_fail(&slt_cli_run, result, "%s", why);
     }
     raise_descriptor_limit();
+    give_way();
     struct slt_supervisor_params params = {.runner = run.host.runner,
                                            .stack = run.host.stack,
                                            .link = slt_link_public(run.host.link),

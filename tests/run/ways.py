@@ -286,15 +286,18 @@ def room_of(pid, number):
 
 
 def widened():
-    """A program that writes much has a larger send buffer than others."""
+    """A program that writes much has a larger send buffer than others, and its supervisor leaves it
+    the processor."""
     words = [sys.executable, os.path.abspath(__file__), "program", "bulk", runs.KERNEL[4]]
     with subprocess.Popen(runs.under_salut(*words), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                           text=True) as salut:
         number = int(salut.stdout.readline())
         found = [pid for pid in runs.children(salut.pid) if runs.name_of(pid).startswith("python")]
         room = room_of(found[0], number)
+        turns = [os.sched_getscheduler(pid) for pid in (salut.pid, found[0])]
         salut.communicate("go on\n", timeout=LIMIT_S)
     print(f"bulk: room for {room}")
+    runs.check(turns == [os.SCHED_BATCH, os.SCHED_OTHER], f"supervisor and program: policies {turns}")
     runs.check(room >= 1 << 20, "the program's socket was not widened")
     runs.check(salut.returncode == 0, f"exit {salut.returncode}")
 
