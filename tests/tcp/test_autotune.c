@@ -215,7 +215,7 @@ static void t_shld_14_pressed_the_edge_does_not_move_left(void **ctx)
 static void t_a_writer_may_queue_three_windows(void **ctx)
 {
     static const struct {
-        enum salut_cc cc;
+        uint8_t cc; /* enum salut_cc */
         uint32_t windows;
     } rows[] = {{SALUT_CC_CUBIC, 3}, {SALUT_CC_NEWRENO, 3}, {SALUT_CC_BBR, 4}};
 
