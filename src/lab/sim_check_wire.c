@@ -496,10 +496,14 @@ static bool check_acknowledges(struct sim_world *w, struct sim_flow *f, const st
     return true;
 }
 
-/* Did a segment with octets come for the flow of late? Those are always answered. */
+/* Did a segment with octets come for the flow of late? Those are always answered; many segments of
+ * other flows may have come in the same turn. */
 static bool heard_octets(const struct sim_host *h, const struct sim_flow *f)
 {
-    uint64_t from = h->heard_count > 16 ? h->heard_count - 16 : 0;
+    uint64_t kept = h->heard_count > SIM_HEARD_MAX ? h->heard_count - SIM_HEARD_MAX : 0;
+    uint64_t late = h->heard_count > 16 ? h->heard_count - 16 : 0;
+    uint64_t from = h->heard_answered < late ? h->heard_answered : late;
+    from = from > kept ? from : kept;
     for (uint64_t i = h->heard_count; i-- > from;) {
         const struct sim_heard *heard = &h->heard[i % SIM_HEARD_MAX];
         if (heard->local_port == f->local_port && heard->remote_port == f->remote_port &&

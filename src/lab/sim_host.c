@@ -131,6 +131,7 @@ bool slt_sim_host_boot(struct sim_world *w, struct sim_host *h)
     h->events_seen = 0;
     h->frames_in = h->frames_out = h->tcp_out = 0;
     h->heard_count = 0;
+    h->heard_answered = 0;
     h->boot_ledger = h->stack->mem.ledger;
     h->work_before = h->stack->tcp.work;
     tick_isn(w, h);

@@ -126,6 +126,9 @@ static void host_turn(struct sim_world *w, struct sim_host *h)
     slt_sim_app_timers(w, h);
     for (unsigned i = 0; i < 64 && slt_sim_host_output(w, h); i++) {
     }
+    if (!salut_wants_output(h->stack)) {
+        h->heard_answered = h->heard_count;
+    }
     slt_sim_host_settle(w, h);
 }
 

@@ -326,7 +326,8 @@ struct sim_host {
     uint64_t work_before;
     struct sim_heard heard[SIM_HEARD_MAX];
     uint64_t heard_count;
-    bool odd; /* it was sent something the decoder does not understand */
+    uint64_t heard_answered; /* of these: before it last had nothing more to say */
+    bool odd;                /* it was sent something the decoder does not understand */
     struct slt_ledger boot_ledger;
     uint32_t peak_buffer; /* the largest receive buffer an end may have */
     struct sim_wait wait[SIM_WAITS_MAX];
