@@ -122,10 +122,16 @@ void slt_sim_flow_over(struct sim_world *w, const struct sim_host *h, const stru
     }
 }
 
+/* The number of the first segment that is still remembered. */
+static uint64_t oldest_heard(const struct sim_host *h)
+{
+    return h->heard_count > SIM_HEARD_MAX ? h->heard_count - SIM_HEARD_MAX : 0;
+}
+
 static const struct sim_heard *heard_syn(const struct sim_host *h, const struct sim_flow *f,
                                          uint32_t irs)
 {
-    uint64_t from = h->heard_count > SIM_HEARD_MAX ? h->heard_count - SIM_HEARD_MAX : 0;
+    uint64_t from = oldest_heard(h);
     for (uint64_t i = h->heard_count; i-- > from;) {
         const struct sim_heard *heard = &h->heard[i % SIM_HEARD_MAX];
         /* A fast open acknowledges data of the SYN as well. */
@@ -240,7 +246,7 @@ static bool check_reset(struct sim_world *w, const struct sim_host *h, const str
     if (why == SLT_SEND_RST_TIMEOUT || (why == SLT_SEND_RST_LISTENER && (d->flags & SLT_TCP_ACK))) {
         return true;
     }
-    uint64_t from = h->heard_count > SIM_HEARD_MAX ? h->heard_count - SIM_HEARD_MAX : 0;
+    uint64_t from = oldest_heard(h);
     for (uint64_t i = h->heard_count; i-- > from;) {
         if (reset_fits(&h->heard[i % SIM_HEARD_MAX], d)) {
             return true;
@@ -500,10 +506,9 @@ static bool check_acknowledges(struct sim_world *w, struct sim_flow *f, const st
  * other flows may have come in the same turn. */
 static bool heard_octets(const struct sim_host *h, const struct sim_flow *f)
 {
-    uint64_t kept = h->heard_count > SIM_HEARD_MAX ? h->heard_count - SIM_HEARD_MAX : 0;
     uint64_t late = h->heard_count > 16 ? h->heard_count - 16 : 0;
     uint64_t from = h->heard_answered < late ? h->heard_answered : late;
-    from = from > kept ? from : kept;
+    from = from > oldest_heard(h) ? from : oldest_heard(h);
     for (uint64_t i = h->heard_count; i-- > from;) {
         const struct sim_heard *heard = &h->heard[i % SIM_HEARD_MAX];
         if (heard->local_port == f->local_port && heard->remote_port == f->remote_port &&
