@@ -265,10 +265,10 @@ static void t_bbr_09_marks(void **ctx)
 
 static void watch_shortterm(struct cc_path *path)
 {
-    uint32_t *rounds = path->ctx; /* acknowledgements with a short-term bound, in Down and Cruise */
+    uint32_t *bounded = path->ctx; /* acknowledgements under such a bound, in Down and Cruise */
     const struct slt_cc_bbr *b = &path->cc.of.bbr;
 
-    *rounds += (b->phase == BBR_DOWN || b->phase == BBR_CRUISE) && b->bw_shortterm != BBR_NO_BOUND;
+    *bounded += (b->phase == BBR_DOWN || b->phase == BBR_CRUISE) && b->bw_shortterm != BBR_NO_BOUND;
 }
 
 /* What a probe itself lost is answered by the long-term bound alone, at whatever point of a round
