@@ -174,8 +174,14 @@ def go_first():
         print("no real-time priority (CAP_SYS_NICE): what else runs here will disturb", flush=True)
         return
     with open(TIMESLICE, encoding="ascii") as file:
-        atexit.register(take_turns_of, file.read())
-    take_turns_of("1")
+        before = file.read()
+    try:
+        take_turns_of("1")
+    except OSError as why:
+        print(f"real-time processes keep their turns of {before.strip()} ms, and salut waits: {why}",
+              flush=True)
+        return
+    atexit.register(take_turns_of, before)
 
 
 def take_turns_of(milliseconds):
