@@ -56,8 +56,8 @@ enum slt_cc_why { SLT_CC_LOSS, SLT_CC_ECN };
 
 /* hystart.c: finds the end of slow start by delay (RFC 9406). */
 struct slt_hystart {
-    int64_t train_from_ns;    /* acknowledgements have come close together from then */
-    int64_t train_until_ns;   /* ... until then */
+    int64_t train_last_ns;    /* the last acknowledgement came then */
+    int64_t train_busy_ns;    /* so long have they come close together, pauses left out */
     int64_t window_end;       /* the round ends when this position is acknowledged */
     uint32_t last_min_us;     /* of the last round, UINT32_MAX: none */
     uint32_t current_min_us;  /* of this round, UINT32_MAX: none */

@@ -8,7 +8,9 @@
  * That finds a queue a round trip after it began to build, when the window has doubled again, and
  * a queue as large as the path's own product overflows. So the older HyStart's other sign counts,
  * too, as it does in Linux: acknowledgements that come close together for half of a round trip tell
- * that half of the path's product was sent in one go; then slow start is over.
+ * that half of the path's product was sent in one go; then slow start is over. A train may pause:
+ * hosts that wait for a processor hold acknowledgements back for milliseconds. The pause itself
+ * does not count, and one of an eighth of a round trip is where one window's train ends.
  */
 #include "tcp/cc_ops.h"
 
@@ -18,6 +20,7 @@
 #define N_RTT_SAMPLE      8
 #define CSS_ROUNDS        5
 #define TRAIN_GAP_NS      (2 * SLT_NS_PER_MS) /* acknowledgements of one train follow so closely */
+#define TRAIN_PAUSE_PART  8                   /* of a round trip; a longer pause ends a train */
 #define TRAIN_SLACK_US    1000 /* what a batch at either end may add: no sign on a short path */
 #define TRAIN_SEGMENTS    16   /* nor with a small window */
 
@@ -76,16 +79,24 @@ static void judge_delay(struct slt_hystart *h)
     }
 }
 
-/* Acknowledgements have come without a gap for half of a round trip. Nothing is learnt from those
- * of a sender that has not filled its window: they keep its own pace. */
+/* Acknowledgements have come close together for half of a round trip, pauses left out. Nothing is
+ * learnt from those of a sender that has not filled its window: they keep its own pace. */
 static bool train_is_long(struct slt_hystart *h, const struct slt_cc_ack *ack, uint32_t cwnd_bytes)
 {
-    if (ack->now_ns - h->train_until_ns > TRAIN_GAP_NS || !ack->cwnd_limited) {
-        h->train_from_ns = ack->now_ns;
-    }
-    h->train_until_ns = ack->now_ns;
+    int64_t gap_ns = ack->now_ns - h->train_last_ns;
+    int64_t pause_ns = (int64_t)ack->min_rtt_us * SLT_NS_PER_US / TRAIN_PAUSE_PART;
     int64_t half_ns = ((int64_t)ack->min_rtt_us + TRAIN_SLACK_US) * SLT_NS_PER_US / 2;
-    return cwnd_bytes >= TRAIN_SEGMENTS * ack->mss && ack->now_ns - h->train_from_ns > half_ns;
+
+    h->train_last_ns = ack->now_ns;
+    if (gap_ns <= TRAIN_GAP_NS) {
+        h->train_busy_ns += gap_ns;
+    } else if (gap_ns > pause_ns) {
+        h->train_busy_ns = 0;
+    }
+    if (!ack->cwnd_limited) {
+        h->train_busy_ns = 0;
+    }
+    return cwnd_bytes >= TRAIN_SEGMENTS * ack->mss && h->train_busy_ns > half_ns;
 }
 
 enum slt_hystart_phase slt_hystart_on_ack(struct slt_hystart *h, const struct slt_cc_ack *ack,
@@ -96,8 +107,7 @@ enum slt_hystart_phase slt_hystart_on_ack(struct slt_hystart *h, const struct sl
     }
     if (h->window_end == 0) {
         h->window_end = ack->nxt; /* the first round: everything sent so far */
-        h->train_from_ns = ack->now_ns;
-        h->train_until_ns = ack->now_ns;
+        h->train_last_ns = ack->now_ns;
     }
     if (ack->rtt_us > 0) {
         note_sample(h, ack->rtt_us);

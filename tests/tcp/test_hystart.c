@@ -170,8 +170,9 @@ static bool train(struct fixture *f, int64_t gap_us, int64_t for_us, uint32_t cw
     return false;
 }
 
-/* Half of a round trip (25.5 ms with the slack) without a gap, over the rounds' borders; neither a
- * pause within, nor a small window, nor a sender that had nothing to send tells anything. */
+/* Half of a round trip (25.5 ms with the slack) without a gap, over the rounds' borders; neither
+ * trains that an eighth of a round trip (6.25 ms) parts, nor a small window, nor a sender that had
+ * nothing to send tells anything. */
 static void t_r9406_03_a_long_train_ends_slow_start(void **ctx)
 {
     struct fixture f;
@@ -182,9 +183,9 @@ static void t_r9406_03_a_long_train_ends_slow_start(void **ctx)
     assert_true(train(&f, 1000, 2000, 20 * MSS));
     assert_true(f.h.over);
     start(&f);
-    for (int i = 0; i < 10; i++) { /* with pauses */
+    for (int i = 0; i < 10; i++) { /* one a round */
         assert_false(train(&f, 1000, 20000, 20 * MSS));
-        f.ack.now_ns += 3 * SLT_NS_PER_MS;
+        f.ack.now_ns += 6 * SLT_NS_PER_MS;
     }
     start(&f);
     assert_false(train(&f, 1000, 200000, 15 * MSS));
@@ -198,6 +199,23 @@ static void t_r9406_03_a_long_train_ends_slow_start(void **ctx)
     }
 }
 
+/* A host that waits for a processor holds acknowledgements back: such a pause neither ends a train
+ * nor makes it longer. Acknowledgements that are always far apart are no train. */
+static void t_r9406_03_a_train_may_pause(void **ctx)
+{
+    struct fixture f;
+
+    (void)ctx;
+    start(&f);
+    for (int i = 0; i < 5; i++) { /* 5 ms of train and 5 of pause, five times */
+        assert_false(train(&f, 1000, 5000, 20 * MSS));
+        f.ack.now_ns += 4 * SLT_NS_PER_MS;
+    }
+    assert_true(train(&f, 1000, 10000, 20 * MSS));
+    start(&f);
+    assert_false(train(&f, 3000, 300000, 20 * MSS));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -205,6 +223,7 @@ int main(void)
         cmocka_unit_test(t_r9406_02_eight_samples),
         cmocka_unit_test(t_r9406_03_five_rounds),
         cmocka_unit_test(t_r9406_03_a_long_train_ends_slow_start),
+        cmocka_unit_test(t_r9406_03_a_train_may_pause),
         cmocka_unit_test(t_r9406_04_jitter),
         cmocka_unit_test(t_slow_start_ends_before_the_queue_overflows),
     };
