@@ -71,11 +71,27 @@ static void note(struct path *path, struct path_way *way, const struct pair_pack
     way->sent++;
     way->bare += packet->seg.payload_bytes == 0;
     way->bytes += packet->seg.payload_bytes;
+    way->pause_ns = slt_max64(way->pause_ns, path->pair.now_ns - way->last_at_ns);
     way->last_at_ns = path->pair.now_ns;
     if (from && !(packet->seg.flags & SLT_TCP_SYN)) {
         uint32_t window = (uint32_t)packet->seg.window << from->rcv.wscale;
         way->window_least = slt_min32(way->window_least, window);
     }
+}
+
+static bool to_be_lost(struct path_way *way, const struct slt_tcp_segment *seg)
+{
+    if (way->lose_times == 0 || seg->payload_bytes == 0) {
+        return false;
+    }
+    if (!way->losing) {
+        way->losing = true;
+        way->lose_seq = seg->seq;
+    }
+    bool carries = way->lose_seq - seg->seq < seg->payload_bytes;
+    way->lose_times -= carries;
+    way->losing = way->lose_times > 0;
+    return carries;
 }
 
 static void carry(struct pair *pair, const struct pair_packet *packet)
@@ -90,7 +106,7 @@ static void carry(struct pair *pair, const struct pair_packet *packet)
     bool too_big = way->mtu != 0 && bytes > way->mtu;
     bool full = way->bits_per_s != 0 &&
                 waiting_ns * way->bits_per_s / 8 / SLT_NS_PER_S + bytes > way->queue_bytes;
-    if (too_big || full) {
+    if (too_big || full || to_be_lost(way, &packet->seg)) {
         way->lost++;
         way->too_big += too_big;
         free(packet->payload);

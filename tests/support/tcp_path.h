@@ -10,8 +10,12 @@
 struct path_way {
     int64_t bits_per_s; /* 0: any rate */
     int64_t delay_ns;
-    int64_t queue_bytes;   /* what may wait at the bottleneck */
-    uint32_t mtu;          /* larger packets vanish; 0: none do */
+    int64_t queue_bytes; /* what may wait at the bottleneck */
+    uint32_t mtu;        /* larger packets vanish; 0: none do */
+    unsigned lose_times; /* the next packet with text is lost, and with it all that carry its
+                            first octet again, so many in all */
+    uint32_t lose_seq;   /* ... of that octet, once it is known */
+    bool losing;
     int64_t free_at_ns;    /* when the bottleneck has sent what it holds */
     unsigned sent;         /* packets put on this way */
     unsigned bare;         /* ... of them without text */
@@ -20,6 +24,7 @@ struct path_way {
     uint64_t bytes;        /* of text */
     uint32_t largest;      /* the largest packet that got through */
     int64_t last_at_ns;    /* when the last packet was put on it */
+    int64_t pause_ns;      /* the longest time between two packets */
     uint32_t window_least; /* of the windows said after the handshake, scaled; UINT32_MAX: none */
 };
 

@@ -235,6 +235,30 @@ static void t_a_writer_may_queue_three_windows(void **ctx)
     }
 }
 
+/* A segment is lost, and what is sent again for it, too: three round trips go by before it is
+ * acknowledged, and new text leaves all the time. */
+static void t_a_lost_retransmission_does_not_silence_the_sender(void **ctx)
+{
+    static const int64_t rtt_ns = 100 * SLT_NS_PER_MS;
+    struct path path;
+    struct bulk bulk;
+
+    (void)ctx;
+    start(&path, &bulk, 50, rtt_ns);
+    path.pair.config.recv_buffer_bytes = 4194304;
+    path_connect(&path);
+    path.app = bulk_app;
+    path_run(&path, 6 * SLT_NS_PER_S);
+    unsigned lost = path.way[0].lost;
+    path.way[0].lose_times = 2;
+    path.way[0].pause_ns = 0;
+    path_run(&path, 5 * rtt_ns);
+    assert_int_equal(path.way[0].lose_times, 0);
+    assert_int_equal(path.way[0].lost, lost + 2);
+    assert_true(path.way[0].pause_ns < rtt_ns / 8);
+    path_deinit(&path);
+}
+
 static void t_an_idle_connection_is_small_again(void **ctx)
 {
     struct path path;
@@ -265,6 +289,7 @@ int main(void)
         cmocka_unit_test(t_memory_pressure_bounds_the_growth),
         cmocka_unit_test(t_shld_14_pressed_the_edge_does_not_move_left),
         cmocka_unit_test(t_a_writer_may_queue_three_windows),
+        cmocka_unit_test(t_a_lost_retransmission_does_not_silence_the_sender),
         cmocka_unit_test(t_an_idle_connection_is_small_again),
     };
 
