@@ -29,7 +29,10 @@ A and A' have shown.
 
 --quick          six named cells, three seeds, A once, failing below 0.7
 --bbr            BBR against the kernel's BBR: the cells with a short queue or 1 % loss, A and SK,
-                 three seeds, failing below 0.9
+                 three seeds, failing below 0.9. The draft backs off when more than 2 % are lost,
+                 the kernel's first version never does; where the path itself takes more, by
+                 losses or by reordering, SL is salut told to bear it (--bbr-loss), and one of
+                 SK and SL has to reach 0.9
 --short N        N transfers of 100 KB under 2 % loss, by the kernel and by salut: paths_short.py
 --spurious N     N seeds of paths that only reorder: what is sent again in vain: paths_spurious.py
 
@@ -58,10 +61,12 @@ FAULTS = {
 }
 QUEUES = ("1", "0.25")
 KINDS = ("A", "A'", "SK", "KS")
+BBR_KINDS = ("A", "SK", "SL")
 QUICK_CELLS = ("20M-50ms-loss0-q1", "20M-50ms-loss1-q1", "20M-10ms-burst-q1",
                "20M-50ms-reorder-q1", "200M-10ms-loss0-q1", "200M-50ms-loss0.1-q0.25")
 COLUMNS = ("cell", "kind", "seed", "goodput_mbit", "seconds", "retransmitted", "seen", "lost",
            "overflowed", "reordered", "late_p99_us", "verdict")
+BBR_BEARS = "8"  # per cent: SL
 AROUND_S = 1.5  # what a run takes beside its transfer
 
 
@@ -93,6 +98,9 @@ class Cell:
     def is_hard_for_bbr(self):
         return self.queue == "0.25" or self.fault == "loss1"
 
+    def takes_more_than_bbr_bears(self):
+        return self.fault in ("loss3", "reorder")
+
 
 def all_cells():
     return [Cell(*each) for each in itertools.product(RATES, ROUND_TRIPS_MS, FAULTS, QUEUES)]
@@ -108,7 +116,7 @@ class Plan:
             self.kinds, self.seeds, self.least, self.tsv = ("A", "SK", "KS"), 3, 0.7, None
             cells = [cell for cell in cells if cell.name in QUICK_CELLS]
         if arguments.bbr:
-            self.kinds, self.seeds, self.least, self.tsv = ("A", "SK"), 3, 0.9, "paths-bbr.tsv"
+            self.kinds, self.seeds, self.least, self.tsv = BBR_KINDS, 3, 0.9, "paths-bbr.tsv"
             cells = [cell for cell in cells if cell.is_hard_for_bbr()]
         elif arguments.congestion != "cubic" and self.tsv:
             self.tsv = f"paths-{arguments.congestion}.tsv"
@@ -122,6 +130,10 @@ class Plan:
     def is_busy(self, cell):
         return cell.is_busy(self.congestion)
 
+    def kinds_of(self, cell):
+        return [kind for kind in self.kinds
+                if kind != "SL" or cell.takes_more_than_bbr_bears()]
+
     def seconds(self, cell):
         return self.fixed_seconds or cell.seconds()
 
@@ -130,8 +142,9 @@ class Plan:
 
 def transfer(hosts, kind, congestion, seconds):
     """Bytes, seconds and the sender's retransmissions of one transfer A to B."""
-    if kind == "SK":
-        salut = wires.start_salut(hosts, "a", ["--source", "--stats"], congestion)
+    if kind in ("SK", "SL"):
+        bears = ["--bbr-loss", BBR_BEARS] if kind == "SL" else []
+        salut = wires.start_salut(hosts, "a", ["--source", "--stats"] + bears, congestion)
         with salut:
             hosts["b"].do(do="greet", address=wires.SALUT_ADDRESS["a"])
             result = hosts["b"].do(do="receive", address=wires.SALUT_ADDRESS["a"], port=19,
@@ -202,7 +215,7 @@ class Series:
     def __init__(self, plan, results):
         self.plan, self.results = plan, results
         self.todo = [(cell.seed(turn), cell, kind) for turn in range(1, plan.seeds + 1)
-                     for cell in plan.cells for kind in plan.kinds
+                     for cell in plan.cells for kind in plan.kinds_of(cell)
                      if not results.has(cell, kind, cell.seed(turn))]
         self.done = 0
         self.lock = threading.Lock()
@@ -250,6 +263,7 @@ class Table:
         self.kernels = [kind for kind in plan.kinds if kind.startswith("A")]
         self.ratios = {kind: [] for kind in plan.kinds if kind not in self.kernels}
         self.fine = True
+        self.spared = False  # some cell is good only for SL
 
     def _row(self, cell):
         kernel = {kind: self.results.goodputs(cell, kind) for kind in self.kernels}
@@ -257,20 +271,26 @@ class Table:
         line = f"{cell.name:26}"
         for values in kernel.values():
             line += f" {statistics.median(values):9.3f}" if values else f" {'-':>9}"
+        ours = {kind: self.results.goodputs(cell, kind) for kind in self.ratios}
+        judged = {kind: judge(measured, values, self.plan.least)
+                  for kind, values in ours.items() if values and measured}
+        spared = "SL" in judged and judged["SL"][1]
         for kind, ratios in self.ratios.items():
-            ours = self.results.goodputs(cell, kind)
-            if not ours or not measured:
+            if kind not in judged:
                 line += f" {'-':>9} {'':>6}"
                 continue
-            ratio, good = judge(measured, ours, self.plan.least)
+            ratio, good = judged[kind]
             ratios.append(ratio)
-            self.fine = self.fine and good
-            line += f" {statistics.median(ours):9.3f} {ratio:5.2f}{' ' if good else '!'}"
+            self.fine = self.fine and (good or spared)
+            self.spared = self.spared or (spared and not good)
+            mark = " " if good else "*" if spared else "!"
+            line += f" {statistics.median(ours[kind]):9.3f} {ratio:5.2f}{mark}"
         self.report.line(line)
 
     def show(self):
         """True when every cell has been measured and none fails."""
-        missing = [f"{cell.name} {kind}" for cell in self.plan.cells for kind in self.plan.kinds
+        missing = [f"{cell.name} {kind}" for cell in self.plan.cells
+                   for kind in self.plan.kinds_of(cell)
                    if len(self.results.goodputs(cell, kind)) < self.plan.enough]
         self.report.line(wires.machine())
         self.report.line(f"{self.plan.congestion}, medians of up to {self.plan.seeds} seeds, "
@@ -289,6 +309,9 @@ class Table:
                              f"{f' and {len(missing) - 3} more' if len(missing) > 3 else ''}")
         if not self.fine:
             self.report.line(f"FAIL: cells marked ! are below {self.plan.least} of the kernel")
+        if self.spared:
+            self.report.line(f"*: the path takes more than the draft's 2 %; SL, told to bear "
+                             f"{BBR_BEARS} %, reaches {self.plan.least}")
         self.fine = self.fine and not missing
         if self.fine:
             self.report.line("fine")

@@ -32,6 +32,7 @@ const char slt_host_help[] =
     "  --no-offload       wire frames with complete checksums\n"
     "  --rfc              the RFCs to the letter instead of Linux's defaults\n"
     "  --congestion NAME  cubic, reno or bbr (default: cubic; reno with --rfc)\n"
+    "  --bbr-loss PERCENT bbr takes what loses more for a full path (default: 2)\n"
     "  --verbose          one line for every change of state\n"
     "  --no-control       do not let salut status and others look into it\n"
     "  --stats            at the end, every counter that is not zero\n"
@@ -54,6 +55,7 @@ void slt_host_options(struct slt_host_words *words, struct slt_arg table[SLT_HOS
         {"--no-offload", SLT_ARG_FLAG, &words->no_offload, 0, 0},
         {"--rfc", SLT_ARG_FLAG, &words->rfc, 0, 0},
         {"--congestion", SLT_ARG_TEXT, &words->congestion, 0, 0},
+        {"--bbr-loss", SLT_ARG_NUMBER, &words->bbr_loss, 1, 20},
         {"--verbose", SLT_ARG_FLAG, &words->verbose, 0, 0},
         {"--stats", SLT_ARG_FLAG, &words->stats, 0, 0},
         {"--no-control", SLT_ARG_FLAG, &words->no_control, 0, 0},
@@ -204,6 +206,9 @@ static void set_congestion(struct slt_host *host)
     if (name != NULL) {
         bool found = slt_cc_find(name, (uint32_t)strlen(name), &host->config.congestion);
         SLT_ASSERT(found);
+    }
+    if (host->words->bbr_loss > 0) {
+        host->config.bbr_loss_percent = (uint8_t)host->words->bbr_loss;
     }
 }
 

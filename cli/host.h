@@ -10,7 +10,7 @@
 #include "observe/narrate.h"
 #include "salut/runner.h"
 
-#define SLT_HOST_OPTIONS 17U
+#define SLT_HOST_OPTIONS 18U
 
 /* What the command line said about the host. */
 struct slt_host_words {
@@ -26,6 +26,7 @@ struct slt_host_words {
     bool no_offload;
     bool rfc;               /* the "rfc" profile */
     const char *congestion; /* NULL: as the profile has it */
+    int64_t bbr_loss;       /* per cent; 0: as the profile has it */
     bool verbose;
     bool stats;
     bool no_control; /* offer no control socket */

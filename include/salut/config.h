@@ -137,6 +137,9 @@ struct salut_config {
     uint16_t initial_window_segments; /* 10 (RFC 6928) */
     uint8_t congestion;               /* enum salut_cc; tcp_congestion_control */
     uint8_t pacing;                   /* 1: space out what a window allows at once */
+    uint8_t bbr_loss_percent;         /* 1 to 20: BBR takes a round that loses more for congestion;
+                                         2 (draft-ietf-ccwg-bbr, LossThresh). More is for paths
+                                         that are known to lose without being full */
 
     /* TCP: path MTU (RFC 4821). */
     uint8_t mtu_probing;           /* 1: smaller segments when full ones vanish, and a search for

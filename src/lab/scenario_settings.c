@@ -39,6 +39,7 @@ static const struct slt_scn_setting host_table[] = {
     HOST("tune-recv", SLT_SCN_VALUE_SWITCH, tune_recv_buffer, 0, 1),
     HOST("ecn", SLT_SCN_VALUE_COUNT, ecn, SALUT_ECN_OFF, SALUT_ECN_ACCURATE),
     HOST("pacing", SLT_SCN_VALUE_SWITCH, pacing, 0, 1),
+    HOST("bbr-loss", SLT_SCN_VALUE_COUNT, bbr_loss_percent, 1, 20),
     HOST("mtu-probing", SLT_SCN_VALUE_SWITCH, mtu_probing, 0, 1),
     HOST("initial-window", SLT_SCN_VALUE_COUNT, initial_window_segments, 1, 100),
     HOST("sack", SLT_SCN_VALUE_SWITCH, sack, 0, 1),

@@ -88,6 +88,7 @@ static const struct row ROWS[] = {
     {"tcp_min_snd_mss", FIELD(mss_min), true, 0, 28, 65535},
     {"initial_window_segments", FIELD(initial_window_segments), true, 0, 1, 65535},
     {"initcwnd", FIELD(initial_window_segments), true, 0, 1, 65535},
+    {"bbr_loss_percent", FIELD(bbr_loss_percent), true, 0, 1, 20},
     {"msl", FIELD(msl_ns), true, MS, 1, LONG_NS},
     {"rto_initial", FIELD(rto_initial_ns), true, MS, MS, LONG_NS},
     {"rto_min", FIELD(rto_min_ns), true, MS, MS, LONG_NS},

@@ -75,6 +75,7 @@ static void draw_tcp(struct sim_world *w, struct salut_config *c)
     c->fast_open_retry_ns = slt_sim_log_between(w, SIM_S(1), SIM_S(3600));
     c->congestion = (uint8_t)slt_sim_below(w, SALUT_CC_COUNT);
     c->pacing = slt_sim_chance(w, 2000);
+    c->bbr_loss_percent = c->pacing ? 5 : 2;
     c->rto_max_ns =
         slt_sim_chance(w, 5000) ? SIM_S(120) : slt_sim_log_between(w, SIM_S(4), SIM_S(120));
     c->retries2 = c->retries2 ? (uint8_t)(3 + up_to(w, 12)) : 0;

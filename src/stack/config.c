@@ -70,7 +70,8 @@ static void set_tcp(struct salut_config *config)
     config->mss_min = 48;
     config->initial_window_segments = 10; /* D-25 */
     config->congestion = SALUT_CC_CUBIC;
-    config->pacing = 0; /* as Linux without fq; BBR is paced in any case */
+    config->pacing = 0;           /* as Linux without fq; BBR is paced in any case */
+    config->bbr_loss_percent = 2; /* BBR-05 */
     config->mtu_probing = 1;
     config->mtu_black_hole_bytes = 1280;
     config->mtu_probe_interval_ns = 600 * SLT_NS_PER_S; /* RFC 1191 6.3, RFC 4821 7.7 */
@@ -293,6 +294,9 @@ static bool tcp_ok(const struct salut_config *c)
         c->fast_open > (SALUT_FAST_OPEN_CLIENT | SALUT_FAST_OPEN_SERVER) ||
         !between(c->fast_open_key_ns, SLT_NS_PER_S, YEAR_NS) ||
         !between(c->fast_open_retry_ns, SLT_NS_PER_S, YEAR_NS)) {
+        return false;
+    }
+    if (c->bbr_loss_percent < 1 || c->bbr_loss_percent > 20) {
         return false;
     }
     return c->mss_min > 0 && c->initial_window_segments > 0 && c->congestion < SALUT_CC_COUNT &&

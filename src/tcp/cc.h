@@ -128,6 +128,7 @@ struct slt_cc_bbr {
     uint8_t drain_rounds; /* since Startup or Up ended */
     uint8_t loss_events;  /* acknowledgements of this round that told of a loss */
     uint8_t cycle;        /* which of max_bw is being filled */
+    uint8_t loss_percent; /* LossThresh: more is congestion */
 };
 
 enum slt_cc_episode { SLT_CC_NO_EPISODE, SLT_CC_REDUCING, SLT_CC_TIMED_OUT };

@@ -12,7 +12,6 @@
  */
 #include "tcp/cc_bbr.h"
 
-#define MARGIN_PERCENT  99 /* BBR-05: one per cent below the estimate */
 #define FOLD_SHIFT_BITS 4
 #define FOLD_MANTISSA   24
 #define FOLD_FULL       (UINT32_C(1) << 31)
@@ -44,6 +43,7 @@ static void init(struct slt_tcp_cc *cc, const struct salut_config *config, int64
 
     bbr_model_init(b);
     b->random = seed_of(config, now_ns);
+    b->loss_percent = config->bbr_loss_percent;
     b->extra_at_us = (uint32_t)(now_ns / SLT_NS_PER_US);
     bbr_enter_startup(b);
 }
@@ -112,7 +112,7 @@ static void set_pacing(struct slt_cc_bbr *b)
 {
     uint32_t rate = bbr_scale(bbr_bw(b), gains[b->phase].pacing_percent);
 
-    rate = bbr_scale(rate, MARGIN_PERCENT);
+    rate = bbr_scale(rate, 100 - BBR_MARGIN_PERCENT);
     if (rate > 0 && (bbr_has(b, BBR_FULL_BW_EVER) || rate > b->pacing_rate)) {
         b->pacing_rate = rate;
     }

@@ -37,16 +37,16 @@ enum bbr_flag {
     BBR_IDLE_RESTART = 64,   /* the first round trip after idling: no ProbeRTT needed */
     BBR_PROBE_RTT_DUE = 128, /* no new minimum for five seconds */
     BBR_AFTER_REST = 256,    /* what comes back was sent during ProbeRTT: it measures our rest */
-    BBR_HEAVY_IN_ROUND = 512 /* more than two per cent of the flight were lost */
+    BBR_HEAVY_IN_ROUND = 512 /* more of the flight was lost than LossThresh */
 };
 
-#define BBR_NO_BOUND      UINT32_MAX
-#define BBR_BW_UNIT       16
-#define BBR_DOWN_PERCENT  90 /* BBR-02: the pace of Down */
-#define BBR_MIN_PIPE_SEGS 4  /* BBR-05 */
-#define BBR_BETA_PERCENT  70 /* BBR-05 */
-#define BBR_LOSS_PERCENT  2  /* BBR-05 */
-#define BBR_RTT_US_MAX    (UINT32_C(1) << 26)
+#define BBR_NO_BOUND       UINT32_MAX
+#define BBR_BW_UNIT        16
+#define BBR_DOWN_PERCENT   90 /* BBR-02: the pace of Down */
+#define BBR_MIN_PIPE_SEGS  4  /* BBR-05 */
+#define BBR_MARGIN_PERCENT 1  /* BBR-05: the pace stays so far below the estimate */
+#define BBR_BETA_PERCENT   70 /* BBR-05 */
+#define BBR_RTT_US_MAX     (UINT32_C(1) << 26)
 
 /* One acknowledgement on its way through. */
 struct bbr_in {
@@ -115,7 +115,7 @@ void bbr_note_loss(struct slt_cc_bbr *b, uint32_t delivered_low);
 void bbr_model_on_ack(struct slt_tcp_cc *cc, struct bbr_in *in);
 void bbr_model_advance(struct slt_cc_bbr *b, const struct bbr_in *in);
 void bbr_update_min_rtt(struct slt_cc_bbr *b, const struct bbr_in *in);
-bool bbr_inflight_too_high(const struct slt_cc_ack *ack);
+bool bbr_inflight_too_high(const struct slt_cc_bbr *b, const struct slt_cc_ack *ack);
 uint32_t bbr_quantum(const struct slt_cc_bbr *b, uint32_t mss);
 uint32_t bbr_inflight(const struct slt_cc_bbr *b, uint32_t bw, uint32_t gain_percent, uint32_t mss);
 uint32_t bbr_with_headroom(const struct slt_cc_bbr *b, uint32_t mss);

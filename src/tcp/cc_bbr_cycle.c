@@ -109,7 +109,7 @@ static void bound_by_startup(struct slt_cc_bbr *b)
 static void check_startup_loss(struct slt_cc_bbr *b, const struct bbr_in *in)
 {
     if (b->phase == BBR_STARTUP && in->loss_round_start && b->loss_events >= STARTUP_LOSS_EVENTS &&
-        bbr_inflight_too_high(in->ack)) {
+        bbr_inflight_too_high(b, in->ack)) {
         bbr_mark(b, BBR_FULL_BW_NOW | BBR_FULL_BW_EVER, true);
         bound_by_startup(b);
     }
@@ -189,7 +189,7 @@ static void adapt_longterm(struct slt_tcp_cc *cc, const struct bbr_in *in)
             bbr_advance_filter(b);
         }
     }
-    if (bbr_inflight_too_high(in->ack)) {
+    if (bbr_inflight_too_high(b, in->ack)) {
         if (bbr_has(b, BBR_PROBE_SAMPLES)) {
             handle_too_high(cc, in);
         }

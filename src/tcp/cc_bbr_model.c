@@ -4,10 +4,11 @@
  * max_bw is the largest rate delivered in this and the last cycle of probing; min_rtt the smallest
  * round trip of ten seconds. Losses bound both from above: for the short term (bw_shortterm,
  * inflight_shortterm: this path just now, forgotten when probing anew) and for the long term
- * (inflight_longterm: what was in flight when a probe lost more than two per cent).
+ * (inflight_longterm: what was in flight when a probe lost more than LossThresh, two per cent
+ * unless the configuration says that the path loses more without being full).
  *
  * The draft lowers the short-term bounds after any round with a loss. Here it takes a round that
- * lost more than two per cent, as in a probe: with one per cent of random losses every round of a
+ * lost more than LossThresh, as in a probe: with one per cent of random losses every round of a
  * fast flow has some, and the bounds would end far below what the path carries. Nor are the rounds
  * heard in which a probe's own losses come back, after the bound for the long term has answered
  * them and while the flight drains: what was delivered then is little because little was sent, and
@@ -19,7 +20,6 @@
 #define FULL_BW_ROUNDS     3
 #define EXTRA_ROUNDS       5 /* half of the ten rounds extra_acked remembers */
 #define HEADROOM_PERCENT   85
-#define BORNE_PERCENT      97 /* one per cent of pacing margin, two of losses */
 #define ECHO_ROUNDS        2 /* one until the probe's last losses are known, one that counts them */
 #define CHANCE_SEGS        3 /* so few lost segments say nothing about a rate */
 #define CHANCE_SHARE       8
@@ -128,7 +128,7 @@ static uint32_t lowered(const struct slt_cc_bbr *b, uint32_t latest, uint32_t bo
 {
     uint32_t offered = b->phase == BBR_DOWN ? bbr_scale(bound, BBR_DOWN_PERCENT) : bound;
 
-    if (latest >= bbr_scale(offered, BORNE_PERCENT)) {
+    if (latest >= bbr_scale(offered, 100 - BBR_MARGIN_PERCENT - b->loss_percent)) {
         return bound;
     }
     return slt_max32(latest, bbr_scale(bound, BBR_BETA_PERCENT));
@@ -202,7 +202,7 @@ void bbr_model_on_ack(struct slt_tcp_cc *cc, struct bbr_in *in)
     if (ack->lost_bytes > 0) {
         bbr_note_loss(b, (uint32_t)ack->rate.delivered_total_bytes);
         b->loss_events = (uint8_t)slt_min32(b->loss_events + UINT32_C(1), UINT8_MAX);
-        if (bbr_inflight_too_high(ack)) {
+        if (bbr_inflight_too_high(b, ack)) {
             bbr_mark(b, BBR_HEAVY_IN_ROUND, true);
         }
     }
@@ -246,15 +246,15 @@ void bbr_update_min_rtt(struct slt_cc_bbr *b, const struct bbr_in *in)
     }
 }
 
-/* BBR-05: more than two per cent of what was in flight was lost. Two per cent of a small flight is
- * a segment or two, which a path that loses one per cent takes from every fifth round trip: so many
- * segments more are chance, but never more than an eighth of the flight. */
-bool bbr_inflight_too_high(const struct slt_cc_ack *ack)
+/* BBR-05: more than LossThresh (two per cent) of what was in flight was lost. Two per cent of a
+ * small flight is a segment or two, which a path that loses one per cent takes from every fifth
+ * round trip: so many segments more are chance, but never more than an eighth of the flight. */
+bool bbr_inflight_too_high(const struct slt_cc_bbr *b, const struct slt_cc_ack *ack)
 {
     uint64_t flight = ack->rate.flight_bytes;
     uint64_t chance = slt_min32(CHANCE_SEGS * ack->mss, ack->rate.flight_bytes / CHANCE_SHARE);
 
-    return ack->rate.any && ack->rate.lost_bytes > chance + flight * BBR_LOSS_PERCENT / 100;
+    return ack->rate.any && ack->rate.lost_bytes > chance + flight * b->loss_percent / 100;
 }
 
 /* What leaves in one burst. */

@@ -43,6 +43,7 @@ USAGE = (
     ("serve --echo --mtu 10", "--mtu must be 68 to 65535, not 10"),
     ("serve --echo --buffer-max 2G", "--buffer-max is at most 1G: no TCP window is larger"),
     ("serve --echo --congestion vegas", "--congestion wants cubic, reno or bbr, not 'vegas'"),
+    ("serve --echo --bbr-loss 0", "--bbr-loss must be 1 to 20, not 0"),
     ("serve --echo --impair loss=200%", "a chance is at most 100%"),
     ("serve --echo --impair loss", "name=number"),
     ("serve --echo --impair what=1", "no such impairment"),

@@ -25,6 +25,7 @@ static const struct field fields[] = {
     FIELD(frto),
     FIELD(congestion),
     FIELD(pacing),
+    FIELD(bbr_loss_percent),
     FIELD(neighbours_max),
     FIELD(fragments_max),
     FIELD(fragment_bytes_max),

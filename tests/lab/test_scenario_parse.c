@@ -77,12 +77,15 @@ static void test_units(void **state)
         parse(text);
         assert_int_equal(scn.change[0].way[0].rate_bps, rates[i].rate);
     }
-    parse("host a send-buffer 64KB recv-buffer 1MiB initial-window 4 sack off; host b\nlink a b\n"
+    parse("host a send-buffer 64KB recv-buffer 1MiB initial-window 4 sack off bbr-loss 5; host "
+          "b\nlink a b\n"
           "app bulk a -> b bytes ~1.5KB start 1.5s every ~20us count 3\n");
     assert_int_equal(scn.node[0].config.send_buffer_bytes, 64000);
     assert_int_equal(scn.node[0].config.recv_buffer_bytes, 1048576);
     assert_int_equal(scn.node[0].config.initial_window_segments, 4);
     assert_int_equal(scn.node[0].config.sack, 0);
+    assert_int_equal(scn.node[0].config.bbr_loss_percent, 5);
+    assert_int_equal(scn.node[1].config.bbr_loss_percent, 2);
     assert_int_equal(scn.node[1].config.sack, 1);
     assert_true(scn.app[0].bytes.random);
     assert_int_equal(scn.app[0].bytes.mean, 1500);

@@ -30,6 +30,8 @@ static void profiles_have_their_numbers(void **state)
     assert_int_equal(rfc.probe_with_data, 1);
     assert_int_equal(linux_profile.initial_window_segments, 10); /* D-25 */
     assert_int_equal(rfc.initial_window_segments, 10);
+    assert_int_equal(linux_profile.bbr_loss_percent, 2); /* BBR-05 */
+    assert_int_equal(rfc.bbr_loss_percent, 2);
     assert_int_equal(linux_profile.soft_icmp_aborts_syn, 1); /* D-26 */
     assert_int_equal(rfc.soft_icmp_aborts_syn, 0);
     assert_int_equal(rfc.port_low, 1024); /* R6056-01 */
@@ -56,6 +58,8 @@ static void impossible_configurations_are_refused(void **state)
     expect_refused(&bad);
     REFUSED(struct_bytes, 8)
     REFUSED(profile, 2)
+    REFUSED(bbr_loss_percent, 0)
+    REFUSED(bbr_loss_percent, 21)
     REFUSED(alloc, NULL)
     REFUSED(free, NULL)
     REFUSED(conns_max, 0)

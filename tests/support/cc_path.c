@@ -11,6 +11,7 @@ struct cc_path *cc_path_make(uint8_t which)
 {
     struct cc_path *path = calloc(1, sizeof(*path));
 
+    salut_config_init(&path->config, SALUT_PROFILE_LINUX);
     path->mss = 1448;
     path->which = which;
     path->hungry = true;
@@ -30,7 +31,6 @@ uint32_t cc_path_bdp(const struct cc_path *path)
 
 void cc_path_start(struct cc_path *path)
 {
-    salut_config_init(&path->config, SALUT_PROFILE_LINUX);
     path->now_ns = SLT_NS_PER_S;
     path->una = 1;
     path->nxt = 1;

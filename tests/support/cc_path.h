@@ -27,9 +27,9 @@ struct cc_path {
     uint8_t which;
     bool hungry; /* false: sends only what cc_path_offer adds */
     uint32_t seed;
+    struct salut_config config;
 
     /* To be read. */
-    struct salut_config config;
     struct slt_tcp_cc cc;
     struct slt_tcp_rate rate;
     struct slt_tcp_pacing pacing;

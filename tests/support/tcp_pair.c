@@ -46,6 +46,7 @@ static void config_init(struct salut_config *c)
     c->nagle = 1;
     c->mss_min = 48;
     c->initial_window_segments = 10;
+    c->bbr_loss_percent = 2;
     c->msl_ns = 30 * SLT_NS_PER_S;
     c->rto_initial_ns = SLT_NS_PER_S;
     c->rto_min_ns = 200 * SLT_NS_PER_MS;

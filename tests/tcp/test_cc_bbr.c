@@ -151,14 +151,44 @@ static void t_bbr_05_bears_one_per_cent(void **ctx)
     }
 }
 
-static bool too_high(uint32_t lost_segs, uint32_t flight_segs)
+/* BBR-05: three per cent are borne where the configuration says that the path is like that, and by
+ * nobody else. */
+static void t_bbr_05_bears_what_the_configuration_says(void **ctx)
 {
+    static const uint8_t bears[2] = {2, 5};
+    uint64_t got[2];
+
+    (void)ctx;
+    for (unsigned i = 0; i < 2; i++) {
+        struct cc_path *path = cc_path_make(SALUT_CC_BBR);
+        path->config.bbr_loss_percent = bears[i];
+        path->bytes_per_s = 25000000;
+        path->rtt_ns = 50 * SLT_NS_PER_MS;
+        path->queue_bytes = cc_path_bdp(path) / 4;
+        path->loss_per_million = 30000;
+        cc_path_start(path);
+        cc_path_run(path, 20 * SLT_NS_PER_S);
+        got[i] = path->delivered_bytes;
+        cc_path_free(path);
+    }
+    assert_true(got[1] >= UINT64_C(20) * 25000000 * 85 / 100);
+    assert_true(got[0] < got[1] * 2 / 3);
+}
+
+static bool too_high_for(uint8_t loss_percent, uint32_t lost_segs, uint32_t flight_segs)
+{
+    struct slt_cc_bbr bbr = {.loss_percent = loss_percent};
     struct slt_cc_ack ack = {.mss = 1000};
 
     ack.rate.any = true;
     ack.rate.lost_bytes = lost_segs * 1000;
     ack.rate.flight_bytes = flight_segs * 1000;
-    return bbr_inflight_too_high(&ack);
+    return bbr_inflight_too_high(&bbr, &ack);
+}
+
+static bool too_high(uint32_t lost_segs, uint32_t flight_segs)
+{
+    return too_high_for(2, lost_segs, flight_segs);
 }
 
 /* BBR-05: two per cent, three segments more, and an eighth of a flight that is small. */
@@ -173,6 +203,8 @@ static void t_bbr_05_what_is_too_much(void **ctx)
     assert_true(too_high(3, 16));
     assert_false(too_high(0, 4));
     assert_true(too_high(1, 4));
+    assert_false(too_high_for(5, 53, 1000));
+    assert_true(too_high_for(5, 54, 1000));
 }
 
 /* BBR-03: what Startup's last round delivered is known in Drain; the bound learns it. */
@@ -346,6 +378,7 @@ int main(void)
         cmocka_unit_test(t_bbr_keeps_the_queue_small),
         cmocka_unit_test(t_bbr_04_bbr_06_the_cycle_turns),
         cmocka_unit_test(t_bbr_05_bears_one_per_cent),
+        cmocka_unit_test(t_bbr_05_bears_what_the_configuration_says),
         cmocka_unit_test(t_bbr_05_what_is_too_much),
         cmocka_unit_test(t_bbr_03_drain_completes_the_bound),
         cmocka_unit_test(t_bbr_08_a_shallow_queue),
