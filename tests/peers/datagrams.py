@@ -154,7 +154,9 @@ def kernel_asks(family):
 
 
 def closed_ports(family):
-    nc = Nc(KERNEL[family], str(PORT + 1))
+    # The refusal ends it. A second of quiet may be over before the kernel, busy with its new device,
+    # has answered.
+    nc = Nc("--timeout", "10s", KERNEL[family], str(PORT + 1))
     nc.put(b"anybody?")
     check(nc.end() == 1 and "refused" in nc.err, f"IPv{family}: exit {nc.code}: {nc.err}")
     check_counters(nc, f"IPv{family}, refused")
