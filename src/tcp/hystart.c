@@ -10,7 +10,9 @@
  * too, as it does in Linux: acknowledgements that come close together for half of a round trip tell
  * that half of the path's product was sent in one go; then slow start is over. A train may pause:
  * hosts that wait for a processor hold acknowledgements back for milliseconds. The pause itself
- * does not count, and one of an eighth of a round trip is where one window's train ends.
+ * does not count, and one of an eighth of a round trip is where one window's train ends. Where the
+ * round trip is shorter than what a batch may add (one machine, one room), trains tell how fast the
+ * hosts are and nothing of a queue: there the delay alone ends slow start.
  */
 #include "tcp/cc_ops.h"
 
@@ -21,7 +23,7 @@
 #define CSS_ROUNDS        5
 #define TRAIN_GAP_NS      (2 * SLT_NS_PER_MS) /* acknowledgements of one train follow so closely */
 #define TRAIN_PAUSE_PART  8                   /* of a round trip; a longer pause ends a train */
-#define TRAIN_SLACK_US    1000 /* what a batch at either end may add: no sign on a short path */
+#define TRAIN_SLACK_US    1000 /* what a batch at either end may add: no sign on a shorter path */
 #define TRAIN_SEGMENTS    16   /* nor with a small window */
 
 void slt_hystart_init(struct slt_hystart *h)
@@ -96,7 +98,8 @@ static bool train_is_long(struct slt_hystart *h, const struct slt_cc_ack *ack, u
     if (!ack->cwnd_limited) {
         h->train_busy_ns = 0;
     }
-    return cwnd_bytes >= TRAIN_SEGMENTS * ack->mss && h->train_busy_ns > half_ns;
+    return ack->min_rtt_us >= TRAIN_SLACK_US && cwnd_bytes >= TRAIN_SEGMENTS * ack->mss &&
+           h->train_busy_ns > half_ns;
 }
 
 enum slt_hystart_phase slt_hystart_on_ack(struct slt_hystart *h, const struct slt_cc_ack *ack,

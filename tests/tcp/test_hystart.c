@@ -157,7 +157,9 @@ static void t_slow_start_ends_before_the_queue_overflows(void **ctx)
 /* Acknowledgements `gap_us` apart, one segment each, for `for_us`; true when slow start ended. */
 static bool train(struct fixture *f, int64_t gap_us, int64_t for_us, uint32_t cwnd_bytes)
 {
-    f->ack.min_rtt_us = 50000;
+    if (f->ack.min_rtt_us == 0) {
+        f->ack.min_rtt_us = 50000;
+    }
     f->ack.cwnd_limited = true;
     for (int64_t at_us = 0; at_us < for_us; at_us += gap_us) {
         f->ack.now_ns += gap_us * SLT_NS_PER_US;
@@ -216,6 +218,21 @@ static void t_r9406_03_a_train_may_pause(void **ctx)
     assert_false(train(&f, 3000, 300000, 20 * MSS));
 }
 
+/* A round trip of less than the slack is that of two processes: their batches are longer. */
+static void t_r9406_03_no_train_on_a_short_path(void **ctx)
+{
+    struct fixture f;
+
+    (void)ctx;
+    start(&f);
+    f.ack.min_rtt_us = 999;
+    assert_false(train(&f, 10, 100000, 20 * MSS));
+    start(&f);
+    f.ack.min_rtt_us = 1000;
+    assert_false(train(&f, 10, 1000, 20 * MSS));
+    assert_true(train(&f, 10, 20, 20 * MSS));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -224,6 +241,7 @@ int main(void)
         cmocka_unit_test(t_r9406_03_five_rounds),
         cmocka_unit_test(t_r9406_03_a_long_train_ends_slow_start),
         cmocka_unit_test(t_r9406_03_a_train_may_pause),
+        cmocka_unit_test(t_r9406_03_no_train_on_a_short_path),
         cmocka_unit_test(t_r9406_04_jitter),
         cmocka_unit_test(t_slow_start_ends_before_the_queue_overflows),
     };
