@@ -126,10 +126,23 @@ struct salut_info {
 
     /* Totals. */
     uint64_t bytes_sent, bytes_acked, bytes_received, bytes_retransmitted;
-    uint32_t segs_in, segs_out, data_segs_in, data_segs_out, retransmits, dsack_dups;
+    uint32_t segs_in, segs_out; /* frames: what offloads carry as one counts as one */
+    uint32_t retransmits;       /* segments sent again */
+    uint32_t data_segs_in;      /* UDP alone: what TCP took is counted in octets */
+    uint32_t data_segs_out;
     uint64_t delivered;
     uint32_t ce_received; /* accurate ECN: packets that came with a congestion mark */
     uint32_t ce_told;     /* ... and of ours, as far as the peer told */
+
+    /* Losses, and what was found out about them. Kept over idle times as `limited_ns` is. */
+    uint32_t recoveries;     /* reductions for losses that were found without a timeout */
+    uint32_t timeouts;       /* the retransmission timer fired, with text or a FIN out */
+    uint32_t ecn_reductions; /* ... for congestion marks alone */
+    uint32_t undone;        /* of these, found spurious: windows as before (RFC 4015, 3708, 5682) */
+    uint32_t dsack_dups;    /* segments that the peer says it had twice (RFC 2883) */
+    uint32_t reord_seen;    /* sent once, and delivered after what was sent later (RFC 8985 6.2) */
+    uint32_t recv_ooo_segs; /* of the peer's, that came with others missing before them */
+    uint32_t recv_rtt_us;   /* round trip as the receiver of a bulk sees it; 0: not measured */
 
     uint32_t history_count;
     struct salut_history history[SALUT_HISTORY_MAX]; /* oldest first */

@@ -154,7 +154,10 @@ static void fill_sending(const struct salut_info *info, uint32_t mss, struct lin
     out->segs_out = info->segs_out;
     out->data_segs_out = info->data_segs_out;
     out->delivered = (uint32_t)info->delivered;
+    out->delivered_ce = info->ce_told;
     out->dsack_dups = info->dsack_dups;
+    out->reord_seen = info->reord_seen;
+    out->total_rto = (uint16_t)slt_min32(info->timeouts, UINT16_MAX);
     out->max_pacing_rate = info->pacing_max == 0 ? UINT64_MAX : info->pacing_max;
     out->pacing_rate = info->pacing_rate == 0 ? UINT64_MAX : info->pacing_rate;
     out->delivery_rate = info->delivery_rate;
@@ -171,9 +174,10 @@ static void fill_receiving(const struct salut_info *info, struct linux_tcp_info 
     out->rcv_wnd = info->recv_window;
     out->rcv_ssthresh = info->recv_buffer;
     out->rcv_space = info->recv_buffer;
+    out->rcv_rtt_us = info->recv_rtt_us;
+    out->rcv_ooopack = info->recv_ooo_segs;
     out->bytes_received = info->bytes_received;
     out->segs_in = info->segs_in;
-    out->data_segs_in = info->data_segs_in;
 }
 
 static void fill_conn(const struct salut_info *info, struct linux_tcp_info *out)

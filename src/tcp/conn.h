@@ -422,9 +422,11 @@ struct slt_tcp_cold {
     struct slt_tcp_opening opening;
     struct slt_tcp_limits limits; /* from here on: what survives a rest */
     struct slt_tcp_min_rtt min_rtt;
+    struct slt_tcp_tally tally;
     uint64_t retransmitted_bytes;
     uint64_t delivered;
     uint32_t data_segs_out;
+    uint32_t held_segs;  /* receive.c: that came with others missing before them */
     uint32_t rest_older; /* cold.c: neighbours in the list of those that rest */
     uint32_t rest_newer;
     int64_t rested_at_ns;

@@ -90,6 +90,13 @@ static void fill_past(const struct slt_tcp_conn *c, int64_t now_ns, struct salut
     info->bytes_retransmitted = cold->retransmitted_bytes;
     info->delivered = cold->delivered;
     info->data_segs_out = cold->data_segs_out;
+    info->dsack_dups = cold->tally.dup_segs;
+    info->recoveries = cold->tally.recoveries;
+    info->timeouts = cold->tally.timeouts;
+    info->ecn_reductions = cold->tally.marked;
+    info->undone = cold->tally.undone;
+    info->reord_seen = cold->recovery.rack.late_segs;
+    info->recv_ooo_segs = cold->held_segs;
     if (c->ecn & SLT_ECN_ACCURATE) {
         info->ce_received = cold->accecn.r_cep - SLT_ACCECN_START;
         info->ce_told = cold->accecn.s_cep - SLT_ACCECN_START;
@@ -104,6 +111,7 @@ static void fill_flight(const struct slt_tcp_conn *c, const struct slt_tcp_cold 
     int64_t flight = slt_tcp_flight(c, &cold->recovery);
 
     info->probes = (uint8_t)slt_max32(info->probes, cold->recovery.probes);
+    info->recv_rtt_us = cold->tune.rtt_us;
     info->ca_state = cold->recovery.ca_state;
     info->cwnd_bytes = cold->cc.cwnd_bytes;
     info->ssthresh_bytes = cold->cc.ssthresh_bytes;

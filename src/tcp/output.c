@@ -597,7 +597,7 @@ static void commit_octets(struct slt_tcp *tcp, struct slt_tcp_conn *c,
             slt_tcp_pmtud_on_sent(tcp, c, plan->pos, plan->bytes, plan->bytes - plan->gso_bytes);
         }
     } else {
-        c->retransmits++;
+        c->retransmits += segs;
         cold->retransmitted_bytes += plan->bytes;
         slt_tcp_recovery_on_resent(tcp, c, plan, end, now_ns);
     }

@@ -40,6 +40,7 @@ void slt_rack_keep(struct slt_rack *rack, const struct slt_rack *before)
     rack->window_quarters = before->window_quarters;
     rack->persist = before->persist;
     rack->reordering_seen = before->reordering_seen;
+    rack->late_segs = before->late_segs;
 }
 
 /* Nothing was lost. What was taken for a second copy's delivery was the first one's: nothing is
@@ -103,6 +104,7 @@ bool slt_rack_on_delivered(struct slt_tcp_conn *c, const struct slt_record *reco
 
     if (end < rack->fack && !(record->flags & SLT_RECORD_RETRANSMITTED)) {
         rack->reordering_seen = true; /* R8985-05 */
+        rack->late_segs++;
     }
     rack->fack = slt_max64(rack->fack, end);
     if (is_first_copys(c, record, in, rtt_us)) {

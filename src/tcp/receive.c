@@ -183,6 +183,7 @@ static enum slt_reason hold_text(struct slt_tcp *tcp, struct slt_tcp_conn *c, st
     if (grew) {
         remember_text(tcp, held, in->text_pos);
         in->out_of_order = true;
+        c->cold->held_segs++;
     }
     return grew ? SLT_PASS : SLT_DROP_TCP_DUPLICATE;
 }

@@ -84,6 +84,8 @@ static void begin(struct slt_tcp *tcp, struct slt_tcp_conn *c, const struct slt_
     r->rtx_why = SLT_SEND_RETRANSMIT_FAST;
     r->newreno.partial_seen = false;
     r->tlp.end = 0;
+    cold->tally.recoveries += why != SLT_CC_ECN;
+    cold->tally.marked += why == SLT_CC_ECN;
     if (reduced) {
         return;
     }
@@ -126,6 +128,7 @@ static void undo(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t now_ns)
 
     slt_cc_undo(&cold->cc, slt_tcp_full_mss(tcp, c));
     slt_tcp_emit_note(tcp, c, SLT_NOTE_TCP_UNDONE, now_ns);
+    cold->tally.undone++;
     slt_undo_close(&r->undo);
     if (r->ca_state != SALUT_CA_RECOVERY && r->ca_state != SALUT_CA_LOSS) {
         return; /* the episode had ended: only its windows come back (RFC 3708 3) */
@@ -140,6 +143,28 @@ static void undo(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t now_ns)
 }
 
 /* ---- an acknowledgement ---------------------------------------------------------------------- */
+
+/* The peer had octets twice. RFC 3708 3 (A.4): once a segment came twice that was not sent again,
+ * the network makes copies, and D-SACK acquits nobody for the rest of the connection. Which segment
+ * a report is of is not known any more, but no copy of ours is reported twice: when the reports are
+ * more than what was sent again, they are of the network's. */
+static void note_duplicate(struct slt_tcp *tcp, struct slt_tcp_conn *c,
+                           const struct slt_delivery *d)
+{
+    struct slt_tcp_cold *cold = c->cold;
+    struct slt_tcp_tally *tally = &cold->tally;
+    uint32_t mss = slt_tcp_full_mss(tcp, c);
+    int64_t text_end = c->snd.nxt - (slt_tcp_has(c, SLT_CONN_FIN_SENT) ? 1 : 0);
+    int64_t bytes = slt_min64(d->dsack_end, text_end) - slt_max64(d->dsack_start, 1);
+
+    bytes = slt_max64(bytes, 0); /* a SYN or a FIN is no octet of what was sent again */
+    tally->dup_bytes += (uint64_t)bytes;
+    tally->dup_segs += slt_max32((uint32_t)((bytes + mss - 1) / mss), 1);
+    if (!tally->path_copies && tally->dup_bytes > cold->retransmitted_bytes) {
+        tally->path_copies = true;
+        slt_undo_close(&cold->recovery.undo); /* its evidence may be of copies, too */
+    }
+}
 
 static void hear(struct slt_tcp *tcp, struct slt_tcp_conn *c, const struct slt_tcp_in *in)
 {
@@ -343,6 +368,7 @@ static void settle_losses(struct slt_tcp *tcp, struct slt_tcp_conn *c, struct sl
         struct slt_cc_loss loss = describe_loss(tcp, c, d, in->now_ns); /* R8985-11 */
         slt_cc_on_congestion(&cold->cc, &loss, SLT_CC_LOSS);
         slt_cc_on_recovered(&cold->cc, ack);
+        cold->tally.recoveries++;
         slt_tcp_ecn_on_reduced(c);
     }
     judge(tcp, c, in, d);
@@ -408,6 +434,9 @@ void slt_tcp_recovery_on_ack(struct slt_tcp *tcp, struct slt_tcp_conn *c, struct
     }
     struct slt_tcp_cold *cold = c->cold;
     slt_scoreboard_take(tcp, c, in, &d);
+    if (d.dsack) {
+        note_duplicate(tcp, c, &d);
+    }
     ack.rtt_us = slt_tcp_rtt_on_delivery(tcp, c, in, d.timed_at_ns);
     cold->recovery.tlp.rtt_seen |= ack.rtt_us != 0;
     describe_ack(tcp, c, in, &d, &ack);
@@ -471,6 +500,7 @@ void slt_tcp_recovery_on_timeout(struct slt_tcp *tcp, struct slt_tcp_conn *c, in
     loss.first = r->ca_state != SALUT_CA_LOSS || c->snd.una >= r->recover || r->timeouts <= 1;
     slt_cc_on_timeout(&cold->cc, &loss);
     slt_tcp_ecn_on_reduced(c);
+    cold->tally.timeouts++;
     if (fresh) {
         slt_undo_begin(c, &r->undo);
     }

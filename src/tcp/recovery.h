@@ -35,6 +35,7 @@ struct slt_rack {
     uint8_t window_quarters; /* reordering window in quarters of the smallest round trip */
     uint8_t persist;         /* recoveries until the window shrinks again */
     bool reordering_seen;
+    uint32_t late_segs; /* records that came, sent once, after what was sent later */
 };
 
 /* tlp.c */
@@ -73,6 +74,17 @@ struct slt_prr {
     int64_t flight_bytes; /* RecoverFS; 0: the episode is not prr.c's */
 };
 
+/* recovery.c: what the episodes of a connection came to. It survives a rest. */
+struct slt_tcp_tally {
+    uint64_t dup_bytes;  /* octets of text that the peer says it had twice (D-SACK) */
+    uint32_t dup_segs;   /* ... in so many segments at the least */
+    uint32_t recoveries; /* reductions for losses that were found without a timeout */
+    uint32_t timeouts;   /* ... and how often the retransmission timer fired */
+    uint32_t marked;     /* reductions for congestion marks alone */
+    uint32_t undone;     /* episodes that were found spurious, and their reduction undone */
+    bool path_copies;    /* the path makes duplicates: what D-SACK reports acquits nobody */
+};
+
 /* The recovery group of a cold block. */
 struct slt_tcp_recovery {
     struct slt_records records;
@@ -105,7 +117,8 @@ struct slt_delivery {
     uint32_t lost_bytes;      /* taken as lost while it was worked on */
     uint32_t early_bytes;     /* sent again, and delivered before that copy can have been */
     uint32_t dsack_bytes;     /* of octets sent again in the episode that may be undone */
-    int64_t dsack_end;        /* where the duplicate ends */
+    int64_t dsack_start;      /* where the duplicate begins */
+    int64_t dsack_end;        /* ... and ends */
     bool dsack;               /* it reports a duplicate */
     bool sack_blocks;         /* it carries SACK blocks at all */
     bool original;            /* octets sent once, before the episode, were delivered */

@@ -175,6 +175,7 @@ static bool take_duplicate(struct slt_tcp_conn *c, const struct slt_undo *u,
         right <= c->snd.nxt) {
         int64_t from = slt_max64(left, u->from);
         d->dsack = true;
+        d->dsack_start = left;
         d->dsack_end = right;
         d->dsack_bytes = (uint32_t)slt_max64(slt_min64(right, u->to) - from, 0);
     }

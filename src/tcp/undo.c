@@ -7,7 +7,8 @@
  *   F-RTO       (RFC 5682) after a timeout one segment goes again, then new ones; if originals are
  *               acknowledged next, the timeout was early: two round trips, needs no option.
  *   D-SACK      (RFC 3708) everything that was sent again has been reported as a duplicate: a
- *               round trip after the fact, also when the episode is long over.
+ *               round trip after the fact, also when the episode is long over; not on a path that
+ *               makes copies itself.
  * This file keeps the evidence; recovery.c acts on it (RFC 4015: the windows as they were before).
  *
  * Where segments overtake one another much, the next episode begins before that round trip is over.
@@ -35,7 +36,8 @@ bool slt_undo_waits(const struct slt_tcp_conn *c, const struct slt_undo *u, int6
     int64_t patience_us = (int64_t)(c->rtt.srtt8_us >> 3) + c->rtt.rttvar4_us;
 
     return u->open && u->sent && !slt_tcp_has(c, SLT_CONN_TS_OK) && u->sent_bytes > 0 &&
-           u->doubt_bytes <= 0 && now_ns - u->resent_at_ns <= patience_us * SLT_NS_PER_US;
+           !c->cold->tally.path_copies && u->doubt_bytes <= 0 &&
+           now_ns - u->resent_at_ns <= patience_us * SLT_NS_PER_US;
 }
 
 /* Another episode begins, to be judged with the one before. */
@@ -94,7 +96,7 @@ bool slt_undo_is_spurious(const struct slt_tcp_conn *c, const struct slt_tcp_rec
     if (!u->open) {
         return false;
     }
-    if (d->dsack && u->sent && u->sent_bytes <= 0) { /* RFC 3708 3 */
+    if (d->dsack && u->sent && u->sent_bytes <= 0 && !c->cold->tally.path_copies) { /* RFC 3708 3 */
         return true;
     }
     if (r->ca_state == SALUT_CA_LOSS) {

@@ -215,7 +215,13 @@ static const struct info_field info_fields[] = {
     FIELD(data_segs_in),
     FIELD(data_segs_out),
     FIELD(retransmits),
+    FIELD(recoveries),
+    FIELD(timeouts),
+    FIELD(ecn_reductions),
+    FIELD(undone),
     FIELD(dsack_dups),
+    FIELD(reord_seen),
+    FIELD(recv_ooo_segs),
     FIELD(delivered),
     FIELD(history_count),
 };

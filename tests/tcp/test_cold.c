@@ -122,11 +122,15 @@ static void t_r8985_05_reordering_outlives_an_idle_time(void **ctx)
     c->cold->recovery.rack.reordering_seen = true;
     c->cold->recovery.rack.window_quarters = 3;
     c->cold->recovery.rack.persist = 7;
+    c->cold->recovery.rack.late_segs = 5;
+    c->cold->tally.undone = 2;
     talk(&path, &info);
     assert_true(slt_tcp_cold_get(tcp, c, path.pair.now_ns));
     assert_true(c->cold->recovery.rack.reordering_seen);
     assert_int_equal(c->cold->recovery.rack.window_quarters, 3);
     assert_int_equal(c->cold->recovery.rack.persist, 7);
+    assert_int_equal(info.reord_seen, 5); /* what was counted stays, too */
+    assert_int_equal(info.undone, 2);
     assert_int_equal(c->cold->recovery.rack.end, 0); /* what was delivered last is no measure now */
     path_deinit(&path);
 }

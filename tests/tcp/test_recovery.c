@@ -49,6 +49,7 @@ struct path {
     unsigned timeouts;
     unsigned forgotten; /* episodes whose evidence was given up because the next one began */
     struct slt_undo undo;
+    struct slt_tcp_tally tally; /* what the connection counts itself */
     uint32_t rtt_top_us;
     uint8_t ca_state;
     uint8_t timeouts_before;
@@ -120,6 +121,7 @@ static void watch(struct path *path)
         path->forgotten++;
     }
     path->undo = r->undo;
+    path->tally = c->cold->tally;
     if (r->timeouts > path->timeouts_before) {
         path->timeouts++;
     }
@@ -440,6 +442,10 @@ static void run_reordering(unsigned seed, bool sack, bool timestamps, struct reo
     count->undone += counted(path, SLT_NOTE_TCP_UNDONE);
     count->forgotten += path->forgotten;
     assert_int_equal(path->timeouts, 0);
+    assert_int_equal(path->tally.timeouts, 0);
+    assert_int_equal(path->tally.recoveries, path->episodes);
+    assert_int_equal(path->tally.undone, counted(path, SLT_NOTE_TCP_UNDONE));
+    assert_false(path->tally.path_copies); /* nothing comes twice but what was sent twice */
     path_deinit(path);
     free(path);
 }
@@ -553,6 +559,9 @@ static void run_stall(bool sack, bool timestamps)
     path->fate = stall;
     path_run(path);
     assert_true(path->timeouts >= 1);
+    assert_int_equal(path->tally.timeouts, path->timeouts);
+    assert_int_equal(path->tally.recoveries, 0);
+    assert_int_equal(path->tally.undone, 1);
     assert_int_equal(counted(path, SLT_NOTE_TCP_UNDONE), 1);
     assert_true(retransmits(path) <= 4); /* the earliest segment, once a timeout */
     path_deinit(path);
