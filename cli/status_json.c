@@ -106,11 +106,17 @@ static void put_owner(struct object *o, const struct slt_seen *seen)
     put_truth(o, "passive", seen->passive);
 }
 
+static const char *const limit_names[SALUT_LIMIT_COUNT] = {"nothing",     "application", "cwnd",
+                                                           "peer_window", "send_buffer", "pacing"};
+
 static void put_path(struct object *o, const struct slt_seen *seen)
 {
     put_number(o, "rtt_us", seen->rtt_us);
     put_number(o, "rtt_var_us", seen->rtt_var_us);
     put_number(o, "rtt_min_us", seen->rtt_min_us);
+    put_number(o, "rtt_p50_us", seen->rtt_p50_us);
+    put_number(o, "rtt_p90_us", seen->rtt_p90_us);
+    put_number(o, "rtt_p99_us", seen->rtt_p99_us);
     put_number(o, "rto_us", seen->rto_us);
     put_number(o, "send_mss_bytes", seen->send_mss);
     put_number(o, "recv_mss_bytes", seen->recv_mss);
@@ -125,8 +131,14 @@ static void put_path(struct object *o, const struct slt_seen *seen)
     put_number(o, "pacing_rate_bytes_per_s", seen->pacing_rate);
     put_truth(o, "app_limited", seen->app_limited);
     put_number(o, "busy_us", seen->busy_us);
+    put_number(o, "app_limited_us", seen->app_limited_us);
+    put_number(o, "cwnd_limited_us", seen->cwnd_limited_us);
     put_number(o, "window_limited_us", seen->window_limited_us);
     put_number(o, "buffer_limited_us", seen->buffer_limited_us);
+    put_number(o, "pacing_limited_us", seen->pacing_limited_us);
+    if (seen->limited_by < SALUT_LIMIT_COUNT) {
+        put_text(o, "limited_by", limit_names[seen->limited_by]);
+    }
     put_truth(o, "sack", seen->sack);
     put_truth(o, "timestamps", seen->timestamps);
     put_truth(o, "window_scale", seen->window_scale);
@@ -149,6 +161,12 @@ static void put_totals(struct object *o, const struct slt_seen *seen)
     put_number(o, "lost", seen->lost);
     put_number(o, "reordering", seen->reordering);
     put_number(o, "dsacks", seen->dsacks);
+    put_number(o, "overtaken", seen->late);
+    put_number(o, "out_of_order_in", seen->holes_in);
+    put_number(o, "marked", seen->marked);
+    put_number(o, "recoveries", seen->recoveries);
+    put_number(o, "timeouts", seen->timeouts);
+    put_number(o, "undone", seen->undone);
 }
 
 /* How it came to be there, as the stack noted it: reasons by their tokens. */

@@ -194,6 +194,10 @@ static void write_path(struct slt_page *page, const struct slt_seen *seen)
         say_us(&text, seen->rtt_var_us, ", give or take ", "");
         say_us(&text, seen->rtt_min_us, ", at least ", "");
     }
+    if (seen->rtt_p50_us > 0) {
+        say_us(&text, seen->rtt_p50_us, "; half of them took up to ", "");
+        say_us(&text, seen->rtt_p99_us, ", 99 % up to ", "");
+    }
     if (seen->rto_us > 0) {
         sep(&text);
         say_us(&text, seen->rto_us, "sends again after ", " of silence");
@@ -243,21 +247,64 @@ static void write_totals(struct slt_page *page, const struct slt_seen *seen)
     slt_page_part(page, "so far", "%s", text.at);
 }
 
+static void say_count(struct text *text, int64_t count, const char *one, const char *many)
+{
+    if (count > 0) {
+        sep(text);
+        say(text, "%" PRId64 " %s", count, count == 1 ? one : many);
+    }
+}
+
+/* What losses came to, as far as there were any. */
+static void write_losses(struct slt_page *page, const struct slt_seen *seen)
+{
+    struct text text = {.used = 0};
+    say_count(&text, seen->recoveries, "recovery from losses", "recoveries from losses");
+    say_count(&text, seen->timeouts, "timeout", "timeouts");
+    say_count(&text, seen->undone, "of these needless, and undone",
+              "of these needless, and undone");
+    say_count(&text, seen->marked, "congestion mark", "congestion marks");
+    say_count(&text, seen->dsacks, "segment the peer had twice", "segments the peer had twice");
+    say_count(&text, seen->late, "segment overtaken on the way", "segments overtaken on the way");
+    say_count(&text, seen->holes_in, "segment of the peer's after a gap",
+              "segments of the peer's after a gap");
+    slt_page_part(page, "losses", "%s", text.at);
+}
+
+static void say_share(struct text *text, int64_t us, int64_t busy_us, const char *what)
+{
+    if (us >= 0) {
+        say(text, "; for %" PRId64 " %% %s", us * 100 / busy_us, what);
+    }
+}
+
+static void say_some(struct text *text, int64_t us, int64_t busy_us, const char *what)
+{
+    say_share(text, us > 0 ? us : SLT_UNKNOWN, busy_us, what);
+}
+
 /* Of the time with something to send, who held it up. */
 static void write_held_up(struct slt_page *page, const struct slt_seen *seen)
 {
+    static const char *const now[SALUT_LIMIT_COUNT] = {"",
+                                                       "now all it was given is sent",
+                                                       "now it waits for the congestion window",
+                                                       "now it waits for the peer's window",
+                                                       "now it waits for room in its send buffer",
+                                                       "now it keeps its pace"};
     struct text text = {.used = 0};
     if (seen->busy_us <= 0) {
         return;
     }
     say_us(&text, seen->busy_us, "had something to send for ", "");
-    if (seen->window_limited_us >= 0) {
-        say(&text, "; for %" PRId64 " %% of it the peer's window was shut or small",
-            seen->window_limited_us * 100 / seen->busy_us);
-    }
-    if (seen->buffer_limited_us >= 0) {
-        say(&text, "; for %" PRId64 " %% our send buffer was too small",
-            seen->buffer_limited_us * 100 / seen->busy_us);
+    say_share(&text, seen->window_limited_us, seen->busy_us,
+              "of it the peer's window was shut or small");
+    say_share(&text, seen->buffer_limited_us, seen->busy_us, "our send buffer was too small");
+    say_some(&text, seen->cwnd_limited_us, seen->busy_us, "the path (congestion window)");
+    say_some(&text, seen->pacing_limited_us, seen->busy_us, "its own pace");
+    say_some(&text, seen->app_limited_us, seen->busy_us, "all it was given was on its way");
+    if (seen->limited_by < SALUT_LIMIT_COUNT && now[seen->limited_by][0] != '\0') {
+        say(&text, "; %s", now[seen->limited_by]);
     }
     slt_page_part(page, "held up", "%s", text.at);
 }
@@ -459,6 +506,7 @@ void slt_watch_write_detail(struct slt_watch_app *app, const struct slt_watch_ro
     write_path(page, seen);
     write_sending(page, seen);
     write_totals(page, seen);
+    write_losses(page, seen);
     write_held_up(page, seen);
     slt_page_part(page, "told by", "%s", slt_status_source(seen));
     write_commands(page, seen);

@@ -39,7 +39,8 @@ struct kernel_tcp_info {
     uint64_t delivery_rate, busy_us, rwnd_limited_us, sndbuf_limited_us;
     uint32_t delivered, delivered_ce;
     uint64_t bytes_sent, bytes_retrans;
-    uint32_t dsack_dups, reord_seen, rcv_ooopack, snd_wnd, rcv_wnd;
+    uint32_t dsack_dups, reord_seen, rcv_ooopack, snd_wnd, rcv_wnd, rehash;
+    uint16_t total_rto;
 };
 
 static const uint8_t state_of_kernel[KERNEL_STATES] = {
@@ -262,10 +263,14 @@ static void fill_info(struct slt_seen *seen, const struct kernel_tcp_info *t, si
         seen->dsacks = t->dsack_dups;
         seen->marked = t->delivered_ce;
         seen->holes_in = t->rcv_ooopack;
+        seen->late = t->reord_seen;
         seen->send_window = t->snd_wnd;
     }
     if (bytes >= offsetof(struct kernel_tcp_info, rcv_wnd) + sizeof(t->rcv_wnd)) {
         seen->recv_window = t->rcv_wnd;
+    }
+    if (bytes >= offsetof(struct kernel_tcp_info, total_rto) + sizeof(t->total_rto)) {
+        seen->timeouts = t->total_rto;
     }
     fill_times(seen, t);
 }

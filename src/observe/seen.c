@@ -5,6 +5,7 @@
 #include "tcp/conn.h"
 #include "wire/address.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -75,6 +76,17 @@ static const struct slt_seen nothing = {
     .sacked = SLT_UNKNOWN,
     .holes_in = SLT_UNKNOWN,
     .marked = SLT_UNKNOWN,
+    .app_limited_us = SLT_UNKNOWN,
+    .cwnd_limited_us = SLT_UNKNOWN,
+    .pacing_limited_us = SLT_UNKNOWN,
+    .rtt_p50_us = SLT_UNKNOWN,
+    .rtt_p90_us = SLT_UNKNOWN,
+    .rtt_p99_us = SLT_UNKNOWN,
+    .recoveries = SLT_UNKNOWN,
+    .timeouts = SLT_UNKNOWN,
+    .undone = SLT_UNKNOWN,
+    .late = SLT_UNKNOWN,
+    .limited_by = SALUT_LIMIT_COUNT,
 };
 
 void slt_seen_init(struct slt_seen *seen, enum slt_source source)
@@ -189,6 +201,11 @@ static void fill_path(struct slt_seen *seen, const struct salut_info *info)
     seen->rtt_var_us = measured ? (int64_t)info->rttvar_us : SLT_UNKNOWN;
     seen->rtt_min_us = measured ? (int64_t)info->rtt_min_us : SLT_UNKNOWN;
     seen->rto_us = info->rto_us;
+    if (info->rtt_p50_us > 0) {
+        seen->rtt_p50_us = info->rtt_p50_us;
+        seen->rtt_p90_us = info->rtt_p90_us;
+        seen->rtt_p99_us = info->rtt_p99_us;
+    }
     seen->send_mss = info->send_mss;
     seen->recv_mss = info->recv_mss;
     seen->pmtu = info->pmtu;
@@ -205,9 +222,18 @@ static void fill_path(struct slt_seen *seen, const struct salut_info *info)
     seen->delivery_rate = (int64_t)info->delivery_rate;
     seen->pacing_rate = (int64_t)info->pacing_rate;
     seen->app_limited = info->delivery_app_limited ? SLT_YES : SLT_NO;
+    (void)snprintf(seen->congestion, sizeof(seen->congestion), "%s", slt_cc_name(info->congestion));
+}
+
+static void fill_limits(struct slt_seen *seen, const struct salut_info *info)
+{
+    seen->limited_by = info->limited_by;
     seen->busy_us = info->busy_ns / 1000;
+    seen->app_limited_us = info->limited_ns[SALUT_LIMIT_APPLICATION] / 1000;
+    seen->cwnd_limited_us = info->limited_ns[SALUT_LIMIT_CWND] / 1000;
     seen->window_limited_us = info->limited_ns[SALUT_LIMIT_PEER_WINDOW] / 1000;
     seen->buffer_limited_us = info->limited_ns[SALUT_LIMIT_SEND_BUFFER] / 1000;
+    seen->pacing_limited_us = info->limited_ns[SALUT_LIMIT_PACING] / 1000;
 }
 
 static void fill_totals(struct slt_seen *seen, const struct salut_info *info)
@@ -220,6 +246,13 @@ static void fill_totals(struct slt_seen *seen, const struct salut_info *info)
     seen->segs_out = info->segs_out;
     seen->retransmits = info->retransmits;
     seen->dsacks = info->dsack_dups;
+    seen->holes_in = info->recv_ooo_segs;
+    seen->late = info->reord_seen;
+    seen->recoveries = info->recoveries;
+    seen->timeouts = info->timeouts;
+    seen->undone = info->undone;
+    /* The echo of RFC 3168 tells that there were marks, not how many. */
+    seen->marked = info->ecn_accurate ? info->ce_told : info->ecn_reductions;
 }
 
 static void fill_conn(struct slt_seen *seen, const struct salut_info *info)
@@ -241,6 +274,7 @@ static void fill_conn(struct slt_seen *seen, const struct salut_info *info)
     seen->send_scale = info->send_wscale;
     seen->recv_scale = info->recv_wscale;
     fill_path(seen, info);
+    fill_limits(seen, info);
     fill_totals(seen, info);
 }
 
@@ -357,7 +391,7 @@ bool slt_seen_take(struct slt_seen *seen, enum slt_source source, const void *by
                 seen->source == source && seen->kind < SLT_SEEN_KIND_COUNT &&
                 seen->state < SALUT_STATE_COUNT && seen->timer < SLT_SEEN_TIMER_COUNT &&
                 seen->owner < SLT_OWNER_HOW_COUNT && seen->history_count <= SALUT_HISTORY_MAX &&
-                are_truths(seen) && are_spans(seen);
+                seen->limited_by <= SALUT_LIMIT_COUNT && are_truths(seen) && are_spans(seen);
     make_printable(seen->program, sizeof(seen->program));
     make_printable(seen->congestion, sizeof(seen->congestion));
     for (size_t i = 0; i < SALUT_HISTORY_MAX; i++) {

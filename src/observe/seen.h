@@ -16,7 +16,7 @@
 
 #include "salut/salut.h"
 
-#define SLT_SEEN_VERSION  3
+#define SLT_SEEN_VERSION  4
 #define SLT_UNKNOWN       (-1)
 #define SLT_SEEN_NAME_MAX 24
 #define SLT_SEEN_FINDINGS 2
@@ -144,6 +144,15 @@ struct slt_seen {
 
     /* Since version 3. */
     struct slt_seen_span given; /* since data came from the peer, or the handshake was complete */
+
+    /* Since version 4; SLT_UNKNOWN where not told. */
+    int64_t app_limited_us, cwnd_limited_us, pacing_limited_us; /* of busy_us, as the two there */
+    int64_t rtt_p50_us, rtt_p90_us, rtt_p99_us;                 /* so many samples are not above */
+    int64_t recoveries; /* the window was reduced for losses found without a timeout */
+    int64_t timeouts;   /* the retransmission timer fired */
+    int64_t undone;     /* of these, found needless afterwards */
+    int64_t late;       /* segments of ours that arrived after what was sent later */
+    uint8_t limited_by; /* enum salut_limit; SALUT_LIMIT_COUNT: unknown */
 };
 
 /* Where an owner comes from. */

@@ -530,6 +530,27 @@ def own_stack_shut_out(_lab):
 
 
 @case
+def own_stack_bad_line(_lab):
+    """Half a megabyte over a line that loses and reorders: what that came to, and what held it up."""
+    with peers.Serve("--source=500K", "--impair", "loss=3%,reorder=3%,delay=10ms,seed=7"):
+        s = socket.create_connection((SALUTS, 19), timeout=20)
+        while s.recv(65536):
+            pass
+        record = soon(lambda: is_so(one("--source", "salut", "exclude", "listening"),
+                                    state="FIN-WAIT-2", limited_by="nothing"))
+        s.close()
+        soon(lambda: peers.check(records("--source", "kernel", "dport = :19") == [], "LAST-ACK"))
+    is_so(record, congestion="cubic", bytes_acked=512000)
+    peers.check(record["recoveries"] >= 2 and record["retransmits"] >= 5, record)
+    peers.check(record["overtaken"] >= 1, record)
+    peers.check(record["recoveries"] + record["timeouts"] >= record["undone"], record)
+    peers.check(15000 <= record["rtt_p50_us"] <= record["rtt_p90_us"] <= record["rtt_p99_us"], record)
+    parts = sum(record[f"{who}_limited_us"] for who in ("app", "cwnd", "window", "buffer", "pacing"))
+    peers.check(abs(parts - record["busy_us"]) <= 5 and record["busy_us"] > 100000, record)
+    peers.check(record["cwnd_limited_us"] * 2 > record["busy_us"], record)
+
+
+@case
 def own_stack_closes_first(_lab):
     with peers.Serve("--source=100"):
         s = socket.create_connection((SALUTS, 19), timeout=5)

@@ -66,6 +66,46 @@ static void test_conn(void **state)
     assert_int_equal(seen.accepted, SLT_NO);
 }
 
+/* What the path did and what held the sender up. */
+static void test_conn_at_work(void **state)
+{
+    (void)state;
+    struct salut_info info = conn();
+    struct slt_seen seen;
+    slt_seen_from_info(&seen, &info, 1);
+    assert_int_equal(seen.rtt_p50_us, SLT_UNKNOWN); /* no sample */
+    assert_string_equal(seen.congestion, "cubic");
+    info.congestion = SALUT_CC_BBR;
+    info.limited_by = SALUT_LIMIT_PACING;
+    info.busy_ns = 10000;
+    info.limited_ns[SALUT_LIMIT_APPLICATION] = 1000;
+    info.limited_ns[SALUT_LIMIT_CWND] = 2000;
+    info.limited_ns[SALUT_LIMIT_PACING] = 7000;
+    info.rtt_p50_us = 5;
+    info.rtt_p90_us = 6;
+    info.rtt_p99_us = 7;
+    info.recoveries = 3;
+    info.timeouts = 2;
+    info.undone = 1;
+    info.dsack_dups = 4;
+    info.reord_seen = 5;
+    info.recv_ooo_segs = 6;
+    info.ecn_reductions = 8;
+    info.ce_told = 9;
+    slt_seen_from_info(&seen, &info, 1);
+    assert_string_equal(seen.congestion, "bbr");
+    assert_int_equal(seen.limited_by, SALUT_LIMIT_PACING);
+    assert_int_equal(seen.busy_us, 10);
+    assert_int_equal(seen.app_limited_us + seen.cwnd_limited_us + seen.pacing_limited_us, 10);
+    assert_int_equal(seen.rtt_p50_us * 100 + seen.rtt_p90_us * 10 + seen.rtt_p99_us, 567);
+    assert_int_equal(seen.recoveries * 100 + seen.timeouts * 10 + seen.undone, 321);
+    assert_int_equal(seen.dsacks * 100 + seen.late * 10 + seen.holes_in, 456);
+    assert_int_equal(seen.marked, 8);
+    info.ecn_accurate = 1;
+    slt_seen_from_info(&seen, &info, 1);
+    assert_int_equal(seen.marked, 9);
+}
+
 /* The beginning was pushed out of the history: the lifetime is a bound. */
 static void test_long_history(void **state)
 {
@@ -167,6 +207,12 @@ static void test_take(void **state)
     memset(longer + sizeof(sent), 0xff, 64);
     assert_true(slt_seen_take(&seen, SLT_SOURCE_STACK, longer, sizeof(longer)));
     assert_memory_equal(&sent, &seen, sizeof(seen));
+    /* Shorter, from version 3: what it does not tell is unknown. */
+    assert_true(
+        slt_seen_take(&seen, SLT_SOURCE_STACK, &sent, offsetof(struct slt_seen, app_limited_us)));
+    assert_int_equal(seen.bytes_sent, sent.bytes_sent);
+    assert_int_equal(seen.timeouts, SLT_UNKNOWN);
+    assert_int_equal(seen.limited_by, SALUT_LIMIT_COUNT);
     /* Shorter than any version has had. */
     for (size_t count = 0; count < offsetof(struct slt_seen, soft_errno); count += 13) {
         assert_false(slt_seen_take(&seen, SLT_SOURCE_STACK, &sent, count));
@@ -177,13 +223,14 @@ static void test_take_lies(void **state)
 {
     (void)state;
     static const size_t bytes_of_enums[] = {
-        offsetof(struct slt_seen, source),    offsetof(struct slt_seen, kind),
-        offsetof(struct slt_seen, state),     offsetof(struct slt_seen, owner),
-        offsetof(struct slt_seen, accepted),  offsetof(struct slt_seen, orphan),
-        offsetof(struct slt_seen, passive),   offsetof(struct slt_seen, fin_unread),
-        offsetof(struct slt_seen, timer),     offsetof(struct slt_seen, sack),
-        offsetof(struct slt_seen, keepalive), offsetof(struct slt_seen, history_count),
-        offsetof(struct slt_seen, age.how),   offsetof(struct slt_seen, timer_in.how),
+        offsetof(struct slt_seen, source),     offsetof(struct slt_seen, kind),
+        offsetof(struct slt_seen, state),      offsetof(struct slt_seen, owner),
+        offsetof(struct slt_seen, accepted),   offsetof(struct slt_seen, orphan),
+        offsetof(struct slt_seen, passive),    offsetof(struct slt_seen, fin_unread),
+        offsetof(struct slt_seen, timer),      offsetof(struct slt_seen, sack),
+        offsetof(struct slt_seen, keepalive),  offsetof(struct slt_seen, history_count),
+        offsetof(struct slt_seen, age.how),    offsetof(struct slt_seen, timer_in.how),
+        offsetof(struct slt_seen, limited_by),
     };
     struct slt_seen seen;
     for (size_t i = 0; i < SLT_ARRAY_COUNT(bytes_of_enums); i++) {
@@ -249,10 +296,11 @@ static void test_states(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_conn),       cmocka_unit_test(test_long_history),
-        cmocka_unit_test(test_kinds),      cmocka_unit_test(test_timers),
-        cmocka_unit_test(test_take),       cmocka_unit_test(test_take_lies),
-        cmocka_unit_test(test_take_names), cmocka_unit_test(test_states),
+        cmocka_unit_test(test_conn),         cmocka_unit_test(test_conn_at_work),
+        cmocka_unit_test(test_long_history), cmocka_unit_test(test_kinds),
+        cmocka_unit_test(test_timers),       cmocka_unit_test(test_take),
+        cmocka_unit_test(test_take_lies),    cmocka_unit_test(test_take_names),
+        cmocka_unit_test(test_states),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
