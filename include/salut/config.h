@@ -112,28 +112,28 @@ struct salut_config {
     uint32_t udp_recv_buffer_bytes; /* of its receive queue; net.core.rmem_default */
 
     /* TCP: buffers and windows. */
-    uint32_t send_buffer_bytes;     /* tcp_wmem[1]: what a connection starts with */
-    uint32_t recv_buffer_bytes;     /* tcp_rmem[1]: the same for receiving */
-    uint32_t send_buffer_min_bytes; /* tcp_wmem[0]: what the press of memory leaves a connection */
-    uint32_t recv_buffer_min_bytes; /* tcp_rmem[0] */
-    uint32_t send_buffer_max_bytes; /* tcp_wmem[2]: how far the send buffer tunes itself */
-    uint8_t tune_send_buffer;       /* 1: grow it with the congestion window */
-    uint8_t tune_recv_buffer;       /* 1: grow it with what is read in a round trip;
-                                       tcp_moderate_rcvbuf */
-    uint8_t window_scaling;         /* 1 on (RFC 7323) */
-    uint8_t window_scale;           /* shift to offer; 255: from recv_buffer_max_bytes */
-    uint32_t recv_buffer_max_bytes; /* tcp_rmem[2]: how far the receive buffer tunes itself;
-                                       decides the scale */
-    uint8_t timestamps;             /* 1 on (RFC 7323) */
-    uint8_t paws_slack_ticks;       /* by how many ms a timestamp may be older than TS.Recent: 1
-                                       Linux, 0 RFC 7323 5.3 */
-    uint8_t sack;                   /* 1 on (RFC 2018) */
-    uint8_t dsack;                  /* 1 on (RFC 2883) */
-    uint8_t nagle;                  /* 1: on by default */
-    int64_t nagle_slack_ns;         /* beyond a round trip, how much longer Nagle's rule waits for
-                                       an acknowledgement that the peer holds back; 1 ms; 0: until
-                                       it comes (RFC 9293 3.7.4 to the letter; what Linux does) */
-    uint16_t mss_min;               /* smallest send MSS honoured (tcp_min_snd_mss, 48) */
+    uint32_t send_buffer_bytes;       /* tcp_wmem[1]: what a connection starts with */
+    uint32_t recv_buffer_bytes;       /* tcp_rmem[1]: the same for receiving */
+    uint32_t recv_buffer_min_bytes;   /* tcp_rmem[0]: what the press of memory leaves a connection.
+                                         Sending, what is queued stays, and no buffer grows */
+    uint32_t send_buffer_max_bytes;   /* tcp_wmem[2]: how far the send buffer tunes itself */
+    uint8_t tune_send_buffer;         /* 1: grow it with the congestion window */
+    uint8_t tune_recv_buffer;         /* 1: grow it with what is read in a round trip;
+                                         tcp_moderate_rcvbuf */
+    uint8_t window_scaling;           /* 1 on (RFC 7323) */
+    uint8_t window_scale;             /* shift to offer; 255: from recv_buffer_max_bytes */
+    uint32_t recv_buffer_max_bytes;   /* tcp_rmem[2]: how far the receive buffer tunes itself;
+                                         decides the scale */
+    uint8_t timestamps;               /* 1 on (RFC 7323) */
+    uint8_t paws_slack_ticks;         /* by how many ms a timestamp may be older than TS.Recent: 1
+                                         Linux, 0 RFC 7323 5.3 */
+    uint8_t sack;                     /* 1 on (RFC 2018) */
+    uint8_t dsack;                    /* 1 on (RFC 2883) */
+    uint8_t nagle;                    /* 1: on by default */
+    int64_t nagle_slack_ns;           /* beyond a round trip, how much longer Nagle's rule waits for
+                                         an acknowledgement that the peer holds back; 1 ms; 0: until
+                                         it comes (RFC 9293 3.7.4 to the letter; what Linux does) */
+    uint16_t mss_min;                 /* smallest send MSS honoured (tcp_min_snd_mss, 48) */
     uint16_t initial_window_segments; /* 10 (RFC 6928) */
     uint8_t congestion;               /* enum salut_cc; tcp_congestion_control */
     uint8_t pacing;                   /* 1: space out what a window allows at once */

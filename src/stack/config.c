@@ -54,7 +54,6 @@ static void set_tcp(struct salut_config *config)
 {
     config->send_buffer_bytes = 262144;
     config->recv_buffer_bytes = 131072;
-    config->send_buffer_min_bytes = 4096;
     config->recv_buffer_min_bytes = 4096;
     config->send_buffer_max_bytes = 4194304;
     config->tune_send_buffer = 1;
