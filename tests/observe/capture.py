@@ -227,4 +227,4 @@ def inside():
 
 
 if __name__ == "__main__":
-    peers.main(inside)
+    peers.main(inside, tracing=True)

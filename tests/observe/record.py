@@ -536,4 +536,4 @@ def inside():
 if __name__ == "__main__":
     if not os.access("/dev/net/tun", os.R_OK | os.W_OK):
         peers.skip("/dev/net/tun cannot be opened: the peer needs it")
-    peers.main(inside)
+    peers.main(inside, tracing=True)

@@ -22,6 +22,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 SALUT = os.path.abspath(os.environ.get("SALUT", os.path.join(ROOT, "build/salut")))
 SKIPPED = 77
 INSIDE = "SALUT_PEERS_INSIDE"
+TRACING = "/sys/kernel/tracing"
 
 KERNEL = {4: "10.99.0.1", 6: "fd99::1"}
 SALUTS = {4: "10.99.0.2", 6: "fd99::2"}
@@ -47,17 +48,21 @@ def sysctl(name, value):
         file.write(value)
 
 
-def enter():
-    """Go on in a new network namespace; this returns inside it."""
+def enter(tracing=False):
+    """Go on in a new network namespace; this returns inside it. `tracing`: the kernel's tracepoints
+    are needed; where nobody has mounted them they are, in a mount namespace of the test's own."""
     if os.environ.get(INSIDE) != "yes":
         if not os.access(SALUT, os.X_OK):
             raise SystemExit(f"there is no {SALUT}: run `make` first, or set SALUT")
         command = ["unshare", "--net"] if os.geteuid() == 0 else ["unshare", "-r", "--net"]
+        command += ["--mount"] * tracing
         probe = subprocess.run(command + ["true"], capture_output=True, text=True, check=False)
         if probe.returncode != 0:
             skip("no private network can be made: " + probe.stderr.strip())
         os.environ[INSIDE] = "yes"
         os.execvp(command[0], command + [sys.executable] + sys.argv)
+    if tracing and not os.path.exists(TRACING + "/events"):
+        subprocess.run(["mount", "-t", "tracefs", "tracefs", TRACING], check=False)
     run(["ip", "link", "set", "lo", "up"])
     # Silence on the kernel's side: nothing is to travel but what the test sends, and what that needs.
     sysctl("ipv6/conf/default/router_solicitations", "0")
@@ -231,9 +236,9 @@ def parse_size(text):
     return int(found[1]) << {"": 0, "K": 10, "M": 20, "G": 30}[found[2]]
 
 
-def main(body):
+def main(body, tracing=False):
     """Run a test inside its namespace. Exit 0, or 1 after saying what is wrong."""
-    enter()
+    enter(tracing)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that it still ends what it started
     try:
         body()
