@@ -57,6 +57,7 @@ static const struct translation translations[] = {
     {"user-timeout", SLT_COUNTER_abort_on_timeout},
     {"keepalive-timeout", SLT_COUNTER_abort_on_timeout},
     {"tcp-undone", SLT_COUNTER_spurious_timeouts},
+    {"tcp-dsack", SLT_COUNTER_dsacks_received},
     {"tcp-reneged", SLT_COUNTER_sack_reneging},
     {"tcp-no-buffer", SLT_COUNTER_receive_queue_drops},
     {"tcp-reassembly-limit", SLT_COUNTER_out_of_order_pruned},

@@ -149,7 +149,7 @@ static void undo(struct slt_tcp *tcp, struct slt_tcp_conn *c, int64_t now_ns)
  * a report is of is not known any more, but no copy of ours is reported twice: when the reports are
  * more than what was sent again, they are of the network's. */
 static void note_duplicate(struct slt_tcp *tcp, struct slt_tcp_conn *c,
-                           const struct slt_delivery *d)
+                           const struct slt_delivery *d, int64_t now_ns)
 {
     struct slt_tcp_cold *cold = c->cold;
     struct slt_tcp_tally *tally = &cold->tally;
@@ -157,6 +157,7 @@ static void note_duplicate(struct slt_tcp *tcp, struct slt_tcp_conn *c,
     int64_t text_end = c->snd.nxt - (slt_tcp_has(c, SLT_CONN_FIN_SENT) ? 1 : 0);
     int64_t bytes = slt_min64(d->dsack_end, text_end) - slt_max64(d->dsack_start, 1);
 
+    slt_tcp_emit_note(tcp, c, SLT_NOTE_TCP_DSACK, now_ns);
     bytes = slt_max64(bytes, 0); /* a SYN or a FIN is no octet of what was sent again */
     tally->dup_bytes += (uint64_t)bytes;
     tally->dup_segs += slt_max32((uint32_t)((bytes + mss - 1) / mss), 1);
@@ -435,7 +436,7 @@ void slt_tcp_recovery_on_ack(struct slt_tcp *tcp, struct slt_tcp_conn *c, struct
     struct slt_tcp_cold *cold = c->cold;
     slt_scoreboard_take(tcp, c, in, &d);
     if (d.dsack) {
-        note_duplicate(tcp, c, &d);
+        note_duplicate(tcp, c, &d, in->now_ns);
     }
     ack.rtt_us = slt_tcp_rtt_on_delivery(tcp, c, in, d.timed_at_ns);
     cold->recovery.tlp.rtt_seen |= ack.rtt_us != 0;
